@@ -1,0 +1,18 @@
+"""How each customer and each product responds to price, and how that changes over time."""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+__all__ = ["ElasticityPriors", "HierarchicalElasticity", "__version__"]
+
+_HOMES = {"HierarchicalElasticity": "hdfm.elasticity", "ElasticityPriors": "hdfm.graph.priors"}
+
+
+def __getattr__(name: str):
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'hdfm' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,104 @@
+"""What the estimators share: sampling arguments, seeds, saving, the repr."""
+
+import html
+import os
+import tempfile
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Self
+
+import joblib
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state, estimator_html_repr
+
+from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+
+LARGEST_SEED = 2**31 - 1
+
+
+class BayesianEstimator(BaseEstimator):
+    """Base of the estimators: everything that does not depend on the model."""
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write the estimator to a file; a file that was there is replaced only once all is written.
+
+        The file is a joblib pickle: load only files that you trust. ``idata_.to_netcdf(path)`` writes
+        the posterior alone, for other programs.
+
+        Returns
+        -------
+        pathlib.Path
+            Where it was written.
+        """
+        from hdfm import __version__
+
+        path = Path(path)
+        handle, temporary = tempfile.mkstemp(dir=path.resolve().parent, prefix=f".{path.name}.")
+        os.close(handle)
+        try:
+            joblib.dump({"hdfm": __version__, "estimator": self}, temporary, compress=3)
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        return path
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """Read an estimator that :meth:`save` wrote.
+
+        Raises
+        ------
+        InvalidDataError
+            If the file holds something else.
+        """
+        try:
+            content = joblib.load(path)
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise InvalidDataError(f"{path} is not a file written by save: {error}") from error
+        estimator = content.get("estimator") if isinstance(content, dict) else None
+        if not isinstance(estimator, cls):
+            found = type(estimator if estimator is not None else content).__name__
+            raise InvalidDataError(f"{path} holds a {found}, not a {cls.__name__} written by save.")
+        return estimator
+
+    def _check_sampling(self) -> None:
+        for name, least in (("draws", 4), ("tune", 0), ("chains", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+                raise InvalidArgumentError(f"{name} must be a whole number, at least {least}; got {value!r}.")
+        if not isinstance(self.target_accept, Real) or not 0 < self.target_accept < 1:
+            raise InvalidArgumentError(
+                f"target_accept must lie strictly between 0 and 1; got {self.target_accept!r}."
+            )
+
+    def _check_choice(self, name: str, allowed: tuple) -> None:
+        if getattr(self, name) not in allowed:
+            raise InvalidArgumentError(f"{name} must be one of {allowed}; got {getattr(self, name)!r}.")
+
+    def _new_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(LARGEST_SEED))
+
+    def _html_repr(self) -> str:
+        drawing = estimator_html_repr(self)
+        if not hasattr(self, "idata_"):
+            return drawing
+        table = self._summary_table().to_html(float_format="{:.3f}".format, border=0)
+        return f"{drawing}<div><p>{html.escape(self._summary_text())}</p>{table}</div>"
+
+    def _summary_table(self) -> pd.DataFrame: ...
+
+    def _summary_text(self) -> str: ...
+
+
+def default_ci_prob(ci_prob: float | None) -> float:
+    """The probability of intervals: as given, else ArviZ's ``stats.ci_prob``."""
+    if ci_prob is None:
+        import arviz as az
+
+        return float(az.rcParams["stats.ci_prob"])
+    if not 0 < ci_prob < 1:
+        raise InvalidArgumentError(f"ci_prob must lie strictly between 0 and 1; got {ci_prob!r}.")
+    return float(ci_prob)

@@ -1,0 +1,25 @@
+"""What hdfm raises and warns of. Errors derive from ValueError, as scikit-learn's users expect."""
+
+
+class HdfmError(ValueError):
+    """Base class of the errors raised by hdfm on purpose."""
+
+
+class InvalidArgumentError(HdfmError):
+    """An argument of a constructor or function is not one of those allowed."""
+
+
+class InvalidDataError(HdfmError):
+    """The data can't be fitted as they are: the message names the column, the count, an example."""
+
+
+class InterruptedSamplingWarning(UserWarning):
+    """Sampling was interrupted; the finished draws were kept."""
+
+
+class ConvergenceWarning(UserWarning):
+    """The diagnostics say that the draws should not be trusted yet."""
+
+
+class DataWarning(UserWarning):
+    """Something in the data carries no information or was read in a way worth knowing."""

@@ -1,0 +1,185 @@
+r"""The graph of hierarchical demand.
+
+.. math::
+
+    \eta_{it} = \delta_i + \beta_i x_{it} + \gamma_{g(i) t} + \kappa' z_{it} + \log e_{it}
+
+Array names and axis order: N products, G finest groups, T periods, K controls.
+
+    delta, beta (N,); gamma (G, T); kappa (K,); x, eta (N, T)
+
+What ends in ``_raw`` is a coordinate to sample in; deterministics are in the units of the data.
+"""
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from hdfm.graph import likelihoods
+from hdfm.graph.blocks import (
+    Valued,
+    half_normal,
+    partially_centred_normal,
+    partially_centred_zero_sum,
+    spread_rows,
+)
+from hdfm.graph.spec import DemandSpec, dimension_names, model_coords
+from hdfm.graph.start import Start, mean_log_units, within_group_price
+from hdfm.panel.sales import SalesPanel
+
+
+def build_demand_model(panel: SalesPanel, spec: DemandSpec, start: Start) -> pm.Model:
+    """The model of a panel; its likelihood is the potential ``log_likelihood``."""
+    with pm.Model(coords=model_coords(panel)) as model:
+        delta, deviation = product_effects(panel, spec, start)
+        beta = elasticities(panel, spec, start, deviation)
+        gamma = time_effects(panel, spec, start)
+        kappa = control_effects(panel, spec, start)
+        pm.Potential("log_likelihood", log_likelihood(panel, spec, start, delta, beta, gamma, kappa))
+    return model
+
+
+def log_likelihood(panel, spec, start, delta, beta, gamma, kappa):
+    """Log-likelihood of the panel, a scalar; registers the scale of its noise."""
+    eta = linear_predictor(panel, delta, beta, gamma, kappa)
+    if spec.likelihood == "log_normal":
+        sd = pm.HalfNormal("noise_sd", spec.priors.noise_sd, initval=start.scale)
+        return likelihoods.log_normal(panel, eta, sd)
+    linear = likelihoods.linear_statistic(panel, delta, beta, gamma, kappa)
+    if spec.likelihood == "negative_binomial":
+        overdispersion = pm.HalfNormal("overdispersion", spec.priors.overdispersion, initval=start.scale)
+        dispersion = pm.Deterministic("dispersion", overdispersion**-2)
+        return likelihoods.negative_binomial(panel, eta, linear, dispersion)
+    return (likelihoods.conditional_poisson if spec.conditional else likelihoods.poisson)(panel, eta, linear)
+
+
+def linear_predictor(panel, delta, beta, gamma, kappa):
+    """eta (N, T); parts that are None are left out."""
+    eta = pt.constant(panel.log_exposure)
+    if delta is not None:
+        eta = eta + delta[:, None]
+    if beta is not None:
+        eta = eta + beta[:, None] * panel.log_price
+    if gamma is not None:
+        eta = eta + spread_rows(gamma, panel.block)
+    if kappa is not None:
+        eta = eta + pt.tensordot(kappa, pt.constant(panel.controls), axes=1)
+    return eta
+
+
+def product_effects(panel, spec, start):
+    """delta (N,), and where random its deviation from the expected level, in units of its sd."""
+    if spec.conditional:
+        return None, None
+    dims, priors, about = dimension_names(panel), spec.priors, mean_log_units(panel)
+    if spec.product_effects == "fixed":
+        return pm.Normal(
+            "product_effect", about, priors.level_sd, dims=dims["product"], initval=start.product_effect
+        ), None
+    level = pm.Normal("group_level", about, priors.level_sd, dims=dims["group"], initval=start.group_level)
+    mean, mean0 = level[panel.group], start.group_level[panel.group]
+    if priors.between_price_sd is not None and panel.roles.price is not None:
+        within = within_group_price(panel)
+        between = pm.Normal("between_price", 0, priors.between_price_sd, initval=start.between_price)
+        mean, mean0 = mean + between * within, mean0 + start.between_price * within
+    sd = half_normal("product_effect_sd", priors.product_effect_sd, start=start.product_effect_sd)
+    delta = partially_centred_normal(
+        "product_effect_raw",
+        Valued(mean, mean0),
+        sd,
+        start.product_weight,
+        dims=dims["product"],
+        start=start.product_effect,
+    )
+    pm.Deterministic("product_effect", delta, dims=dims["product"])
+    return delta, Valued((delta - mean) / sd.tensor, (start.product_effect - mean0) / sd.start)
+
+
+def elasticities(panel, spec, start, deviation):
+    """beta (N,): overall -> groups -> products."""
+    if panel.roles.price is None:
+        return None
+    mean = group_elasticities(panel, spec, start)
+    sd = _spread("elasticity_sd", spec.priors, spec.priors.product_sd, start.elasticity_sd)
+    if deviation is not None and spec.priors.correlation is not None:
+        mean, sd = tied_to_level(spec.priors.correlation, start.correlation, deviation, mean, sd)
+    dims = dimension_names(panel)["product"]
+    beta = partially_centred_normal(
+        "elasticity_raw", mean, sd, start.elasticity_weight, dims=dims, start=start.elasticity
+    )
+    return pm.Deterministic("elasticity", _bounded(beta, spec), dims=dims)
+
+
+def group_elasticities(panel, spec, start):
+    """Mean elasticity of each product's finest group (N,), unbounded."""
+    priors = spec.priors
+    tensor = pm.Normal(
+        "elasticity_global_raw", priors.global_mean, priors.global_sd, initval=start.global_elasticity
+    )
+    pm.Deterministic("elasticity_global", _bounded(tensor, spec))
+    mean = Valued(tensor, start.global_elasticity)
+    for depth, level in enumerate(panel.levels):
+        parents = Valued(mean.tensor[level.parent], mean.start[level.parent]) if depth else mean
+        sd = _spread(f"elasticity_{level.name}_sd", priors, priors.group_sd, priors.group_sd)
+        value0 = start.group_elasticity[depth]
+        tensor = partially_centred_normal(
+            f"elasticity_{level.name}_raw",
+            parents,
+            sd,
+            start.group_weight[depth],
+            dims=level.name,
+            start=value0,
+        )
+        pm.Deterministic(f"elasticity_{level.name}", _bounded(tensor, spec), dims=level.name)
+        mean = Valued(tensor, value0)
+    return Valued(mean.tensor[panel.group], mean.start[panel.group]) if panel.levels else mean
+
+
+def tied_to_level(eta, correlation0, deviation, mean, sd):
+    r"""Mean and sd of elasticities given levels that correlate with them, :math:`\rho \sim LKJ(\eta)`.
+
+    .. math:: \beta_i | \delta_i \sim N(\mu_i + \rho \sigma e_i, \sigma \sqrt{1 - \rho^2}), \qquad
+        e_i = (\delta_i - E \delta_i) / \sigma_\delta
+    """
+    start = np.clip(correlation0, -0.9, 0.9)
+    share = pm.Beta("correlation_raw", eta, eta, initval=(1 + start) / 2)
+    rho = pm.Deterministic("correlation", 2 * share - 1)
+    tied = Valued(
+        mean.tensor + rho * sd.tensor * deviation.tensor, mean.start + start * sd.start * deviation.start
+    )
+    return tied, Valued(sd.tensor * pt.sqrt(1 - rho**2), sd.start * np.sqrt(1 - start**2))
+
+
+def time_effects(panel, spec, start):
+    """gamma (G, T), zero-sum over time."""
+    if not spec.time_effects:
+        return None
+    names = dimension_names(panel)
+    dims = (names["block"], names["time"])
+    sd = half_normal("time_effect_sd", spec.priors.time_effect_sd, start=start.time_effect_sd)
+    gamma = partially_centred_zero_sum(
+        "time_effect_raw", sd, start.time_weight, dims=dims, start=start.time_effect
+    )
+    return pm.Deterministic("time_effect", gamma, dims=dims)
+
+
+def control_effects(panel, spec, start):
+    """kappa (K,) per standard deviation of the control; ``control_effect`` is per unit."""
+    if not len(panel.controls):
+        return None
+    kappa = pm.Normal(
+        "control_effect_raw", 0, spec.priors.control_sd, dims="control", initval=start.control_effect
+    )
+    pm.Deterministic("control_effect", kappa / panel.control_sd, dims="control")
+    return kappa
+
+
+def _spread(name, priors, size, start):
+    """A spread of elasticities: estimated, with a half-normal prior of mean ``size``, or fixed."""
+    if not priors.estimate_sd:
+        return Valued(size, size)
+    return half_normal(name, size * np.sqrt(np.pi / 2), start=start)
+
+
+def _bounded(latent, spec):
+    return -pt.softplus(-latent) if spec.negative else latent

@@ -1,0 +1,78 @@
+"""Hyperparameters of the priors, as frozen dataclasses that can be grid-searched as whole objects."""
+
+from dataclasses import dataclass, fields
+
+from hdfm.exceptions import InvalidArgumentError
+
+
+@dataclass(frozen=True)
+class ElasticityPriors:
+    """Priors of :class:`hdfm.HierarchicalElasticity`.
+
+    Parameters
+    ----------
+    global_mean, global_sd : float
+        Normal prior of the overall elasticity.
+    group_sd, product_sd : float
+        Spread of elasticities between the groups of a level, and between products of a group: where
+        ``estimate_sd`` the means of half-normal priors, else the spreads themselves.
+    estimate_sd : bool
+        Whether these spreads are estimated.
+    correlation : float or None
+        LKJ shape of the correlation between a product's level and its elasticity; None sets it to 0.
+    between_price_sd : float or None
+        Normal prior, mean 0, of the slope of product levels on the product's own mean log price
+        within its group; None leaves the slope out.
+    product_effect_sd : float
+        Half-normal scale of the spread of product levels in a group.
+    level_sd : float
+        Normal prior, about the log of mean units, of the mean level of a group; with fixed product
+        effects, of each product's level.
+    time_effect_sd : float
+        Half-normal scale of the spread of the time effects.
+    control_sd : float
+        Normal prior, mean 0, of control effects per standard deviation of the control.
+    overdispersion : float
+        Half-normal scale of dispersion**-0.5 of the negative binomial, which is the coefficient of
+        variation of the multiplicative noise.
+    noise_sd : float
+        Half-normal scale of the noise of log units.
+
+    Examples
+    --------
+    >>> from hdfm import ElasticityPriors
+    >>> ElasticityPriors.article().product_sd
+    0.3
+    """
+
+    global_mean: float = -1.5
+    global_sd: float = 1.0
+    group_sd: float = 0.4
+    product_sd: float = 0.3
+    estimate_sd: bool = True
+    correlation: float | None = 2.0
+    between_price_sd: float | None = 2.0
+    product_effect_sd: float = 2.0
+    level_sd: float = 3.0
+    time_effect_sd: float = 0.5
+    control_sd: float = 1.0
+    overdispersion: float = 1.0
+    noise_sd: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("global_mean", "estimate_sd") or value is None:
+                continue
+            if not value > 0:
+                raise InvalidArgumentError(f"ElasticityPriors.{field.name} must be above 0; got {value!r}.")
+
+    @classmethod
+    def article(cls) -> "ElasticityPriors":
+        """Fixed spreads 0.5, 0.4 and 0.3 about -1.5; levels and elasticities independent."""
+        return cls(
+            global_sd=0.5,
+            estimate_sd=False,
+            correlation=None,
+            between_price_sd=None,
+        )

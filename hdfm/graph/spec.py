@@ -1,0 +1,52 @@
+"""What a demand model is made of, and the names and labels of its dimensions; imports no PyMC."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from hdfm.graph.priors import ElasticityPriors
+from hdfm.panel.sales import SalesPanel
+
+
+@dataclass(frozen=True, slots=True)
+class DemandSpec:
+    """What the demand model is made of."""
+
+    likelihood: str
+    time_effects: bool
+    product_effects: str
+    negative: bool
+    priors: ElasticityPriors
+
+    @property
+    def conditional(self) -> bool:
+        """Whether product totals are conditioned on, which removes delta from the graph."""
+        return self.likelihood == "poisson" and self.product_effects == "fixed"
+
+
+def model_coords(panel: SalesPanel) -> dict[str, list]:
+    """Labels of the model's dimensions, which are named after the columns."""
+    dims = dimension_names(panel)
+    coords = {dims["product"]: panel.product, dims["time"]: panel.period, "control": panel.roles.controls}
+    coords |= {level.name: level.labels for level in panel.levels}
+    if not panel.levels:
+        coords[dims["group"]] = ["all"]
+    coords[dims["block"]] = panel.blocks
+    return {name: plain_labels(labels) for name, labels in coords.items() if len(labels)}
+
+
+def plain_labels(labels) -> list:
+    """Labels that netCDF can hold: pandas Periods as the time they start."""
+    if isinstance(labels, pd.PeriodIndex):
+        labels = labels.to_timestamp()
+    return list(labels)
+
+
+def dimension_names(panel: SalesPanel) -> dict[str, str]:
+    """Names of the dimensions product, time, group (the finest) and block (shared time effects)."""
+    return {
+        "product": panel.roles.product or "product",
+        "time": panel.roles.time or "time",
+        "group": panel.levels[-1].name if panel.levels else "group",
+        "block": str(panel.blocks.name),
+    }

@@ -1,0 +1,132 @@
+"""From a panel of sales to labelled posterior draws."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import arviz as az
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+from hdfm.exceptions import InvalidArgumentError
+from hdfm.graph.demand import build_demand_model
+from hdfm.graph.spec import DemandSpec, dimension_names, model_coords
+from hdfm.graph.start import rough_estimates
+from hdfm.inference.draws import PosteriorDraws
+from hdfm.inference.settings import SamplingSettings
+from hdfm.panel.sales import SalesPanel, SalesRows
+
+NEVER_SOLD_SHAPE = 0.5
+LARGEST_PRIOR = 50_000_000
+
+
+def demand_model(panel: SalesPanel, spec: DemandSpec) -> pm.Model:
+    """The PyMC model of a panel, started at rough estimates."""
+    start = rough_estimates(panel, spec.likelihood, spec.time_effects, spec.product_effects, spec.priors)
+    return build_demand_model(panel, spec, start)
+
+
+def reported_names(model: pm.Model) -> list[str]:
+    """Free variables and deterministics in the units of the data, without sampling coordinates."""
+    variables = [*model.free_RVs, *model.deterministics]
+    return [variable.name for variable in variables if not variable.name.endswith("_raw")]
+
+
+def sample_demand(
+    panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings, sampler: str
+) -> xr.DataTree:
+    """Sample the posterior by NUTS; ``posterior``, ``sample_stats`` and ``constant_data``, labelled."""
+    from hdfm.inference import nuts
+
+    model = demand_model(panel, spec)
+    sample = {"numpyro": nuts.sample_numpyro, "nutpie": nuts.sample_nutpie}[sampler]
+    draws = sample(model, reported_names(model), settings)
+    dims = {name: list(names) for name, names in model.named_vars_to_dims.items()}
+    if spec.conditional:
+        draws.values["product_effect"] = conditional_levels(draws.values, panel, settings.seed)
+        dims["product_effect"] = [dimension_names(panel)["product"]]
+    return labelled(draws, panel, spec, dims, settings)
+
+
+def conditional_levels(values: dict[str, np.ndarray], panel: SalesPanel, seed: int) -> np.ndarray:
+    r"""Levels (C, n, N) given everything else, under a flat prior on them.
+
+    .. math:: \exp \delta_i \sim \mathrm{Gamma}\Big(\sum_t y_{it}, \sum_t \exp(\eta_{it} - \delta_i)\Big)
+
+    A product that never sold has no proper posterior; it gets the shape 1/2 of Jeffreys' prior.
+    """
+    totals = panel.units.sum(axis=1)
+    rng = np.random.default_rng([seed, 3])
+    chains, draws = next(iter(values.values())).shape[:2]
+    levels = np.empty((chains, draws, len(totals)))
+    for c, s in np.ndindex(chains, draws):
+        eta = panel.log_exposure
+        if "elasticity" in values:
+            eta = eta + values["elasticity"][c, s][:, None] * panel.log_price
+        if "time_effect" in values:
+            eta = eta + values["time_effect"][c, s][panel.block]
+        if "control_effect" in values:
+            eta = eta + np.tensordot(
+                values["control_effect"][c, s] * panel.control_sd, panel.controls, axes=1
+            )
+        rate = np.exp(eta).sum(axis=1, where=panel.observed)
+        levels[c, s] = np.log(rng.gamma(np.where(totals > 0, totals, NEVER_SOLD_SHAPE))) - np.log(rate)
+    return levels
+
+
+def labelled(
+    draws: PosteriorDraws,
+    panel: SalesPanel,
+    spec: DemandSpec,
+    dims: dict[str, list],
+    settings: SamplingSettings,
+) -> xr.DataTree:
+    """Draws as a DataTree with the data's labels, and how they were made in its attributes."""
+    product = dimension_names(panel)["product"]
+    constants = {
+        "price_level": panel.price_level,
+        "units": panel.units.sum(axis=1),
+        "n_price_changes": panel.n_price_changes,
+    }
+    tree = az.from_dict(
+        {"posterior": draws.values, "sample_stats": draws.statistics, "constant_data": constants},
+        coords=model_coords(panel),
+        dims={name: names for name, names in dims.items() if name in draws.values}
+        | {name: [product] for name in constants},
+    )
+    tree.attrs |= {
+        "inference": "nuts",
+        "sampler": draws.library,
+        "likelihood": spec.likelihood,
+        "tuning_steps": draws.tune,
+        "sampling_time": draws.seconds,
+        "seed": settings.seed,
+        "created_at": datetime.now(UTC).isoformat(),
+    }
+    return tree
+
+
+def prior_draws(panel: SalesPanel, spec: DemandSpec, rows: SalesRows, draws: int, seed: int) -> xr.DataTree:
+    """Draws of effects (``prior``) and of units by row (``prior_predictive``) before seeing units."""
+    from hdfm.posterior.demand_draws import demand_draws
+    from hdfm.posterior.predict import draw_units, linear_predictor_blocks
+
+    if draws * len(rows.product) > LARGEST_PRIOR:
+        raise InvalidArgumentError(
+            f"{draws:,} draws of {len(rows.product):,} rows are too many to hold; take fewer draws or rows."
+        )
+    random_levels = replace(spec, product_effects="random") if spec.conditional else spec
+    model = demand_model(panel, random_levels)
+    names = reported_names(model)
+    values = dict(zip(names, pm.draw([model[name] for name in names], draws, random_seed=seed), strict=True))
+    dims = {name: list(labels) for name, labels in model.named_vars_to_dims.items() if name in values}
+    coords = model_coords(panel)
+    prior = az.from_dict({"prior": {k: v[None] for k, v in values.items()}}, coords=coords, dims=dims)
+    effects = demand_draws(prior["prior"].to_dataset(), panel, spec)
+    units = np.empty((1, draws, len(rows.product)))
+    rng = np.random.default_rng([seed, 4])
+    for piece, eta in linear_predictor_blocks(effects, panel, spec, rows, seed):
+        units[0, :, piece] = draw_units(eta, effects.scale, spec.likelihood, rng).T
+    predictive = az.from_dict({"prior_predictive": {"units": units}}, dims={"units": ["row"]})
+    prior["prior_predictive"] = predictive["prior_predictive"]
+    return prior

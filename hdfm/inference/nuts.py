@@ -1,0 +1,191 @@
+"""NUTS on JAX, in blocks of draws, so that an interrupt keeps what was finished.
+
+The log density and the deterministics come from :mod:`pymc.sampling.jax`, the transitions from NumPyro.
+Importing this module starts JAX: import it inside functions.
+
+Array names and axis order: C chains, B iterations of a block, D coordinates. q (C, D); draws (C, n, D)
+"""
+
+import time
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import pymc as pm
+from pymc.sampling.jax import get_jaxified_graph, get_jaxified_logp  # before jax: sets XLA_FLAGS
+
+import jax  # isort: skip
+import jax.numpy as jnp  # isort: skip
+from jax.flatten_util import ravel_pytree  # isort: skip
+from numpyro.infer import NUTS  # isort: skip
+
+from hdfm.exceptions import HdfmError, InterruptedSamplingWarning
+from hdfm.inference.draws import PosteriorDraws
+from hdfm.inference.progress import SamplingProgress
+from hdfm.inference.settings import SamplingSettings
+
+BLOCK = 25
+PROBES = 30
+JITTER = 1.0
+STATISTICS = ("diverging", "num_steps", "accept_prob", "potential_energy", "energy")
+STATISTIC_NAMES = {"num_steps": "n_steps", "accept_prob": "acceptance_rate", "potential_energy": "lp"}
+
+
+def sample_numpyro(model: pm.Model, names: Sequence[str], settings: SamplingSettings) -> PosteriorDraws:
+    """Draw from a model's posterior with NumPyro's NUTS.
+
+    Chains run in parallel on a CPU and vectorised on one accelerator. An interrupt during warm-up is
+    passed on; one that comes later ends sampling with the draws finished so far, and a warning.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Free variables and deterministics to return.
+
+    Raises
+    ------
+    HdfmError
+        If the log density or its gradient is not finite where sampling starts.
+    """
+    start, unravel = ravel_pytree([jnp.asarray(v) for v in _initial_values(model)])
+    negative_logp = get_jaxified_logp(model, negative_logp=False)  # PyMC names it the other way round
+
+    def potential(q):
+        return negative_logp(unravel(q))
+
+    key = jax.random.PRNGKey(settings.seed)
+    key_scale, key_jitter, key_chains = jax.random.split(key, 3)
+    scale = _posterior_scale(potential, start, key_scale)
+    jitter = JITTER * scale * jax.random.uniform(key_jitter, (settings.chains, start.size), minval=-1.0)
+    kernel = NUTS(
+        potential_fn=potential,
+        target_accept_prob=settings.target_accept,
+        inverse_mass_matrix=scale**2,
+    )
+    keys = jax.random.split(key_chains, settings.chains)
+    state = jax.vmap(lambda key, q: kernel.init(key, settings.tune, q, (), {}))(keys, start + jitter)
+    q, statistics, seconds = _run_blocks(kernel, state, settings)
+    values = _deterministics(model, names, unravel, q)
+    statistics["tree_depth"] = np.floor(np.log2(np.maximum(statistics["n_steps"], 1))).astype(int) + 1
+    return PosteriorDraws(values, statistics, settings.tune, seconds, "numpyro")
+
+
+def sample_nutpie(model: pm.Model, names: Sequence[str], settings: SamplingSettings) -> PosteriorDraws:
+    """Draw from a model's posterior with nutpie (the ``nutpie`` extra)."""
+    try:
+        import nutpie
+    except ImportError as error:
+        raise ImportError('sampler="nutpie" needs nutpie: pip install "hdfm[nutpie]"') from error
+    begin = time.perf_counter()
+    tree = nutpie.sample(
+        nutpie.compile_pymc_model(model),
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        target_accept=settings.target_accept,
+        seed=settings.seed,
+        progress_bar=settings.progressbar,
+        save_warmup=False,
+    )
+    stats = tree["sample_stats"]
+    statistics = {
+        "diverging": stats["diverging"].to_numpy(),
+        "n_steps": stats["n_steps"].to_numpy(),
+        "tree_depth": stats["depth"].to_numpy(),
+        "lp": stats["logp"].to_numpy(),
+        "energy": stats["energy"].to_numpy(),
+        "step_size": stats["step_size"].to_numpy(),
+    }
+    values = {name: tree["posterior"][name].to_numpy() for name in names}
+    return PosteriorDraws(values, statistics, settings.tune, time.perf_counter() - begin, "nutpie")
+
+
+def _initial_values(model):
+    point = model.initial_point()
+    return [point[variable.name] for variable in model.value_vars]
+
+
+def _posterior_scale(potential, q, key):
+    """Rough posterior sd (D,) at q: Hutchinson's estimate of the Hessian's diagonal, to the power -1/2."""
+    value, gradient = jax.value_and_grad(potential)(q)
+    if not (jnp.isfinite(value) and jnp.isfinite(gradient).all()):
+        raise HdfmError(
+            f"The log density is {-float(value)} where sampling starts, with "
+            f"{int((~jnp.isfinite(gradient)).sum())} gradients that are not finite. Look for extreme units, "
+            "prices or controls in X and y; model.build_model(X, y).debug() shows the variable."
+        )
+
+    def product(key):
+        v = jax.random.rademacher(key, q.shape, dtype=q.dtype)
+        return v * jax.jvp(jax.grad(potential), (q,), (v,))[1]
+
+    diagonal = jax.jit(lambda keys: jax.lax.map(product, keys).mean(axis=0))(jax.random.split(key, PROBES))
+    return 1 / jnp.sqrt(jnp.clip(diagonal, 1.0, 1e8))
+
+
+def _run_blocks(kernel, state, settings):
+    """Iterate the kernel in blocks; return draws (C, n, D), statistics by name (C, n) and seconds."""
+
+    def block(state):
+        def iterate(state, _):
+            state = kernel.sample(state, (), {})
+            step_size = state.adapt_state.step_size
+            return state, (state.z, [getattr(state, name) for name in STATISTICS], step_size)
+
+        return jax.lax.scan(iterate, state, length=BLOCK)
+
+    advance = _over_chains(block, settings.chains)
+    kept, kept_statistics, kept_steps = [], [], []
+    begin = time.perf_counter()
+    needed = settings.tune + settings.draws
+    with SamplingProgress(settings.tune, settings.draws, settings.chains, settings.progressbar) as progress:
+        try:
+            for done in range(0, needed, BLOCK):
+                state, collected = advance(state)
+                q, statistics, steps = jax.device_get(collected)
+                keep = slice(max(settings.tune - done, 0), max(needed - done, 0))
+                if done + BLOCK > settings.tune:
+                    kept.append(q[:, keep])
+                    kept_statistics.append([s[:, keep] for s in statistics])
+                    kept_steps.append(steps[:, keep])
+                progress.update(min(done + BLOCK, needed), statistics)
+        except KeyboardInterrupt:
+            finished = sum(q.shape[1] for q in kept)
+            if not finished:
+                raise
+            warnings.warn(
+                f"Interrupted: kept the {finished:,} of {settings.draws:,} draws a chain that were finished.",
+                InterruptedSamplingWarning,
+                stacklevel=4,
+            )
+    statistics = {
+        STATISTIC_NAMES.get(name, name): np.concatenate([s[k] for s in kept_statistics], axis=1)
+        for k, name in enumerate(STATISTICS)
+    }
+    statistics["lp"] = -statistics["lp"]
+    statistics["step_size"] = np.concatenate(kept_steps, axis=1)
+    return np.concatenate(kept, axis=1), statistics, time.perf_counter() - begin
+
+
+def _over_chains(block, chains):
+    """The block for all chains: parallel over the devices of a CPU, else vectorised."""
+    if jax.default_backend() == "cpu" and chains <= jax.local_device_count():
+        return jax.pmap(block)
+    return jax.jit(jax.vmap(block))
+
+
+def _deterministics(model, names, unravel, q):
+    """Variables by name (C, n, ...) at coordinates q (C, n, D), in blocks."""
+    found = {variable.name: variable for variable in model.unobserved_value_vars}
+    graph = get_jaxified_graph(inputs=model.value_vars, outputs=[found[name] for name in names])
+    evaluate = jax.jit(jax.vmap(lambda flat: graph(*unravel(flat))))
+    C, n, D = q.shape
+    flat, out = q.reshape(C * n, D), None
+    for first in range(0, C * n, BLOCK):
+        rows = np.arange(first, first + BLOCK).clip(max=C * n - 1)
+        values = [np.asarray(v) for v in evaluate(flat[rows])]
+        if out is None:
+            out = [np.empty((C * n, *v.shape[1:])) for v in values]
+        for target, v in zip(out, values, strict=True):
+            target[rows] = v
+    return {name: v.reshape(C, n, *v.shape[1:]) for name, v in zip(names, out, strict=True)}

@@ -1,0 +1,1 @@
+"""Long frames -> validated, labelled arrays."""

@@ -1,0 +1,77 @@
+"""Tables of elasticities from draws.
+
+Array names and axis order: N products or groups, S draws.
+"""
+
+import numpy as np
+import pandas as pd
+
+from hdfm.graph.spec import DemandSpec
+from hdfm.panel.sales import SalesPanel
+from hdfm.posterior.demand_draws import DemandDraws
+
+SUMMARY = ("mean", "sd", "lower", "upper", "p_elastic", "p_positive")
+
+
+def summarise(draws: np.ndarray, index: pd.Index, ci_prob: float) -> pd.DataFrame:
+    """Mean, sd, equal-tailed interval, P(elasticity < -1) and P(elasticity > 0) of draws (N, S)."""
+    lower, upper = np.quantile(draws, [(1 - ci_prob) / 2, (1 + ci_prob) / 2], axis=1)
+    table = pd.DataFrame(
+        {
+            "mean": draws.mean(axis=1),
+            "sd": draws.std(axis=1, ddof=1),
+            "lower": lower,
+            "upper": upper,
+            "p_elastic": (draws < -1).mean(axis=1),
+            "p_positive": (draws > 0).mean(axis=1),
+        },
+        index=index,
+    )
+    table.attrs["ci_prob"] = ci_prob
+    return table
+
+
+def product_table(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec, ci_prob: float) -> pd.DataFrame:
+    """One row per product: its groups, its elasticity, and what the data had to say about it.
+
+    ``shrinkage`` is the variance of the elasticity about its group's mean over the spread of products
+    in the group: 1 where the data say nothing, near 0 where the group doesn't matter.
+    """
+    assert draws.beta is not None
+    table = summarise(draws.beta, panel.product, ci_prob)
+    for depth, level in enumerate(panel.levels):
+        table.insert(depth, level.name, level.labels[panel.group_at(depth)])
+    about = draws.beta - _group_means(draws, panel)
+    spread = draws.population.get("elasticity_sd", spec.priors.product_sd)
+    table["shrinkage"] = np.clip(about.var(axis=1) / np.mean(np.square(spread)), 0, 1)
+    table["n_price_changes"] = panel.n_price_changes
+    table["units"] = panel.units.sum(axis=1)
+    return table
+
+
+def group_table(draws: DemandDraws, panel: SalesPanel, depth: int, ci_prob: float) -> pd.DataFrame:
+    """One row per group of a level."""
+    level = panel.levels[depth]
+    codes = panel.group_at(depth)
+    table = summarise(draws.population[f"elasticity_{level.name}"], level.labels, ci_prob)
+    parents = level.parent
+    for above in range(depth - 1, -1, -1):
+        table.insert(0, panel.levels[above].name, panel.levels[above].labels[parents])
+        parents = panel.levels[above].parent[parents]
+    table["n_products"] = np.bincount(codes, minlength=len(level.labels))
+    table["units"] = np.bincount(codes, panel.units.sum(axis=1), minlength=len(level.labels))
+    return table
+
+
+def global_table(draws: DemandDraws, panel: SalesPanel, ci_prob: float) -> pd.DataFrame:
+    """The overall elasticity."""
+    table = summarise(draws.population["elasticity_global"][None], pd.Index(["global"]), ci_prob)
+    table["n_products"] = len(panel.product)
+    table["units"] = panel.units.sum()
+    return table
+
+
+def _group_means(draws, panel):
+    if not panel.levels:
+        return draws.population["elasticity_global"][None]
+    return draws.population[f"elasticity_{panel.levels[-1].name}"][panel.group]
