@@ -52,17 +52,19 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             \;|\; \mathrm{Poisson}(\exp \eta_{it}) \;|\; \log y_{it} \sim N(\eta_{it}, \sigma) \\
         \beta_i &\sim N(\beta_{g(i)}, \sigma_\beta), \quad \beta_g \sim N(\beta_{parent(g)}, \sigma_g),
             \quad \beta_{global} \sim N(\mu, \sigma) \\
-        \delta_i &\sim N(\delta_{g(i)} + \lambda (\overline{\log p_i} - \overline{\log p_{g(i)}}),
-            \sigma_\delta), \quad \mathrm{corr}(\delta_i, \beta_i) = \rho
+        \delta_i &\sim N(\delta_{g(i)} + \lambda_{g(i)} (\overline{\log p_i} - \overline{\log p_{g(i)}}),
+            \sigma_\delta), \quad \mathrm{corr}(\delta_i, \beta_i) = \rho, \quad
+            \lambda_g \sim N(\beta_g + b, \tau)
 
-    :math:`\gamma` sums to zero over time within a group.
+    :math:`\gamma_g` is a random walk plus shocks of single periods, and sums to zero over time.
 
     The elasticity is the response of a product's units to its own price over time, other products'
     prices as they were. It is causal only if, given time effects and controls, prices did not follow
     demand. Where one product makes up a group, price and time effects are told apart by the priors alone;
     a product that never sold, or whose price never changed, takes its group's elasticity, and
-    ``data_report_`` names it. The correlation :math:`\rho` and the slope :math:`\lambda` let a product's
-    level speak for its elasticity, as it does wherever elastic products sell less.
+    ``data_report_`` names it. The correlation :math:`\rho` and the slopes :math:`\lambda_g` let a product's
+    level speak for its elasticity, as it does wherever elastic or dear products sell less; the priors
+    can switch both off.
 
     Parameters
     ----------
@@ -226,7 +228,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
 
         Products, groups and periods that were not fitted get the population's distribution: a new
         product's level follows from its group and from its mean price in X, a new period's time
-        effect is drawn about zero.
+        effect goes on from the last one's, as a random walk with shocks.
         """
         rows = self._rows(X)
         return expected_units(self.draws_, self.panel_, self.spec_, rows, self.seed_)

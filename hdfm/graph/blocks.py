@@ -50,12 +50,22 @@ def partially_centred_normal(name: str, mean: Valued, sd: Valued, weight, *, dim
     return mean.tensor + sd.tensor ** (1 - weight) * (raw - weight * mean.tensor)
 
 
-def partially_centred_zero_sum(name: str, sd: Valued, weight, *, dims, start):
-    """Normal effects (g, t) that sum to zero over t, partially centred by g like the normal above."""
-    weight = weight[:, None]
-    raw0 = start / sd.start ** (1 - weight)
-    raw = pm.ZeroSumNormal(name, sigma=sd.tensor**weight, dims=dims, n_zerosum_axes=1, initval=raw0)
-    return sd.tensor ** (1 - weight) * raw
+def zero_sum_waves(n_periods: int) -> tuple[np.ndarray, np.ndarray]:
+    r"""Orthonormal cosine waves (t - 1, t) that sum to zero, and a random walk's variances along them.
+
+    .. math:: \phi_k(t) = \sqrt{2 / T} \cos(\pi k (t + 1/2) / T), \qquad u_k = 1 / (4 \sin^2(\pi k / 2T))
+
+    are the eigenvectors and eigenvalues of the covariance of a random walk with unit steps, less its
+    mean over time [1]_.
+
+    References
+    ----------
+    .. [1] Rue and Held (2005), "Gaussian Markov Random Fields", section 3.3.
+    """
+    k = np.arange(1, n_periods)[:, None]
+    t = np.arange(n_periods)[None, :]
+    waves = np.sqrt(2 / n_periods) * np.cos(np.pi * k * (t + 0.5) / n_periods)
+    return waves, 1 / (4 * np.sin(np.pi * k[:, 0] / (2 * n_periods)) ** 2)
 
 
 def half_normal(name: str, scale: float, *, start: float) -> Valued:

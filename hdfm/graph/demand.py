@@ -20,19 +20,22 @@ from hdfm.graph.blocks import (
     Valued,
     half_normal,
     partially_centred_normal,
-    partially_centred_zero_sum,
     spread_rows,
+    zero_sum_waves,
 )
 from hdfm.graph.spec import DemandSpec, dimension_names, model_coords
-from hdfm.graph.start import Start, mean_log_units, within_group_price
+from hdfm.graph.start import Start, information_share, mean_log_units, within_group_price
 from hdfm.panel.sales import SalesPanel
+
+HALF_NORMAL = np.sqrt(np.pi / 2)  # scale of a half-normal with mean 1
 
 
 def build_demand_model(panel: SalesPanel, spec: DemandSpec, start: Start) -> pm.Model:
     """The model of a panel; its likelihood is the potential ``log_likelihood``."""
     with pm.Model(coords=model_coords(panel)) as model:
-        delta, deviation = product_effects(panel, spec, start)
-        beta = elasticities(panel, spec, start, deviation)
+        group_mean = group_elasticities(panel, spec, start)
+        delta, deviation = product_effects(panel, spec, start, group_mean)
+        beta = elasticities(panel, spec, start, group_mean, deviation)
         gamma = time_effects(panel, spec, start)
         kappa = control_effects(panel, spec, start)
         pm.Potential("log_likelihood", log_likelihood(panel, spec, start, delta, beta, gamma, kappa))
@@ -67,7 +70,7 @@ def linear_predictor(panel, delta, beta, gamma, kappa):
     return eta
 
 
-def product_effects(panel, spec, start):
+def product_effects(panel, spec, start, group_mean):
     """delta (N,), and where random its deviation from the expected level, in units of its sd."""
     if spec.conditional:
         return None, None
@@ -78,10 +81,11 @@ def product_effects(panel, spec, start):
         ), None
     level = pm.Normal("group_level", about, priors.level_sd, dims=dims["group"], initval=start.group_level)
     mean, mean0 = level[panel.group], start.group_level[panel.group]
-    if priors.between_price_sd is not None and panel.roles.price is not None:
+    if priors.between_price_bias is not None and group_mean is not None:
+        slope = between_price_slopes(panel, spec, start, group_mean)
         within = within_group_price(panel)
-        between = pm.Normal("between_price", 0, priors.between_price_sd, initval=start.between_price)
-        mean, mean0 = mean + between * within, mean0 + start.between_price * within
+        mean = mean + slope.tensor[panel.group] * within
+        mean0 = mean0 + slope.start[panel.group] * within
     sd = half_normal("product_effect_sd", priors.product_effect_sd, start=start.product_effect_sd)
     delta = partially_centred_normal(
         "product_effect_raw",
@@ -95,11 +99,35 @@ def product_effects(panel, spec, start):
     return delta, Valued((delta - mean) / sd.tensor, (start.product_effect - mean0) / sd.start)
 
 
-def elasticities(panel, spec, start, deviation):
+def between_price_slopes(panel, spec, start, group_mean):
+    r"""Slope of product levels on products' mean log price, by finest group (G,).
+
+    .. math:: \lambda_g \sim N(\beta_g + b, \tau)
+
+    Dear products sell less than cheap ones much as a product sells less when it is dear, up to a bias
+    b, for quality has its price, and a spread between groups [1]_. Both are estimated.
+
+    References
+    ----------
+    .. [1] Mundlak (1978), "On the pooling of time series and cross section data", Econometrica 46(1).
+    """
+    priors, dims = spec.priors, dimension_names(panel)["group"]
+    bias0 = float(np.mean(start.between_price - group_mean.start))
+    bias = pm.Normal("between_price_bias", 0, priors.between_price_bias, initval=bias0)
+    sd = half_normal("between_price_sd", HALF_NORMAL * priors.between_price_sd, start=priors.between_price_sd)
+    mean = Valued(group_mean.tensor + bias, group_mean.start + bias0)
+    slope = partially_centred_normal(
+        "between_price_raw", mean, sd, start.between_weight, dims=dims, start=start.between_price
+    )
+    pm.Deterministic("between_price", slope, dims=dims)
+    return Valued(slope, start.between_price)
+
+
+def elasticities(panel, spec, start, group_mean, deviation):
     """beta (N,): overall -> groups -> products."""
-    if panel.roles.price is None:
+    if group_mean is None:
         return None
-    mean = group_elasticities(panel, spec, start)
+    mean = at_products(panel, group_mean)
     sd = _spread("elasticity_sd", spec.priors, spec.priors.product_sd, start.elasticity_sd)
     if deviation is not None and spec.priors.correlation is not None:
         mean, sd = tied_to_level(spec.priors.correlation, start.correlation, deviation, mean, sd)
@@ -111,7 +139,9 @@ def elasticities(panel, spec, start, deviation):
 
 
 def group_elasticities(panel, spec, start):
-    """Mean elasticity of each product's finest group (N,), unbounded."""
+    """Mean elasticity of the finest groups (G,), unbounded."""
+    if panel.roles.price is None:
+        return None
     priors = spec.priors
     tensor = pm.Normal(
         "elasticity_global_raw", priors.global_mean, priors.global_sd, initval=start.global_elasticity
@@ -132,7 +162,12 @@ def group_elasticities(panel, spec, start):
         )
         pm.Deterministic(f"elasticity_{level.name}", _bounded(tensor, spec), dims=level.name)
         mean = Valued(tensor, value0)
-    return Valued(mean.tensor[panel.group], mean.start[panel.group]) if panel.levels else mean
+    return mean if panel.levels else Valued(mean.tensor[None], np.atleast_1d(mean.start))
+
+
+def at_products(panel, of_groups: Valued) -> Valued:
+    """Values of the finest groups (G,) at their products (N,)."""
+    return Valued(of_groups.tensor[panel.group], of_groups.start[panel.group])
 
 
 def tied_to_level(eta, correlation0, deviation, mean, sd):
@@ -151,16 +186,35 @@ def tied_to_level(eta, correlation0, deviation, mean, sd):
 
 
 def time_effects(panel, spec, start):
-    """gamma (G, T), zero-sum over time."""
+    r"""gamma (G, T), zero-sum over time: a random walk plus independent shocks.
+
+    .. math:: \gamma_{gt} = r_{gt} + s_{gt} - \mathrm{mean}_t, \quad
+        r_{gt} \sim N(r_{g, t-1}, \sigma_r), \quad s_{gt} \sim N(0, \sigma_s)
+
+    Prices and category demand both wander. With independent time effects alone, what the data can't
+    resolve of a category's walk would pass for price response, as in a spurious regression.
+
+    Sampled along the cosine waves that make its covariance diagonal.
+    """
     if not spec.time_effects:
         return None
-    names = dimension_names(panel)
-    dims = (names["block"], names["time"])
-    sd = half_normal("time_effect_sd", spec.priors.time_effect_sd, start=start.time_effect_sd)
-    gamma = partially_centred_zero_sum(
-        "time_effect_raw", sd, start.time_weight, dims=dims, start=start.time_effect
+    names, priors = dimension_names(panel), spec.priors
+    waves, walk = zero_sum_waves(len(panel.period))
+    shock = half_normal("time_shock_sd", priors.time_shock_sd, start=start.time_shock_sd)
+    drift = half_normal("time_drift_sd", priors.time_drift_sd, start=start.time_drift_sd)
+    sd = Valued(
+        pt.sqrt(shock.tensor**2 + drift.tensor**2 * walk), np.sqrt(shock.start**2 + drift.start**2 * walk)
     )
-    return pm.Deterministic("time_effect", gamma, dims=dims)
+    heights = partially_centred_normal(
+        "time_effect_raw",
+        Valued(0.0, 0.0),
+        sd,
+        information_share(start.time_information[:, None], sd.start**2),
+        dims=None,
+        start=start.time_effect @ waves.T,
+    )
+    gamma = pt.dot(heights, pt.constant(waves))
+    return pm.Deterministic("time_effect", gamma, dims=(names["block"], names["time"]))
 
 
 def control_effects(panel, spec, start):
@@ -178,7 +232,7 @@ def _spread(name, priors, size, start):
     """A spread of elasticities: estimated, with a half-normal prior of mean ``size``, or fixed."""
     if not priors.estimate_sd:
         return Valued(size, size)
-    return half_normal(name, size * np.sqrt(np.pi / 2), start=start)
+    return half_normal(name, HALF_NORMAL * size, start=start)
 
 
 def _bounded(latent, spec):

@@ -12,6 +12,7 @@ from scipy.special import gammaln
 from hdfm.panel.sales import SalesPanel
 
 MASKED = -1e30
+STIRLING = 1e4
 
 
 def linear_statistic(panel: SalesPanel, delta, beta, gamma, kappa):
@@ -57,11 +58,20 @@ def negative_binomial(panel: SalesPanel, eta, linear, dispersion):
 
     The terms in :math:`\Gamma(y + \phi)` are taken once per distinct count.
     """
-    cells = panel.observed.sum()
     counts, times = np.unique(panel.units[panel.observed], return_counts=True)
-    gammas = (times * pt.gammaln(counts + dispersion)).sum() - cells * pt.gammaln(dispersion)
-    logs = _masked(panel, (panel.units + dispersion) * pt.log(dispersion + pt.exp(eta))).sum()
-    return linear - logs + gammas + cells * dispersion * pt.log(dispersion) - _log_factorials(panel)
+    logs = _masked(panel, (panel.units + dispersion) * pt.log1p(pt.exp(eta) / dispersion)).sum()
+    return linear - logs + (times * log_rising(counts, dispersion)).sum() - _log_factorials(panel)
+
+
+def log_rising(y, phi):
+    r""":math:`\log \Gamma(y + \phi) - \log \Gamma(\phi) - y \log \phi`, which tends to 0 as phi grows.
+
+    Above 10,000 by Stirling's series: the difference of the gammas would be lost to rounding.
+    """
+    few, many = pt.minimum(phi, STIRLING), pt.maximum(phi, STIRLING)
+    exact = pt.gammaln(y + few) - pt.gammaln(few) - y * pt.log(few)
+    series = (many + y - 0.5) * pt.log1p(y / many) - y + (1 / (many + y) - 1 / many) / 12
+    return pt.switch(phi < STIRLING, exact, series)
 
 
 def log_normal(panel: SalesPanel, eta, sd):

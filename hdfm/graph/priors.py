@@ -20,16 +20,19 @@ class ElasticityPriors:
         Whether these spreads are estimated.
     correlation : float or None
         LKJ shape of the correlation between a product's level and its elasticity; None sets it to 0.
-    between_price_sd : float or None
-        Normal prior, mean 0, of the slope of product levels on the product's own mean log price
-        within its group; None leaves the slope out.
+    between_price_bias : float or None
+        Normal prior, mean 0, of the gap between two slopes: of product levels on products' mean log
+        price in a group, and the group's elasticity. None leaves the first slope out.
+    between_price_sd : float
+        Mean of the half-normal prior of that gap's spread between groups.
     product_effect_sd : float
         Half-normal scale of the spread of product levels in a group.
     level_sd : float
         Normal prior, about the log of mean units, of the mean level of a group; with fixed product
         effects, of each product's level.
-    time_effect_sd : float
-        Half-normal scale of the spread of the time effects.
+    time_shock_sd, time_drift_sd : float
+        Half-normal scales of the two parts of time effects: shocks of single periods, and the steps of
+        a random walk from one period to the next.
     control_sd : float
         Normal prior, mean 0, of control effects per standard deviation of the control.
     overdispersion : float
@@ -51,10 +54,12 @@ class ElasticityPriors:
     product_sd: float = 0.3
     estimate_sd: bool = True
     correlation: float | None = 2.0
-    between_price_sd: float | None = 2.0
+    between_price_bias: float | None = 1.0
+    between_price_sd: float = 0.5
     product_effect_sd: float = 2.0
     level_sd: float = 3.0
-    time_effect_sd: float = 0.5
+    time_shock_sd: float = 0.5
+    time_drift_sd: float = 0.1
     control_sd: float = 1.0
     overdispersion: float = 1.0
     noise_sd: float = 1.0
@@ -74,5 +79,5 @@ class ElasticityPriors:
             global_sd=0.5,
             estimate_sd=False,
             correlation=None,
-            between_price_sd=None,
+            between_price_bias=None,
         )

@@ -15,7 +15,9 @@ SWEEPS = 30
 LARGEST_STEP = 1.0
 LARGEST_LOG_MEAN = 40.0
 SMALLEST_SD = 0.02
-CAUTION = 0.1  # weights are taken at a tenth of the variance, because the spread may well be smaller
+SHARED_WEIGHT = 4.0
+FIRST_TIME_SD = 0.3
+CAUTION = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,10 @@ class Start:
         Mean product effect of the finest groups (G,).
     scale : float
         Overdispersion (dispersion**-0.5) of counts, or noise sd of log units.
-    product_weight, elasticity_weight, group_weight, time_weight : numpy.ndarray
+    product_weight, elasticity_weight, between_weight, group_weight : numpy.ndarray
         Share of the data in what is known of each effect given its spread, between 0 and 1.
+    time_information : numpy.ndarray
+        Fisher information about an average time effect of each block (G,).
     """
 
     product_effect: np.ndarray
@@ -47,16 +51,18 @@ class Start:
     time_effect: np.ndarray
     control_effect: np.ndarray
     group_level: np.ndarray
-    between_price: float
+    between_price: np.ndarray
+    between_weight: np.ndarray
     scale: float
     product_effect_sd: float
     elasticity_sd: float
-    time_effect_sd: float
+    time_shock_sd: float
+    time_drift_sd: float
     correlation: float
     product_weight: np.ndarray
     elasticity_weight: np.ndarray
     group_weight: tuple[np.ndarray, ...]
-    time_weight: np.ndarray
+    time_information: np.ndarray
 
 
 def rough_estimates(
@@ -88,8 +94,8 @@ class _Sweeper:
         self.global_mean = priors.global_mean
         self.mean_delta = np.full(N, self.delta.mean())
         self.covariance = np.diag([priors.product_effect_sd**2, priors.product_sd**2])
-        self.between = 0.0
-        self.time_sd = priors.time_effect_sd
+        self.between = np.zeros(panel.n_groups)
+        self.time_sd = FIRST_TIME_SD
         self.scale = 0.3
 
     @property
@@ -119,17 +125,21 @@ class _Sweeper:
             global_elasticity=self.global_mean,
             time_effect=self.gamma,
             control_effect=self.kappa,
-            group_level=self._group_mean(self.delta - self.between * within_group_price(self.panel)),
+            group_level=self._group_mean(self.delta),
             between_price=self.between,
+            between_weight=information_share(
+                self._within_squares() / sd_delta**2, self.priors.between_price_sd**2
+            ),
             scale=self.scale,
             product_effect_sd=sd_delta,
             elasticity_sd=sd_beta,
-            time_effect_sd=self.time_sd,
+            time_shock_sd=0.5 * self.time_sd,
+            time_drift_sd=_step_sd(self.gamma),
             correlation=correlation,
-            product_weight=_weight(level_information, sd_delta**2),
-            elasticity_weight=_weight(information, CAUTION * conditional),
+            product_weight=level_information / (level_information + sd_delta**-2),
+            elasticity_weight=information_share(information, conditional),
             group_weight=self._group_weights(information, sd_beta**2),
-            time_weight=_weight(by_time, CAUTION * self.time_sd**2),
+            time_information=by_time,
         )
 
     def _first_levels(self):
@@ -193,11 +203,13 @@ class _Sweeper:
 
     def _update_levels(self):
         within = within_group_price(self.panel)
-        if self.priors.between_price_sd is not None and self.has_price:
+        if self.priors.between_price_bias is not None and self.has_price:
             deviation = self.delta - self._group_mean(self.delta)[self.panel.group]
-            self.between = deviation @ within / (within @ within + 1.0)
-        center = self._group_mean(self.delta - self.between * within)
-        self.mean_delta = center[self.panel.group] + self.between * within
+            shared = deviation @ within / (within @ within + 1.0)
+            slopes = np.bincount(self.panel.group, deviation * within) + SHARED_WEIGHT * shared
+            self.between = slopes / (self._within_squares() + SHARED_WEIGHT)
+        center = self._group_mean(self.delta)
+        self.mean_delta = center[self.panel.group] + self.between[self.panel.group] * within
         if not self.has_price:
             return
         child, sd = self.beta, self._sd_beta()
@@ -247,13 +259,16 @@ class _Sweeper:
             pooled = information / (1 + variance * information)
             information = np.bincount(codes, pooled, minlength=len(self.group_means[depth]))
             variance = self.priors.group_sd**2
-            weights.append(_weight(information, CAUTION * variance))
+            weights.append(information_share(information, variance))
         return tuple(reversed(weights))
 
     def _by_block(self, values):
         """Sums of (N, T) over the products of each block (G, T); products are sorted by block."""
         starts = np.flatnonzero(np.diff(self.panel.block, prepend=-1))
         return np.add.reduceat(values, starts, axis=0)
+
+    def _within_squares(self):
+        return np.bincount(self.panel.group, within_group_price(self.panel) ** 2)
 
     def _group_mean(self, values):
         return np.bincount(self.panel.group, values) / np.bincount(self.panel.group)
@@ -291,8 +306,19 @@ def _shrunk_means(values, codes, sd, parent, parent_sd):
     return total / (count / sd**2 + parent_sd**-2)
 
 
-def _weight(information, variance):
-    return information / (information + 1 / variance)
+def information_share(information, variance):
+    """Share of the data in what is known of an effect, were its variance a fiftieth of what it seems.
+
+    Spreads near zero make the funnels, and rough estimates of spreads are often too large.
+    """
+    return information / (information + 1 / (CAUTION * variance))
+
+
+def _step_sd(gamma):
+    """Typical step (scalar) of slow movements: from changes over a quarter of the periods."""
+    lag = max(1, gamma.shape[1] // 4)
+    steps = gamma[:, lag:] - gamma[:, :-lag]
+    return max(SMALLEST_SD, float(np.sqrt(np.mean(steps**2) / lag))) if steps.size else SMALLEST_SD
 
 
 def _clip(step):

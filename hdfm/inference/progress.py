@@ -35,7 +35,7 @@ class SamplingProgress:
         self.bar.stop()
 
     def update(self, done: int, statistics: list[np.ndarray]) -> None:
-        """Move to ``done`` iterations; ``statistics`` are those of the last block, diverging and steps first."""
+        """Move to ``done`` iterations; ``statistics`` of the last block start with diverging and steps."""
         diverging, steps = statistics[0], statistics[1]
         warming_up = done <= self.tune
         self.divergences += 0 if warming_up else int(diverging.sum())

@@ -8,10 +8,15 @@ import pandas as pd
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 
 RESERVED_LABELS = ("chain", "draw", "control")
+DIMENSIONS = ("product", "groups", "time")
+ONE_COLUMN = ("product", "time", "price", "exposure")
 
 
 def check_roles(frame: pd.DataFrame, roles: dict[str, str | Sequence[str] | None]) -> None:
     """Raise unless every named column stands in the frame, once, in one role."""
+    for role in ONE_COLUMN:
+        if roles.get(role) is not None and not isinstance(roles[role], str):
+            raise InvalidArgumentError(f"{role} takes a column name; got {roles[role]!r}.")
     named = [(role, name) for role, names in roles.items() for name in as_names(names, role)]
     missing = [f"{role}={name!r}" for role, name in named if name not in frame.columns]
     if missing:
@@ -21,6 +26,11 @@ def check_roles(frame: pd.DataFrame, roles: dict[str, str | Sequence[str] | None
     repeated = frame.columns[frame.columns.duplicated()].intersection([name for _, name in named])
     if len(repeated):
         raise InvalidDataError(f"X holds the column {repeated[0]!r} more than once; keep one of them.")
+    for role, name in named:
+        if role in DIMENSIONS and name in RESERVED_LABELS:
+            raise InvalidArgumentError(
+                f"The {role} column {name!r} has the name of a dimension of the posterior; rename it."
+            )
     owner: dict[str, str] = {}
     for role, name in named:
         if name in owner:
@@ -87,8 +97,8 @@ def time_column(column: pd.Series, role: str = "time") -> pd.Series:
     column = label_column(column, role)
     if not ordered and (pd.api.types.is_string_dtype(column) or pd.api.types.is_bool_dtype(column)):
         raise InvalidDataError(
-            f"{role} column {column.name!r} holds text or booleans such as {column.iloc[0]!r}, which have "
-            "no order in time. Convert it with pandas.to_datetime or pandas.to_numeric."
+            f"{role} column {column.name!r} holds text or booleans such as {plain(column.iloc[0])!r}, which "
+            "have no order in time. Convert it with pandas.to_datetime or pandas.to_numeric."
         )
     return column
 
@@ -104,6 +114,26 @@ def sorted_labels(column: pd.Series) -> pd.Index:
         return labels[np.argsort(labels.astype(str), kind="stable")]
 
 
+def positions(labels: pd.Index, column: pd.Series, role: str) -> np.ndarray:
+    """Positions (n,) of a column's values among fitted labels, -1 where not among them.
+
+    Raises
+    ------
+    InvalidDataError
+        If none is among them and they are of another kind, such as text for numbers.
+    """
+    values = pd.Index(column)
+    found = labels.get_indexer(values)
+    kinds = {labels.inferred_type, values.inferred_type}
+    if len(found) and (found < 0).all() and len(kinds) == 2:
+        raise InvalidDataError(
+            f"{role} column {column.name!r} holds {values.inferred_type} labels such as "
+            f"{plain(values[0])!r}; the model was fitted on {labels.inferred_type} labels such as "
+            f"{plain(labels[0])!r}. Convert the column."
+        )
+    return found
+
+
 def examples(labels: Sequence, most: int = 5) -> str:
     """Up to ``most`` labels as text."""
     shown = ", ".join(str(label) for label in list(labels)[:most])
@@ -111,12 +141,13 @@ def examples(labels: Sequence, most: int = 5) -> str:
 
 
 def _as_floats(column: pd.Series, what: str) -> np.ndarray:
-    if pd.api.types.is_complex_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+    if pd.api.types.is_complex_dtype(column) or column.dtype.kind in "mM":
         raise InvalidDataError(f"{what} has dtype {column.dtype}; it must hold real numbers.")
     if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
+        categories = column.cat.categories
+        column = column.astype(float if pd.api.types.is_numeric_dtype(categories) else object)
     text = column.map(lambda value: isinstance(value, str)) if column.dtype == object else None
-    if pd.api.types.is_string_dtype(column) and (text is None or text.any()):
+    if pd.api.types.is_string_dtype(column) if text is None else text.any():
         shown = column if text is None else column[text]
         count = len(shown)
         raise InvalidDataError(
@@ -129,10 +160,15 @@ def _as_floats(column: pd.Series, what: str) -> np.ndarray:
         raise InvalidDataError(f"{what} has dtype {column.dtype}; it must hold numbers.") from None
 
 
+def plain(value):
+    """A NumPy scalar as the Python number it prints like."""
+    return value.item() if isinstance(value, np.number | np.bool_) else value
+
+
 def _refuse(column: pd.Series, bad: np.ndarray, what: str, finding: str, remedy: str) -> None:
     if bad.any():
         first = int(np.argmax(bad))
         raise InvalidDataError(
             f"{what} has {finding} in {int(bad.sum()):,} of {len(column):,} rows, such as "
-            f"{column.iloc[first]!r} in row {column.index[first]!r}. {remedy}."
+            f"{plain(column.iloc[first])!r} in row {plain(column.index[first])!r}. {remedy}."
         )

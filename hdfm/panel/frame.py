@@ -62,9 +62,9 @@ def _positive_units(column):
     zeros = int((units == 0).sum())
     if zeros:
         raise InvalidDataError(
-            f'units column {column.name!r} has zeros in {zeros:,} of {len(units):,} rows, and likelihood="log_normal" '
-            "takes logs. Use a count likelihood, which keeps the zeros; dropping them would bias elasticities "
-            "toward zero."
+            f"units column {column.name!r} has zeros in {zeros:,} of {len(units):,} rows, and "
+            'likelihood="log_normal" takes logs. Use a count likelihood, which keeps the zeros; dropping '
+            "them would bias elasticities toward zero."
         )
     return units
 
@@ -104,7 +104,7 @@ def _read_roles(estimator, X, roles, reset):
 def _check_same_rows(X, y):
     if len(X) != len(y):
         raise InvalidDataError(f"X has {len(X):,} rows and y has {len(y):,} values; they must agree.")
-    if not isinstance(y, pd.Series) or y.index.equals(X.index):
+    if not isinstance(y, pd.Series | pd.DataFrame) or y.index.equals(X.index):
         return
     if y.index.is_unique and X.index.is_unique and not len(y.index.difference(X.index)):
         raise InvalidDataError(

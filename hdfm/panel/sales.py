@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 
 from hdfm.exceptions import InvalidDataError
-from hdfm.panel.columns import label_column, numeric_column, sorted_labels, time_column
+from hdfm.panel.columns import (
+    label_column,
+    numeric_column,
+    plain,
+    positions,
+    sorted_labels,
+    time_column,
+)
 
 ALL = "all"
 
@@ -198,18 +205,18 @@ def build_panel(
 def encode_rows(frame: pd.DataFrame, panel: SalesPanel) -> SalesRows:
     """Rows to predict in the codes of a fitted panel, matched by label."""
     roles = panel.roles
-    label, period_label = _keys(frame, roles)
+    label, period_label = _keys(frame, roles, known_periods=panel.period)
     groups = []
     for level in panel.levels:
         column = label_column(frame[level.name], "groups")
-        groups.append(level.labels.get_indexer(pd.Index(column)))
+        groups.append(positions(level.labels, column, "groups"))
     raw = [numeric_column(frame[name], "controls") for name in roles.controls]
     controls = np.stack(raw) if raw else np.zeros((0, len(frame)))
     known = panel.product if roles.product is not None else pd.Index([ALL])
     return SalesRows(
-        product=known.get_indexer(pd.Index(label)),
+        product=positions(known, label, "product"),
         label=label,
-        period=panel.period.get_indexer(pd.Index(period_label)),
+        period=positions(panel.period, period_label, "time"),
         period_label=period_label,
         groups=groups,
         log_price=_log(frame, roles.price, "price"),
@@ -234,7 +241,7 @@ def panel_rows(panel: SalesPanel) -> tuple[SalesRows, np.ndarray]:
     return rows, panel.units[i, t]
 
 
-def _keys(frame, roles):
+def _keys(frame, roles, known_periods=()):
     """Product and period label of each row; without a role, one product or a running number."""
     label = (
         label_column(frame[roles.product], "product")
@@ -242,7 +249,8 @@ def _keys(frame, roles):
         else pd.Series(ALL, index=frame.index, name="product")
     )
     if roles.time is not None:
-        return label, time_column(frame[roles.time])
+        period = label_column(frame[roles.time], "time")
+        return label, period if period.isin(known_periods).all() else time_column(frame[roles.time])
     running = label.groupby(label, sort=False).cumcount()
     return label, running.rename("time")
 
@@ -271,7 +279,7 @@ def _refuse_two_parents(child, parent, role):
         parents = pairs.loc[pairs["child"] == twice[0], "parent"].tolist()
         raise InvalidDataError(
             f"{role} column {child.name!r}: {len(twice):,} labels stand in more than one {parent.name!r}, "
-            f"such as {twice[0]!r} in {parents[:3]!r}. Each must belong to one; name groups from the "
+            f"such as {plain(twice[0])!r} in {parents[:3]!r}. Each must belong to one; name groups from the "
             "coarsest to the finest, and make labels unique (for example category + product)."
         )
 
@@ -305,9 +313,11 @@ def _log(frame, column, role):
 def _moments(controls, observed):
     """Mean and sd (K,) over observed cells; a constant control gets sd 1."""
     inside = controls[:, observed]
-    mean = inside.mean(axis=1) if inside.size else np.zeros(len(controls))
-    sd = inside.std(axis=1) if inside.size else np.ones(len(controls))
-    return mean, np.where(sd > 1e-12 * np.maximum(1.0, np.abs(mean)), sd, 1.0)
+    if not inside.size:
+        return np.zeros(len(controls)), np.ones(len(controls))
+    mean, sd = inside.mean(axis=1), inside.std(axis=1)
+    varies = sd > 1e-12 * np.maximum(1.0, np.abs(mean))
+    return np.where(varies, mean, inside[:, 0]), np.where(varies, sd, 1.0)
 
 
 def _price_changes(log_price, observed):

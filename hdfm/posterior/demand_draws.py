@@ -52,8 +52,9 @@ def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> 
     population |= {
         f"elasticity_{level.name}": get(f"elasticity_{level.name}", level.name) for level in panel.levels
     }
-    if "group_level" in posterior:
-        population["group_level"] = get("group_level", dims["group"])
+    for name in ("group_level", "between_price"):
+        if name in posterior:
+            population[name] = get(name, dims["group"])
     delta = get("product_effect", dims["product"])
     scale = get("dispersion") if spec.likelihood == "negative_binomial" else get("noise_sd")
     return DemandDraws(
@@ -117,11 +118,11 @@ def _new_product(draws, panel, spec, rows, row, group, log_price, rng):
     e, z = rng.standard_normal((2, size))
     known_group = group >= 0
     if "group_level" in population:
-        levels = population["group_level"]
-        mean = levels[group] if known_group else levels.mean(0) + levels.std(0) * rng.standard_normal(size)
         reference = group_price_level(panel)
         usual = log_price - (reference[group] if known_group else reference.mean())
-        delta = mean + population.get("between_price", 0.0) * usual + population["product_effect_sd"] * e
+        slope = _of_group(population.get("between_price", np.zeros((panel.n_groups, size))), group, rng)
+        mean = _of_group(population["group_level"], group, rng) + slope * usual
+        delta = mean + population["product_effect_sd"] * e
     else:
         delta = draws.delta.mean(axis=0) + draws.delta.std(axis=0) * e
     if draws.beta is None:
@@ -130,6 +131,13 @@ def _new_product(draws, panel, spec, rows, row, group, log_price, rng):
     rho = population.get("correlation", 0.0)
     sd = population.get("elasticity_sd", spec.priors.product_sd)
     return _bound(latent + sd * (rho * e + np.sqrt(1 - np.square(rho)) * z), spec), delta
+
+
+def _of_group(values, group, rng):
+    """Draws (S,) of one of the groups (G, S), or for a new group (-1) about their mean."""
+    if group >= 0:
+        return values[group]
+    return values.mean(axis=0) + values.std(axis=0) * rng.standard_normal(values.shape[1])
 
 
 def _group_latent(draws, panel, spec, rows, row, rng):
@@ -148,21 +156,59 @@ def _extend_time(draws, panel, rows, new_block, seed):
     """Positions of the periods (n,), new ones numbered from T on; and time effects for all of them."""
     if draws.gamma is None:
         return rows.period, None
-    new = pd.unique(rows.period_label[rows.period < 0])
+    new = pd.Index(pd.unique(rows.period_label[rows.period < 0]))
     if not len(new) and not new_block:
         return rows.period, draws.gamma
-    period = rows.period.copy()
-    for k, label in enumerate(new):
-        period[(rows.period_label == label).to_numpy()] = len(panel.period) + k
+    period = np.where(rows.period >= 0, rows.period, len(panel.period) + new.get_indexer(rows.period_label))
     G, T, size = draws.gamma.shape
     gamma = np.empty((G + new_block, T + len(new), size))
     gamma[:G, :T] = draws.gamma
-    blocks, periods = [*panel.blocks, "new"][: len(gamma)], [*panel.period, *new]
-    for g, block in enumerate(blocks):
-        for t in range(T if g < G else 0, len(periods)):
-            normal = _rng(seed, (block, periods[t])).standard_normal(size)
-            gamma[g, t] = draws.population["time_effect_sd"] * normal
+    if new_block:
+        for t, label in enumerate(panel.period):
+            normal = _rng(seed, ("new", label)).standard_normal(size)
+            gamma[G, t] = draws.gamma.std(axis=(0, 1)) * normal
+    shock, drift = draws.population["time_shock_sd"], draws.population["time_drift_sd"]
+    level, variance = last_level(gamma[:, :T], shock, drift)
+    blocks = [*panel.blocks, "new"]
+    for t, (label, steps) in enumerate(zip(new, steps_ahead(panel.period, new), strict=True), start=T):
+        for g in range(len(gamma)):
+            normal = _rng(seed, (blocks[g], label)).standard_normal(size)
+            mean, spread = level[g], np.sqrt(variance + steps * drift**2 + shock**2)
+            if steps == 0:
+                mean, spread = 0.0, gamma[g, :T].std(axis=0)
+            gamma[g, t] = mean + spread * normal
     return period, gamma
+
+
+def last_level(gamma, shock, drift):
+    """Mean (G, S) and variance (S,) of the random walk in the last period, given gamma (G, T, S).
+
+    The Kalman filter of the local level model, diffuse at first.
+    """
+    level, variance = gamma[:, 0], shock**2
+    for t in range(1, gamma.shape[1]):
+        ahead = variance + drift**2
+        gain = ahead / (ahead + shock**2)
+        level = level + gain * (gamma[:, t] - level)
+        variance = (1 - gain) * ahead
+    return level, variance
+
+
+def steps_ahead(fitted: pd.Index, new: pd.Index) -> np.ndarray:
+    """Steps (len(new),) from the last fitted period to each new one; 0 for those not after it.
+
+    A step is the median distance of fitted periods; labels without a distance count one step.
+    """
+    both = fitted.append(new)
+    if isinstance(both, pd.PeriodIndex | pd.DatetimeIndex):
+        position = both.astype("int64").to_numpy().astype(float)
+    elif pd.api.types.is_numeric_dtype(both):
+        position = both.to_numpy(dtype=float)
+    else:
+        return np.ones(len(new), dtype=int)
+    old, later = position[: len(fitted)], position[len(fitted) :]
+    step = np.median(np.diff(old)) if len(old) > 1 else 1.0
+    return np.where(later > old[-1], np.maximum(1, np.round((later - old[-1]) / step)), 0).astype(int)
 
 
 def _bound(latent, spec):

@@ -15,6 +15,7 @@ from hdfm.panel.sales import SalesPanel, SalesRows
 from hdfm.posterior.demand_draws import DemandDraws, centred_log_price, extend_to_rows
 
 BLOCK_CELLS = 2_000_000
+STIRLING = 1e4
 LARGEST_LOG_MEAN = 41.0  # NumPy draws Poisson counts below 2**63
 
 
@@ -87,6 +88,12 @@ def log_density(y, eta, scale, likelihood) -> np.ndarray:
         return -0.5 * z**2 - np.log(scale * y) - 0.5 * np.log(2 * np.pi)
     if likelihood == "poisson":
         return y * eta - np.exp(eta) - gammaln(y + 1)
-    both = np.logaddexp(np.log(scale), eta)
-    combinations = gammaln(y + scale) - gammaln(scale) - gammaln(y + 1)
-    return combinations + y * (eta - both) + scale * (np.log(scale) - both)
+    return y * eta - (y + scale) * np.log1p(np.exp(eta) / scale) + log_rising(y, scale) - gammaln(y + 1)
+
+
+def log_rising(y, phi) -> np.ndarray:
+    """log Gamma(y + phi) - log Gamma(phi) - y log phi; by Stirling's series above 10,000."""
+    few, many = np.minimum(phi, STIRLING), np.maximum(phi, STIRLING)
+    exact = gammaln(y + few) - gammaln(few) - y * np.log(few)
+    series = (many + y - 0.5) * np.log1p(y / many) - y + (1 / (many + y) - 1 / many) / 12
+    return np.where(phi < STIRLING, exact, series)
