@@ -29,7 +29,7 @@ def main() -> None:
     )
     model = HierarchicalElasticity(
         product="product_id",
-        groups=["department", "category"],
+        groups="category",
         time="week",
         price="price",
         controls=["feature", "display"],
@@ -50,7 +50,9 @@ def main() -> None:
         for row in model.data_report_.itertuples():
             CONSOLE.print(f"  {row.count} {row.finding} ({row.examples}): {row.consequence}", soft_wrap=True)
     picture = options.output / "elasticities.png"
-    plot_elasticities(model).figure.savefig(picture, dpi=150)
+    figure = plot_elasticities(model).get_figure(root=True)
+    assert figure is not None
+    figure.savefig(picture, dpi=150)
     fit = model.save(options.output / "elasticities.hdfm")
     CONSOLE.print(f"Picture: {picture.resolve()}", soft_wrap=True)
     CONSOLE.print(f'Fit: {fit.resolve()}, read it with HierarchicalElasticity.load("{fit}")', soft_wrap=True)

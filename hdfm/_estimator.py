@@ -3,7 +3,8 @@
 import html
 import os
 import tempfile
-from numbers import Integral, Real
+from abc import abstractmethod
+from numbers import Integral
 from pathlib import Path
 from typing import Self
 
@@ -69,7 +70,7 @@ class BayesianEstimator(BaseEstimator):
             value = getattr(self, name)
             if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
                 raise InvalidArgumentError(f"{name} must be a whole number, at least {least}; got {value!r}.")
-        if not isinstance(self.target_accept, Real) or not 0 < self.target_accept < 1:
+        if not isinstance(self.target_accept, float) or not 0 < self.target_accept < 1:
             raise InvalidArgumentError(
                 f"target_accept must lie strictly between 0 and 1; got {self.target_accept!r}."
             )
@@ -88,9 +89,13 @@ class BayesianEstimator(BaseEstimator):
         table = self._summary_table().to_html(float_format="{:.3f}".format, border=0)
         return f"{drawing}<div><p>{html.escape(self._summary_text())}</p>{table}</div>"
 
-    def _summary_table(self) -> pd.DataFrame: ...
+    @abstractmethod
+    def _summary_table(self) -> pd.DataFrame:
+        """The table below the HTML repr of a fitted estimator."""
 
-    def _summary_text(self) -> str: ...
+    @abstractmethod
+    def _summary_text(self) -> str:
+        """The sentence above that table."""
 
 
 def default_ci_prob(ci_prob: float | None) -> float:

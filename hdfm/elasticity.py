@@ -408,6 +408,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     def _panel(self, X: Any, y: Any) -> tuple[SalesPanel, DemandSpec]:
         spec = self._spec()
         frame, units, roles = read_frame(self, X, y, self._roles(), self.likelihood, reset=True)
+        assert units is not None
         return build_panel(frame, units, roles, shared_time=self.time_effects == "shared"), spec
 
     def _rows(self, X: Any) -> SalesRows:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +40,7 @@ def plot_elasticities(
         The picture.
     """
     import matplotlib.pyplot as plt
+    from matplotlib.colors import to_rgb
 
     products = model.elasticities(ci_prob=ci_prob)
     names = [name.name for name in model.panel_.levels]
@@ -48,9 +50,9 @@ def plot_elasticities(
         _, ax = plt.subplots(figsize=(8, 1.6 + 0.42 * len(groups)), layout="constrained")
     member = products[level] if level in names else np.full(len(products), groups.index[0])
     jitter = np.random.default_rng(0).uniform(-0.28, 0.28, len(products))
-    row = groups.index.get_indexer(member) + jitter
+    row = groups.index.get_indexer(pd.Index(member)) + jitter
     alpha = np.clip(1.0 - products["shrinkage"].to_numpy(), 0.12, 0.9)
-    ax.scatter(products["mean"], row, s=14, color=PRODUCT, alpha=alpha, linewidths=0)
+    ax.scatter(products["mean"], row, s=14, color=[(*to_rgb(PRODUCT), a) for a in alpha], linewidths=0)
     center = np.arange(len(groups))
     ax.hlines(center, groups["lower"], groups["upper"], color=GROUP, lw=2.5)
     ax.plot(groups["mean"], center, "o", color=GROUP, ms=6, mec="white")

@@ -5,6 +5,8 @@ Array names and axis order: N products, C categories, T periods.
     prices (N, T), rate (N, T): expected units, path (C, T): relative category demand
 """
 
+from numbers import Integral
+
 import numpy as np
 import pandas as pd
 
@@ -22,7 +24,7 @@ def simulate_sales(
     seed: int = 42,
     *,
     noise: str = "poisson",
-    dispersion: float = 5.0,
+    dispersion: float = 20.0,
     period_noise: float = 0.05,
     price_endogeneity: float = 0.0,
     promotion_prob: float = 0.0,
@@ -61,8 +63,9 @@ def simulate_sales(
         Seed of the random numbers. The switches draw from a stream of their own, so that turning
         one on leaves elasticities and base prices as they were.
     noise : {"poisson", "negative_binomial", "log_normal"}
-        Distribution of the units given their expectation :math:`\lambda_{it}`. "log_normal" gives
-        positive volumes with :math:`\log y_{it} \sim N(\log \lambda_{it}, 1 / \mathrm{dispersion})`.
+        Distribution of the units given :math:`\lambda_{it}`, their expectation. "log_normal" gives
+        positive volumes of median :math:`\lambda_{it}`, and :math:`1 / \mathrm{dispersion}` is the
+        variance of their logs.
     dispersion : float
         Shape of the negative binomial, variance :math:`\lambda + \lambda^2 / \mathrm{dispersion}`.
     period_noise : float
@@ -90,7 +93,8 @@ def simulate_sales(
     Raises
     ------
     InvalidArgumentError
-        If a size is below 1, a probability outside [0, 1], or ``noise`` unknown.
+        If a size is not a whole number above 0, a probability outside [0, 1], ``dispersion`` not above 0,
+        ``period_noise`` outside [0, 1), or ``noise`` unknown.
 
     References
     ----------
@@ -187,16 +191,23 @@ def _draw_units(rng, rate, noise, dispersion):
     if noise == "negative_binomial":
         rate = rng.gamma(dispersion, rate / dispersion)
     if noise == "log_normal":
-        return np.exp(np.log(np.maximum(rate, 1e-12)) + rng.normal(size=rate.shape) / np.sqrt(dispersion))
+        return np.exp(np.log(rate) + rng.normal(size=rate.shape) / np.sqrt(dispersion))
     return rng.poisson(rate)
 
 
 def _check_simulation(arguments):
     for name in ("N", "C", "T"):
-        if int(arguments[name]) < 1:
-            raise InvalidArgumentError(f"{name} must be at least 1; got {arguments[name]!r}.")
+        value = arguments[name]
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+            raise InvalidArgumentError(f"{name} must be a whole number, at least 1; got {value!r}.")
     for name, value in arguments.items():
         if name.endswith("_prob") and not 0 <= value <= 1:
             raise InvalidArgumentError(f"{name} is a probability, between 0 and 1; got {value!r}.")
+    if not arguments["dispersion"] > 0:
+        raise InvalidArgumentError(f"dispersion must be above 0; got {arguments['dispersion']!r}.")
+    if not 0 <= arguments["period_noise"] < 1:
+        raise InvalidArgumentError(f"period_noise must lie in [0, 1); got {arguments['period_noise']!r}.")
+    if arguments["noise"] == "log_normal" and arguments["never_sells_prob"]:
+        raise InvalidArgumentError("log_normal volumes are positive: never_sells_prob must be 0 with them.")
     if arguments["noise"] not in NOISES:
         raise InvalidArgumentError(f"noise must be one of {NOISES}; got {arguments['noise']!r}.")

@@ -27,8 +27,6 @@ from hdfm.graph.spec import DemandSpec, dimension_names, model_coords
 from hdfm.graph.start import Start, information_share, mean_log_units, within_group_price
 from hdfm.panel.sales import SalesPanel
 
-HALF_NORMAL = np.sqrt(np.pi / 2)  # scale of a half-normal with mean 1
-
 
 def build_demand_model(panel: SalesPanel, spec: DemandSpec, start: Start) -> pm.Model:
     """The model of a panel; its likelihood is the potential ``log_likelihood``."""
@@ -114,7 +112,7 @@ def between_price_slopes(panel, spec, start, group_mean):
     priors, dims = spec.priors, dimension_names(panel)["group"]
     bias0 = float(np.mean(start.between_price - group_mean.start))
     bias = pm.Normal("between_price_bias", 0, priors.between_price_bias, initval=bias0)
-    sd = half_normal("between_price_sd", HALF_NORMAL * priors.between_price_sd, start=priors.between_price_sd)
+    sd = half_normal("between_price_sd", priors.between_price_sd, start=priors.between_price_sd)
     mean = Valued(group_mean.tensor + bias, group_mean.start + bias0)
     slope = partially_centred_normal(
         "between_price_raw", mean, sd, start.between_weight, dims=dims, start=start.between_price
@@ -229,10 +227,10 @@ def control_effects(panel, spec, start):
 
 
 def _spread(name, priors, size, start):
-    """A spread of elasticities: estimated, with a half-normal prior of mean ``size``, or fixed."""
+    """A spread of elasticities: estimated, with a half-normal prior of scale ``size``, or fixed."""
     if not priors.estimate_sd:
         return Valued(size, size)
-    return half_normal(name, HALF_NORMAL * size, start=start)
+    return half_normal(name, size, start=start)
 
 
 def _bounded(latent, spec):

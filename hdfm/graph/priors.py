@@ -15,7 +15,7 @@ class ElasticityPriors:
         Normal prior of the overall elasticity.
     group_sd, product_sd : float
         Spread of elasticities between the groups of a level, and between products of a group: where
-        ``estimate_sd`` the means of half-normal priors, else the spreads themselves.
+        ``estimate_sd`` the scales of half-normal priors, else the spreads themselves.
     estimate_sd : bool
         Whether these spreads are estimated.
     correlation : float or None
@@ -24,7 +24,7 @@ class ElasticityPriors:
         Normal prior, mean 0, of the gap between two slopes: of product levels on products' mean log
         price in a group, and the group's elasticity. None leaves the first slope out.
     between_price_sd : float
-        Mean of the half-normal prior of that gap's spread between groups.
+        Half-normal scale of that gap's spread between groups.
     product_effect_sd : float
         Half-normal scale of the spread of product levels in a group.
     level_sd : float

@@ -1,6 +1,7 @@
 """What a demand model is made of, and the names and labels of its dimensions; imports no PyMC."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -27,7 +28,11 @@ class DemandSpec:
 def model_coords(panel: SalesPanel) -> dict[str, list]:
     """Labels of the model's dimensions, which are named after the columns."""
     dims = dimension_names(panel)
-    coords = {dims["product"]: panel.product, dims["time"]: panel.period, "control": panel.roles.controls}
+    coords: dict[str, Any] = {
+        dims["product"]: panel.product,
+        dims["time"]: panel.period,
+        "control": panel.roles.controls,
+    }
     coords |= {level.name: level.labels for level in panel.levels}
     if not panel.levels:
         coords[dims["group"]] = ["all"]

@@ -134,7 +134,7 @@ def positions(labels: pd.Index, column: pd.Series, role: str) -> np.ndarray:
     return found
 
 
-def examples(labels: Sequence, most: int = 5) -> str:
+def examples(labels: Sequence | pd.Index | np.ndarray, most: int = 5) -> str:
     """Up to ``most`` labels as text."""
     shown = ", ".join(str(label) for label in list(labels)[:most])
     return shown + (", ..." if len(labels) > most else "")

@@ -62,7 +62,7 @@ def summary(table: pd.DataFrame) -> str:
         return (
             f"Converged: largest R-hat {table['r_hat'].max():.3f}, smallest effective sample size "
             f"{table[['ess_bulk', 'ess_tail']].min().min():,.0f}, "
-            f"{int(table.loc['sampler', 'divergences'])} divergences."
+            f"{table['divergences'].sum():.0f} divergences."
         )
     reasons = "; ".join(f"{name}: {table.loc[name, 'verdict']}" for name in bad)
     return f"Not converged ({reasons}). Raise tune and draws; against divergences raise target_accept."

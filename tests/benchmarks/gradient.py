@@ -2,8 +2,8 @@
 
     python tests/benchmarks/gradient.py
 
-519,700 rows of 5,197 products (the article's generator, filtered). Both are PyMC models under JAX, compiled and
-called in turn; median milliseconds of 20 calls each.
+519,700 rows of 5,197 products (the article's generator, filtered). Both are PyMC models under JAX,
+compiled and called in turn; median milliseconds of 20 calls each.
 """
 
 import time
@@ -59,7 +59,9 @@ def gradient(model: pm.Model):
 def main() -> None:
     """Print the table."""
     sales = keep_sellers(simulate_sales(20_000, 10, 100, price_change_prob=0.5, seed=42))
-    table = Table(title=f"Log posterior and gradient, {len(sales):,} rows, {sales['product'].nunique():,} products")
+    table = Table(
+        title=f"Log posterior and gradient, {len(sales):,} rows, {sales['product'].nunique():,} products"
+    )
     for column in ("likelihood", "row-wise, ms", "hdfm, ms", "ratio"):
         table.add_column(column, justify="right")
     for likelihood in ("poisson", "negative_binomial"):

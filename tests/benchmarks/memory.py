@@ -1,6 +1,6 @@
 """Peak memory and time of a fit on 519,700 rows with 2 chains of 500 draws.
 
-    python tests/benchmarks/memory.py [--tune 300]
+python tests/benchmarks/memory.py [--tune 300]
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> None:
     table = model.elasticities(ci_prob=0.95)
     truth = truth.loc[table.index]
     covered = ((truth >= table["lower"]) & (truth <= table["upper"])).mean()
-    print(f"{len(sales):,} rows: {seconds:.0f} s, peak {peak:.2f} GB (before the fit, simulation: {before:.2f} GB)")
+    print(f"{len(sales):,} rows: {seconds:.0f} s, peak {peak:.2f} GB (simulation alone: {before:.2f} GB)")
     print(f"MAE {(table['mean'] - truth).abs().mean():.4f}, 95 % intervals cover {100 * covered:.1f} %")
     print(model.diagnostics().to_string())
 

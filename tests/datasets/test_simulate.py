@@ -244,7 +244,7 @@ def test_keep_sellers_returns_a_copy(plain):
 
 @pytest.mark.parametrize("name", ["N", "C", "T"])
 def test_sizes_are_at_least_one(name):
-    with pytest.raises(InvalidArgumentError, match=rf"^{name} must be at least 1; got 0"):
+    with pytest.raises(InvalidArgumentError, match=rf"^{name} must be a whole number, at least 1; got 0"):
         simulate_sales(**{**SIZE, name: 0})
 
 

@@ -411,6 +411,10 @@ def test_a_new_period_does_not_depend_on_its_dtype(fitted, fitted_sales):
         )
     with pytest.raises(InvalidDataError, match=r"holds floating labels such as 1000\.0.*Convert the column"):
         fitted.predict(future.astype({"time_period": float}))
+    together = pd.concat([fitted_sales[:5], future])
+    np.testing.assert_allclose(
+        fitted.predict(together.astype({"time_period": float})), fitted.predict(together), rtol=SAME
+    )
 
 
 LABELS = 300

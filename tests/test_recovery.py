@@ -1,0 +1,66 @@
+"""Does the model find the truth it was simulated with, and do its intervals cover as they say?"""
+
+import numpy as np
+import pytest
+from baselines import complete_pooling, no_pooling, two_step_empirical_bayes
+
+from hdfm import HierarchicalElasticity
+from hdfm.datasets import simulate_sales
+
+ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
+SEEDS = range(5)
+
+
+def fit(seed, likelihood, **simulation):
+    sales = simulate_sales(300, 5, 60, seed=seed, noise=likelihood, period_noise=0.0, **simulation)
+    model = HierarchicalElasticity(
+        **ROLES,
+        likelihood=likelihood,
+        draws=600,
+        tune=600,
+        chains=4,
+        target_accept=0.95,
+        random_state=seed,
+        progressbar=False,
+    )
+    return sales, model.fit(sales, sales["units_sold"])
+
+
+def true_elasticities(sales, model):
+    truth = sales.drop_duplicates("product").set_index("product")["product_elasticity"]
+    return truth.loc[model.elasticities_.index].to_numpy()
+
+
+@pytest.fixture(scope="module")
+def fits():
+    """Five fits with negative binomial noise, the likelihood's own."""
+    return [fit(seed, "negative_binomial") for seed in SEEDS]
+
+
+@pytest.mark.slow
+def test_converges(fits):
+    for _, model in fits:
+        diagnostics = model.diagnostics()
+        assert diagnostics.loc["elasticity", "r_hat"] < 1.02
+        assert diagnostics.loc["sampler", "divergences"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ci_prob", "tolerance"), [(0.5, 0.04), (0.9, 0.03), (0.95, 0.02)])
+def test_intervals_cover(fits, ci_prob, tolerance):
+    covered = []
+    for sales, model in fits:
+        table, truth = model.elasticities(ci_prob=ci_prob), true_elasticities(sales, model)
+        covered.append((truth >= table["lower"]) & (truth <= table["upper"]))
+    assert np.mean(covered) == pytest.approx(ci_prob, abs=tolerance)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("baseline", [no_pooling, complete_pooling, two_step_empirical_bayes])
+def test_beats_baselines(fits, baseline):
+    own, theirs = [], []
+    for sales, model in fits:
+        panel, truth = model.panel_, true_elasticities(sales, model)
+        own.append(np.abs(model.elasticities_["mean"] - truth).mean())
+        theirs.append(np.abs(baseline(panel.units, panel.log_price, panel.group) - truth).mean())
+    assert np.mean(own) < np.mean(theirs)
