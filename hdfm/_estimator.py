@@ -104,6 +104,6 @@ def default_ci_prob(ci_prob: float | None) -> float:
         import arviz as az
 
         return float(az.rcParams["stats.ci_prob"])
-    if not 0 < ci_prob < 1:
+    if not isinstance(ci_prob, float) or not 0 < ci_prob < 1:
         raise InvalidArgumentError(f"ci_prob must lie strictly between 0 and 1; got {ci_prob!r}.")
     return float(ci_prob)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from hdfm.posterior.predict import (
     pointwise_log_likelihood,
     unit_quantiles,
 )
-from hdfm.posterior.pricing import OBJECTIVES, optimal_prices, unit_costs
+from hdfm.posterior.pricing import OBJECTIVES, check_bounds, optimal_prices, unit_costs
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -237,8 +238,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         self, X: pd.DataFrame, quantiles: Sequence[float] = (0.05, 0.5, 0.95)
     ) -> pd.DataFrame:
         """Quantiles of the predictive distribution of units, a column each, noise included."""
-        if not all(0 <= q <= 1 for q in quantiles):
-            raise InvalidArgumentError(f"quantiles must lie between 0 and 1; got {tuple(quantiles)!r}.")
+        if not isinstance(quantiles, Sequence | np.ndarray) or not all(
+            isinstance(q, Real) and 0 <= q <= 1 for q in quantiles
+        ):
+            raise InvalidArgumentError(f"quantiles must be numbers between 0 and 1; got {quantiles!r}.")
         rows = self._rows(X)
         values = unit_quantiles(self.draws_, self.panel_, self.spec_, rows, self.seed_, quantiles)
         return pd.DataFrame(values, columns=list(quantiles), index=rows.label.index)
@@ -274,12 +277,12 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         if panel.roles.price is None:
             return pd.DataFrame(columns=list(SUMMARY), index=panel.product[:0])
         names = [name.name for name in panel.levels]
+        if level in names:
+            return group_table(self.draws_, panel, names.index(level), ci_prob)
         if level in (None, self.product, "product"):
             return product_table(self.draws_, panel, self.spec_, ci_prob)
         if level == "global":
             return global_table(self.draws_, panel, ci_prob)
-        if level in names:
-            return group_table(self.draws_, panel, names.index(level), ci_prob)
         raise InvalidArgumentError(f"level must be 'product', 'global' or one of {names}; got {level!r}.")
 
     def optimal_price(
@@ -313,8 +316,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             raise InvalidArgumentError("optimal_price needs a model with a price column.")
         if objective not in OBJECTIVES:
             raise InvalidArgumentError(f"objective must be one of {OBJECTIVES}; got {objective!r}.")
-        if not 0 < bounds[0] < bounds[1]:
-            raise InvalidArgumentError(f"bounds must be two rising multiples of the price; got {bounds!r}.")
+        check_bounds(bounds)
         costs = unit_costs(cost, self.panel_.product, objective)
         return optimal_prices(
             self.draws_, self.panel_, self.spec_, costs, bounds, objective, default_ci_prob(ci_prob)

@@ -9,14 +9,20 @@ NEWTON_STEPS = 40
 WIDEST = 10.0
 
 
-def by_product(y, x, offset):
-    """Poisson regression of each product on [1, x], quasi-likelihood standard errors.
+def by_product(y, x, category):
+    """Poisson regression of each product on [1, x], time effects of categories fitted in turn.
 
-    Returns estimates and standard errors (N,); products without information have an error of ``WIDEST``.
+    Returns estimates and quasi-likelihood standard errors (N,); products without information have an
+    error of ``WIDEST``.
     """
-    a, b = np.log((y.sum(1) + 0.5) / np.exp(offset).sum(1)), np.full(len(y), -1.0)
+    a, b = np.log(y.mean(1) + 0.5 / y.shape[1]), np.full(len(y), -1.0)
+    one_hot = (category[:, None] == np.arange(category.max() + 1)).astype(float)
+    gamma = np.zeros_like(y)
     for _ in range(NEWTON_STEPS):
-        mu = np.exp(np.clip(a[:, None] + b[:, None] * x + offset, -50, 30))
+        mu = np.exp(np.clip(a[:, None] + b[:, None] * x + gamma, -50, 30))
+        step = np.log((one_hot.T @ y + 0.5) / (one_hot.T @ mu + 0.5))
+        gamma = gamma + one_hot @ (step - step.mean(1, keepdims=True))
+        mu = np.exp(np.clip(a[:, None] + b[:, None] * x + gamma, -50, 30))
         r = y - mu
         A, B, D = mu.sum(1) + 1e-3, (mu * x).sum(1), (mu * x**2).sum(1) + WIDEST**-2
         det = A * D - B**2
@@ -27,27 +33,20 @@ def by_product(y, x, offset):
     return b, np.sqrt(dispersion * A / det)
 
 
-def time_offset(y, category):
-    """Log of category units by period, centred, for each product (N, T)."""
-    totals = np.stack([y[category == c].sum(0) + 0.5 for c in range(category.max() + 1)])
-    log_totals = np.log(totals)
-    return (log_totals - log_totals.mean(1, keepdims=True))[category]
-
-
 def no_pooling(y, x, category):
     """Every product on its own."""
-    return by_product(y, x, time_offset(y, category))[0]
+    return by_product(y, x, category)[0]
 
 
 def complete_pooling(y, x, category):
     """One elasticity for all: the products' estimates weighted by their precision."""
-    b, se = by_product(y, x, time_offset(y, category))
+    b, se = by_product(y, x, category)
     return np.full(len(y), np.average(b, weights=se**-2))
 
 
 def two_step_empirical_bayes(y, x, category):
     """Shrink each product's estimate to its category's mean; spread by DerSimonian and Laird."""
-    b, se = by_product(y, x, time_offset(y, category))
+    b, se = by_product(y, x, category)
     out = np.empty(len(b))
     for c in range(category.max() + 1):
         mine = category == c

@@ -16,8 +16,8 @@ def fit(seed, likelihood, **simulation):
     model = HierarchicalElasticity(
         **ROLES,
         likelihood=likelihood,
-        draws=600,
-        tune=600,
+        draws=500,
+        tune=500,
         chains=4,
         target_accept=0.95,
         random_state=seed,

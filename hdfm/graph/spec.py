@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from hdfm.graph.priors import ElasticityPriors
-from hdfm.panel.sales import SalesPanel
+from hdfm.panel.sales import ALL_PRODUCTS, SalesPanel
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,6 @@ def dimension_names(panel: SalesPanel) -> dict[str, str]:
     return {
         "product": panel.roles.product or "product",
         "time": panel.roles.time or "time",
-        "group": panel.levels[-1].name if panel.levels else "group",
+        "group": panel.levels[-1].name if panel.levels else ALL_PRODUCTS,
         "block": str(panel.blocks.name),
     }

@@ -7,7 +7,11 @@ import pandas as pd
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 
-RESERVED_LABELS = ("chain", "draw", "control")
+RESERVED_LABELS = (
+    *("chain", "draw", "control", "global", "sd"),
+    *("elasticity", "product_effect", "time_effect", "control_effect", "group_level", "between_price"),
+    *("correlation", "dispersion", "overdispersion", "noise_sd", "units", "price_level", "n_price_changes"),
+)
 DIMENSIONS = ("product", "groups", "time")
 ONE_COLUMN = ("product", "time", "price", "exposure")
 
@@ -29,7 +33,7 @@ def check_roles(frame: pd.DataFrame, roles: dict[str, str | Sequence[str] | None
     for role, name in named:
         if role in DIMENSIONS and name in RESERVED_LABELS:
             raise InvalidArgumentError(
-                f"The {role} column {name!r} has the name of a dimension of the posterior; rename it."
+                f"The {role} column {name!r} has the name of something in the posterior; rename the column."
             )
     owner: dict[str, str] = {}
     for role, name in named:

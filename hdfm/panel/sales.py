@@ -21,6 +21,7 @@ from hdfm.panel.columns import (
 )
 
 ALL = "all"
+ALL_PRODUCTS = "all_products"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ def build_panel(
         levels=levels,
         group=product_group,
         block=product_group if by_group else np.zeros_like(product_group),
-        blocks=levels[-1].labels if by_group else pd.Index([ALL], name="group"),
+        blocks=levels[-1].labels if by_group else pd.Index([ALL], name=ALL_PRODUCTS),
         period=periods,
         units=dense(units),
         observed=observed,

@@ -4,6 +4,7 @@ Array names and axis order: N products, S draws, P prices of the grid.
 """
 
 from collections.abc import Mapping
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,16 @@ from hdfm.posterior.demand_draws import DemandDraws
 
 OBJECTIVES = ("profit", "revenue", "units")
 GRID = 81
+
+
+def check_bounds(bounds) -> None:
+    """Raise unless bounds are two rising, finite, positive numbers."""
+    try:
+        low, high = (float(bound) for bound in bounds)
+    except (TypeError, ValueError):
+        low, high = 0.0, 0.0
+    if not 0 < low < high < np.inf:
+        raise InvalidArgumentError(f"bounds must be two rising multiples of the price; got {bounds!r}.")
 
 
 def unit_costs(cost, products: pd.Index, objective: str) -> np.ndarray:
@@ -31,7 +42,11 @@ def unit_costs(cost, products: pd.Index, objective: str) -> np.ndarray:
         missing = products.difference(cost.index)
         if len(missing):
             raise InvalidDataError(f"cost lacks {len(missing):,} products, such as {examples(missing)}.")
+        if not cost.index.is_unique:
+            raise InvalidDataError("cost names a product more than once.")
         cost = cost.loc[products]
+    elif not isinstance(cost, Real):
+        raise InvalidArgumentError(f"cost must be a number, or a mapping from product to cost; got {cost!r}.")
     costs = np.broadcast_to(np.asarray(cost, dtype=float), len(products)).copy()
     if not np.isfinite(costs).all() or (costs < 0).any():
         raise InvalidDataError("cost must be finite and not negative for every product.")

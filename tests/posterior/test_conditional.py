@@ -192,7 +192,8 @@ def test_prior_that_would_not_fit_in_memory(store_sales):
 def test_conditional_and_wide_random_effects_agree():
     sales = simulate_sales(6, 1, 30, seed=8, price_change_prob=0.9)
     relative_price = sales["price"] / sales.groupby("product")["price"].transform("mean")
-    sales["units_sold"] = np.random.default_rng(0).poisson(200 * relative_price**-1.5)
+    level = np.exp(4.0 + sales["product"] / 2)  # far apart: else random effects would rightly shrink them
+    sales["units_sold"] = np.random.default_rng(0).poisson(level * relative_price**-1.5)
     priors = ElasticityPriors(correlation=None, between_price_bias=None, product_effect_sd=100.0)
     settings = {"likelihood": "poisson", "priors": priors, "draws": 500, "tune": 500, "chains": 2}
     conditional, wide = (
