@@ -2,7 +2,7 @@
 
 import html
 import os
-import tempfile
+import uuid
 from abc import abstractmethod
 from numbers import Integral
 from pathlib import Path
@@ -35,13 +35,12 @@ class BayesianEstimator(BaseEstimator):
         from hdfm import __version__
 
         path = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=path.resolve().parent, prefix=f".{path.name}.")
-        os.close(handle)
+        temporary = path.resolve().with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
             joblib.dump({"hdfm": __version__, "estimator": self}, temporary, compress=3)
             os.replace(temporary, path)
         finally:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         return path
 
     @classmethod

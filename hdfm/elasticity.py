@@ -94,8 +94,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     sign : {None, "negative"}
         "negative" makes every elasticity negative, as -softplus(-b) of an unconstrained b that has the
         hierarchy above; group rows of the tables are then medians of their products.
-    priors : ElasticityPriors
-        Hyperparameters of the priors.
+    priors : ElasticityPriors, optional
+        Hyperparameters of the priors; None for ``ElasticityPriors()``.
     inference : {"nuts"}
         How the posterior is found.
     sampler : {"numpyro", "nutpie"}
@@ -154,7 +154,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         time_effects: str | None = "category",
         product_effects: str = "random",
         sign: str | None = None,
-        priors: ElasticityPriors = ElasticityPriors(),
+        priors: ElasticityPriors | None = None,
         inference: str = "nuts",
         sampler: str = "numpyro",
         draws: int = 1000,
@@ -397,14 +397,15 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         self._check_choice("sign", SIGNS)
         self._check_choice("inference", INFERENCES)
         self._check_choice("sampler", SAMPLERS)
-        if not isinstance(self.priors, ElasticityPriors):
-            raise InvalidArgumentError(f"priors must be an ElasticityPriors; got {self.priors!r}.")
+        priors = ElasticityPriors() if self.priors is None else self.priors
+        if not isinstance(priors, ElasticityPriors):
+            raise InvalidArgumentError(f"priors must be an ElasticityPriors or None; got {priors!r}.")
         return DemandSpec(
             likelihood=self.likelihood,
             time_effects=self.time_effects is not None and self.time is not None,
             product_effects=self.product_effects,
             negative=self.sign == "negative",
-            priors=self.priors,
+            priors=priors,
         )
 
     def _panel(self, X: Any, y: Any) -> tuple[SalesPanel, DemandSpec]:

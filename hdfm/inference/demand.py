@@ -118,7 +118,9 @@ def prior_draws(panel: SalesPanel, spec: DemandSpec, rows: SalesRows, draws: int
     random_levels = replace(spec, product_effects="random") if spec.conditional else spec
     model = demand_model(panel, random_levels)
     names = reported_names(model)
-    values = dict(zip(names, pm.draw([model[name] for name in names], draws, random_seed=seed), strict=True))
+    variables = [model[name] for name in names]
+    drawn = pm.draw(variables, draws, random_seed=seed, mode="FAST_COMPILE")
+    values = dict(zip(names, drawn, strict=True))
     dims = {name: list(labels) for name, labels in model.named_vars_to_dims.items() if name in values}
     coords = model_coords(panel)
     prior = az.from_dict({"prior": {k: v[None] for k, v in values.items()}}, coords=coords, dims=dims)

@@ -25,6 +25,7 @@ from hdfm.inference.progress import SamplingProgress
 from hdfm.inference.settings import SamplingSettings
 
 BLOCK = 25
+LEAST_DRAWS = 4
 PROBES = 30
 JITTER = 1.0
 STATISTICS = ("diverging", "num_steps", "accept_prob", "potential_energy", "energy")
@@ -151,7 +152,7 @@ def _run_blocks(kernel, state, settings):
                 progress.update(min(done + BLOCK, needed), statistics)
         except KeyboardInterrupt:
             finished = sum(q.shape[1] for q in kept)
-            if not finished:
+            if finished < LEAST_DRAWS:
                 raise
             warnings.warn(
                 f"Interrupted: kept the {finished:,} of {settings.draws:,} draws a chain that were finished.",

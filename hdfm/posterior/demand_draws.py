@@ -165,14 +165,14 @@ def _extend_time(draws, panel, rows, new_block, seed):
     gamma[:G, :T] = draws.gamma
     if new_block:
         for t, label in enumerate(panel.period):
-            normal = _rng(seed, ("new", label)).standard_normal(size)
+            normal = _rng(seed, "new", label).standard_normal(size)
             gamma[G, t] = draws.gamma.std(axis=(0, 1)) * normal
     shock, drift = draws.population["time_shock_sd"], draws.population["time_drift_sd"]
     level, variance = last_level(gamma[:, :T], shock, drift)
     blocks = [*panel.blocks, "new"]
     for t, (label, steps) in enumerate(zip(new, steps_ahead(panel.period, new), strict=True), start=T):
         for g in range(len(gamma)):
-            normal = _rng(seed, (blocks[g], label)).standard_normal(size)
+            normal = _rng(seed, blocks[g], label).standard_normal(size)
             mean, spread = level[g], np.sqrt(variance + steps * drift**2 + shock**2)
             if steps == 0:
                 mean, spread = 0.0, gamma[g, :T].std(axis=0)
@@ -223,5 +223,12 @@ def _unbound(elasticity, spec):
     return -np.where(size > HUGE_ELASTICITY, size, np.log(np.expm1(np.minimum(size, HUGE_ELASTICITY))))
 
 
-def _rng(seed, label):
-    return np.random.default_rng([seed, zlib.crc32(str(label).encode())])
+def _rng(seed, *labels):
+    """Random numbers of a seed and labels; labels that are equal count as one: 3, np.int64(3), 3.0."""
+    text = str([_plain_number(label) for label in labels])
+    return np.random.default_rng([seed, zlib.crc32(text.encode())])
+
+
+def _plain_number(label):
+    label = label.item() if isinstance(label, np.number) else label
+    return int(label) if isinstance(label, float) and label.is_integer() else label

@@ -32,7 +32,7 @@ def loo_from_blocks(blocks: Iterable[tuple[slice, np.ndarray]], n: int, chains: 
         lppd[piece] = np.logaddexp.reduce(values, axis=1) - np.log(S)
     return ELPDData(
         elpd=elpd.sum(),
-        se=np.sqrt(n * elpd.var()),
+        se=np.sqrt(n * elpd.var(ddof=1)),
         p=lppd.sum() - elpd.sum(),
         n_samples=S,
         n_data_points=n,
