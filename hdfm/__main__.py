@@ -62,7 +62,7 @@ def parse_options() -> argparse.Namespace:
     """Options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m hdfm", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("hdfm-output"), help="folder for picture and fit")
-    parser.add_argument("--draws", type=int, default=500, help="draws a chain")
+    parser.add_argument("--draws", type=int, default=700, help="draws a chain")
     parser.add_argument("--tune", type=int, default=500, help="warm-up iterations a chain")
     parser.add_argument("--chains", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
