@@ -46,8 +46,9 @@ def partially_centred_normal(name: str, mean: Valued, sd: Valued, weight, *, dim
        hierarchical models", Statistical Science 22(1).
     """
     raw0 = weight * mean.start + (start - mean.start) / sd.start ** (1 - weight)
-    raw = pm.Normal(name, weight * mean.tensor, sd.tensor**weight, dims=dims, initval=raw0)
-    return mean.tensor + sd.tensor ** (1 - weight) * (raw - weight * mean.tensor)
+    log_sd = pt.log(pt.as_tensor(sd.tensor))  # exp(w log sd): XLA has a slow power
+    raw = pm.Normal(name, weight * mean.tensor, pt.exp(weight * log_sd), dims=dims, initval=raw0)
+    return mean.tensor + pt.exp((1 - weight) * log_sd) * (raw - weight * mean.tensor)
 
 
 def zero_sum_waves(n_periods: int) -> tuple[np.ndarray, np.ndarray]:

@@ -56,7 +56,7 @@ def log_likelihood(panel, spec, start, delta, beta, gamma, kappa):
 
 def linear_predictor(panel, delta, beta, gamma, kappa):
     """eta (N, T); parts that are None are left out."""
-    eta = pt.constant(panel.log_exposure)
+    eta = pt.constant(panel.log_exposure if panel.roles.exposure is not None else np.zeros((1, 1)))
     if delta is not None:
         eta = eta + delta[:, None]
     if beta is not None:

@@ -52,7 +52,8 @@ def gradient(model: pm.Model):
     """A call that evaluates log density and gradient, and waits for them."""
     point = model.initial_point()
     start = [jax.numpy.asarray(point[v.name]) for v in model.value_vars]
-    evaluate = jax.jit(jax.value_and_grad(get_jaxified_logp(model)))
+    potential = get_jaxified_logp(model, negative_logp=False)  # as NUTS takes it: minus the log density
+    evaluate = jax.jit(jax.value_and_grad(potential))
     return lambda: jax.block_until_ready(evaluate(start))
 
 
