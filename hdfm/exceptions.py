@@ -17,9 +17,5 @@ class InterruptedSamplingWarning(UserWarning):
     """Sampling was interrupted; the finished draws were kept."""
 
 
-class ConvergenceWarning(UserWarning):
-    """The diagnostics say that the draws should not be trusted yet."""
-
-
 class DataWarning(UserWarning):
     """Something in the data carries no information or was read in a way worth knowing."""
