@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -412,7 +413,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         spec = self._spec()
         frame, units, roles = read_frame(self, X, y, self._roles(), self.likelihood, reset=True)
         assert units is not None
-        return build_panel(frame, units, roles, shared_time=self.time_effects == "shared"), spec
+        panel = build_panel(frame, units, roles, shared_time=self.time_effects == "shared")
+        return panel, spec if len(panel.period) > 1 else replace(spec, time_effects=False)
 
     def _rows(self, X: Any) -> SalesRows:
         check_is_fitted(self, "idata_")

@@ -714,3 +714,12 @@ def test_the_frame_is_not_changed(mock_sampling, elasticity, sparse_sales):
     pd.testing.assert_frame_equal(X, X_before)
     pd.testing.assert_series_equal(y, y_before)
     pd.testing.assert_index_equal(X.index, X_before.index)
+
+
+@pytest.mark.usefixtures("mock_sampling")
+@pytest.mark.filterwarnings("ignore:The price column:hdfm.exceptions.DataWarning")
+def test_one_period_has_no_time_effects(sales, elasticity):
+    first = sales[sales["time_period"] == 0]
+    model = elasticity().fit(first, first["units_sold"])
+    assert "time_effect" not in model.idata_["posterior"]
+    assert np.isfinite(model.predict(first)).all()
