@@ -13,7 +13,6 @@ import pandas as pd
 from hdfm.exceptions import InvalidArgumentError
 
 NOISES = ("poisson", "negative_binomial", "log_normal")
-TRUTH_COLUMNS = ("product_elasticity", "category_elasticity", "global_elasticity", "expected_units")
 
 
 def simulate_sales(
