@@ -74,6 +74,15 @@ class BayesianEstimator(BaseEstimator):
                 f"target_accept must lie strictly between 0 and 1; got {self.target_accept!r}."
             )
 
+        if self.checkpoint is not None:
+            if self.sampler != "numpyro":
+                raise InvalidArgumentError(f'checkpoint needs sampler="numpyro"; got {self.sampler!r}.')
+            if not isinstance(self.random_state, Integral):
+                raise InvalidArgumentError(
+                    "checkpoint needs an int as random_state, or a fit could not be told from another; "
+                    f"got {self.random_state!r}."
+                )
+
     def _check_choice(self, name: str, allowed: tuple) -> None:
         if getattr(self, name) not in allowed:
             raise InvalidArgumentError(f"{name} must be one of {allowed}; got {getattr(self, name)!r}.")

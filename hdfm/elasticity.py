@@ -1,5 +1,6 @@
 """Price elasticities of products by partial pooling."""
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -109,6 +110,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         Seed. An int gives identical draws twice.
     progressbar : bool
         Whether to show a progress bar.
+    checkpoint : str or os.PathLike, optional
+        Folder where each finished block of draws is kept during sampling. After a crash, ``fit`` with the
+        same data and arguments goes on from there to the same draws as without the crash. The folder is
+        removed when sampling is done. Needs the "numpyro" sampler and an int as ``random_state``.
 
     Attributes
     ----------
@@ -164,6 +169,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         target_accept: float = 0.8,
         random_state: Any = 0,
         progressbar: bool = True,
+        checkpoint: str | os.PathLike | None = None,
     ):
         self.product = product
         self.groups = groups
@@ -184,6 +190,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         self.target_accept = target_accept
         self.random_state = random_state
         self.progressbar = progressbar
+        self.checkpoint = checkpoint
 
     def fit(self, X: pd.DataFrame, y: Any) -> "HierarchicalElasticity":
         """Sample the posterior of a frame with a row per product and period.
@@ -217,7 +224,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             warnings.warn(message, DataWarning, stacklevel=2)
         seed = self._new_seed()
         settings = SamplingSettings(
-            self.draws, self.tune, self.chains, self.target_accept, seed, self.progressbar
+            self.draws, self.tune, self.chains, self.target_accept, seed, self.progressbar, self.checkpoint
         )
         self.idata_ = sample_demand(panel, spec, settings, self.sampler)
         self.panel_, self.spec_, self.seed_, self.data_report_ = panel, spec, seed, report

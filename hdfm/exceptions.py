@@ -17,5 +17,9 @@ class InterruptedSamplingWarning(UserWarning):
     """Sampling was interrupted; the finished draws were kept."""
 
 
+class CheckpointWarning(UserWarning):
+    """Finished draws could not be written to disk; sampling goes on."""
+
+
 class DataWarning(UserWarning):
     """Something in the data carries no information or was read in a way worth knowing."""

@@ -1,5 +1,8 @@
 """Small frames of sales, one real fit, and a sampler that only walks about the start."""
 
+import os
+import tempfile
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,18 @@ from hdfm.datasets import simulate_sales
 
 WALK = 0.01
 ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
+
+
+def pytest_configure(config):
+    """Fits of the same model and data compile once a run."""
+    config.compiled = tempfile.TemporaryDirectory(prefix="hdfm-tests-")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", config.compiled.name)
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+def pytest_unconfigure(config):
+    config.compiled.cleanup()
 
 
 def walk_about_start(model, names, settings):

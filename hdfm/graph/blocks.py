@@ -7,48 +7,78 @@ import pymc as pm
 import pytensor.tensor as pt
 
 SMALLEST_START = 0.02
+MOST_COLUMNS = 32
 
 
-class Valued(NamedTuple):
-    """A tensor of the graph and its value where sampling starts."""
+class Evidence(NamedTuple):
+    r"""What data say about effects v, roughly: a log-likelihood of :math:`h v - I v^2 / 2`.
 
-    tensor: Any
-    start: Any
+    Attributes
+    ----------
+    precision : array or TensorVariable
+        I, at least 0.
+    shift : array or TensorVariable
+        h, that is I times the value that fits best.
+    """
+
+    precision: Any
+    shift: Any
 
 
-def partially_centred_normal(name: str, mean: Valued, sd: Valued, weight, *, dims, start):
-    r"""Normal effects in coordinates between the centred and the non-centred form.
+def whitened_normal(name: str, mean, sd, evidence: Evidence, *, dims, shape):
+    r"""Normal effects in coordinates that are about standard normal given the data, whatever mean and sd.
 
-    .. math:: r_i \sim N(w_i \mu_i, \sigma^{w_i}), \qquad v_i = \mu_i + \sigma^{1 - w_i} (r_i - w_i \mu_i)
+    With evidence I, h about an effect, its conditional mean and sd are
 
-    has :math:`v_i \sim N(\mu_i, \sigma)` for every w. With :math:`w_i` the share of the data in what is
-    known of :math:`v_i`, neither form's funnel arises [1]_.
+    .. math:: m = \frac{\mu + \sigma^2 h}{1 + I \sigma^2}, \qquad s = \frac{\sigma}{\sqrt{1 + I \sigma^2}}
+
+    and the coordinate is r in v = m + s r. That is exact for any I and h, since
+
+    .. math:: r \sim N\big(s (I \mu - h), \sqrt{1 + I \sigma^2}\big) \iff v \sim N(\mu, \sigma).
+
+    I = 0 is the non-centred form and a large I the centred one; in between, neither form's funnel
+    arises, for the balance moves with sigma [1]_.
 
     Parameters
     ----------
     name : str
         Name of r in the model.
-    mean, sd : Valued
-        Mean (n,) or scalar, sd scalar.
-    weight : numpy.ndarray
-        w (n,) in [0, 1].
-    start : numpy.ndarray
-        Where v starts (n,).
+    mean, sd : TensorVariable or array
+        Broadcastable to the shape of v.
+    shape : tuple of int
+        The shape of v, which starts at m.
 
     Returns
     -------
     TensorVariable
-        v (n,), not registered in the model.
+        v, not registered in the model.
 
     References
     ----------
     .. [1] Papaspiliopoulos, Roberts, Skoeld (2007), "A general framework for the parametrization of
        hierarchical models", Statistical Science 22(1).
     """
-    raw0 = weight * mean.start + (start - mean.start) / sd.start ** (1 - weight)
-    log_sd = pt.log(pt.as_tensor(sd.tensor))  # exp(w log sd): XLA has a slow power
-    raw = pm.Normal(name, weight * mean.tensor, pt.exp(weight * log_sd), dims=dims, initval=raw0)
-    return mean.tensor + pt.exp((1 - weight) * log_sd) * (raw - weight * mean.tensor)
+    precision, shift = evidence
+    inflation = 1 + precision * sd**2
+    scale = sd / pt.sqrt(inflation)
+    centre = (mean + sd**2 * shift) / inflation
+    raw = pm.Normal(
+        name,
+        scale * (precision * mean - shift),
+        pt.sqrt(inflation),
+        dims=dims,
+        initval=np.zeros(shape),
+    )
+    return centre + scale * raw
+
+
+def evidence_about_means(children: Evidence, sd, codes: np.ndarray, n_groups: int) -> Evidence:
+    """Evidence about group means (g,) from that about children (n,) spread about them by sd."""
+    inflation = 1 + children.precision * sd**2
+    return Evidence(
+        sum_rows(children.precision / inflation, codes, n_groups),
+        sum_rows(children.shift / inflation, codes, n_groups),
+    )
 
 
 def zero_sum_waves(n_periods: int) -> tuple[np.ndarray, np.ndarray]:
@@ -69,13 +99,12 @@ def zero_sum_waves(n_periods: int) -> tuple[np.ndarray, np.ndarray]:
     return waves, 1 / (4 * np.sin(np.pi * k[:, 0] / (2 * n_periods)) ** 2)
 
 
-def half_normal(name: str, scale: float, *, start: float) -> Valued:
+def half_normal(name: str, scale: float, *, start: float):
     """A spread, half-normal, that starts at ``start`` or a little above zero."""
-    start = max(float(start), SMALLEST_START)
-    return Valued(pm.HalfNormal(name, scale, initval=start), start)
+    return pm.HalfNormal(name, scale, initval=max(float(start), SMALLEST_START))
 
 
-def spread_rows(table, codes: np.ndarray, most_columns: int = 32):
+def spread_rows(table, codes: np.ndarray):
     """Rows ``table[codes]`` (n, t) of a small table (g, t), by a matmul where g is small.
 
     The gradient of a gather is a scatter-add, slow on GPUs and on CPUs for few groups.
@@ -83,7 +112,17 @@ def spread_rows(table, codes: np.ndarray, most_columns: int = 32):
     n_groups = int(codes.max()) + 1
     if n_groups == 1:
         return table[0][None, :]
-    if n_groups > most_columns:
+    if n_groups > MOST_COLUMNS:
         return table[codes]
-    one_hot = (codes[:, None] == np.arange(n_groups)).astype(float)
-    return pt.dot(pt.constant(one_hot), table)
+    return pt.dot(_one_hot(codes, n_groups), table)
+
+
+def sum_rows(values, codes: np.ndarray, n_groups: int):
+    """Sums (g,) of values (n,) by group."""
+    if n_groups > MOST_COLUMNS:
+        return pt.zeros(n_groups)[codes].inc(values)
+    return pt.dot(_one_hot(codes, n_groups).T, values)
+
+
+def _one_hot(codes, n_groups):
+    return pt.constant((codes[:, None] == np.arange(n_groups)).astype(float))

@@ -17,23 +17,26 @@ import pytensor.tensor as pt
 
 from hdfm.graph import likelihoods
 from hdfm.graph.blocks import (
-    Valued,
+    Evidence,
+    evidence_about_means,
     half_normal,
-    partially_centred_normal,
     spread_rows,
+    whitened_normal,
     zero_sum_waves,
 )
 from hdfm.graph.spec import DemandSpec, dimension_names, model_coords
-from hdfm.graph.start import Start, information_share, mean_log_units, within_group_price
+from hdfm.graph.start import Start
 from hdfm.panel.sales import SalesPanel
+from hdfm.panel.summaries import mean_log_units, within_group_price
 
 
 def build_demand_model(panel: SalesPanel, spec: DemandSpec, start: Start) -> pm.Model:
     """The model of a panel; its likelihood is the potential ``log_likelihood``."""
     with pm.Model(coords=model_coords(panel)) as model:
-        group_mean = group_elasticities(panel, spec, start)
+        group_sds, product_sd = elasticity_spreads(panel, spec, start)
+        group_mean = group_elasticities(panel, spec, start, group_sds, product_sd)
         delta, deviation = product_effects(panel, spec, start, group_mean)
-        beta = elasticities(panel, spec, start, group_mean, deviation)
+        beta = elasticities(panel, spec, start, group_mean, product_sd, deviation)
         gamma = time_effects(panel, spec, start)
         kappa = control_effects(panel, spec, start)
         pm.Potential("log_likelihood", log_likelihood(panel, spec, start, delta, beta, gamma, kappa))
@@ -77,27 +80,25 @@ def product_effects(panel, spec, start, group_mean):
         return pm.Normal(
             "product_effect", about, priors.level_sd, dims=dims["product"], initval=start.product_effect
         ), None
-    level = pm.Normal("group_level", about, priors.level_sd, dims=dims["group"], initval=start.group_level)
-    mean, mean0 = level[panel.group], start.group_level[panel.group]
-    if priors.between_price_bias is not None and group_mean is not None:
-        slope = between_price_slopes(panel, spec, start, group_mean)
-        within = within_group_price(panel)
-        mean = mean + slope.tensor[panel.group] * within
-        mean0 = mean0 + slope.start[panel.group] * within
     sd = half_normal("product_effect_sd", priors.product_effect_sd, start=start.product_effect_sd)
-    delta = partially_centred_normal(
+    level = pm.Normal("group_level", about, priors.level_sd, dims=dims["group"], initval=start.group_level)
+    mean = level[panel.group]
+    if priors.between_price_bias is not None and group_mean is not None:
+        slope = between_price_slopes(panel, spec, start, group_mean, sd)
+        mean = mean + slope[panel.group] * within_group_price(panel)
+    delta = whitened_normal(
         "product_effect_raw",
-        Valued(mean, mean0),
+        mean,
         sd,
-        start.product_weight,
+        start.product_evidence,
         dims=dims["product"],
-        start=start.product_effect,
+        shape=panel.product.shape,
     )
     pm.Deterministic("product_effect", delta, dims=dims["product"])
-    return delta, Valued((delta - mean) / sd.tensor, (start.product_effect - mean0) / sd.start)
+    return delta, (delta - mean) / sd
 
 
-def between_price_slopes(panel, spec, start, group_mean):
+def between_price_slopes(panel, spec, start, group_mean, product_effect_sd):
     r"""Slope of product levels on products' mean log price, by finest group (G,).
 
     .. math:: \lambda_g \sim N(\beta_g + b, \tau)
@@ -109,63 +110,82 @@ def between_price_slopes(panel, spec, start, group_mean):
     ----------
     .. [1] Mundlak (1978), "On the pooling of time series and cross section data", Econometrica 46(1).
     """
-    priors, dims = spec.priors, dimension_names(panel)["group"]
-    bias0 = float(np.mean(start.between_price - group_mean.start))
+    priors, dims, within = spec.priors, dimension_names(panel)["group"], within_group_price(panel)
+    bias0 = float(np.mean(start.between_price - start.finest_elasticity))
     bias = pm.Normal("between_price_bias", 0, priors.between_price_bias, initval=bias0)
     sd = half_normal("between_price_sd", priors.between_price_sd, start=priors.between_price_sd)
-    mean = Valued(group_mean.tensor + bias, group_mean.start + bias0)
-    slope = partially_centred_normal(
-        "between_price_raw", mean, sd, start.between_weight, dims=dims, start=start.between_price
+    evidence = Evidence(
+        np.bincount(panel.group, within**2) / product_effect_sd**2,
+        np.bincount(panel.group, within * start.product_effect) / product_effect_sd**2,
     )
-    pm.Deterministic("between_price", slope, dims=dims)
-    return Valued(slope, start.between_price)
-
-
-def elasticities(panel, spec, start, group_mean, deviation):
-    """beta (N,): overall -> groups -> products."""
-    if group_mean is None:
-        return None
-    mean = at_products(panel, group_mean)
-    sd = _spread("elasticity_sd", spec.priors, spec.priors.product_sd, start.elasticity_sd)
-    if deviation is not None and spec.priors.correlation is not None:
-        mean, sd = tied_to_level(spec.priors.correlation, start.correlation, deviation, mean, sd)
-    dims = dimension_names(panel)["product"]
-    beta = partially_centred_normal(
-        "elasticity_raw", mean, sd, start.elasticity_weight, dims=dims, start=start.elasticity
+    slope = whitened_normal(
+        "between_price_raw", group_mean + bias, sd, evidence, dims=dims, shape=(panel.n_groups,)
     )
-    return pm.Deterministic("elasticity", _bounded(beta, spec), dims=dims)
+    return pm.Deterministic("between_price", slope, dims=dims)
 
 
-def group_elasticities(panel, spec, start):
-    """Mean elasticity of the finest groups (G,), unbounded."""
+def elasticity_spreads(panel, spec, start):
+    """Spreads of elasticities: between the groups of each level (a list), and between products."""
+    if panel.roles.price is None:
+        return None, None
+    priors = spec.priors
+    of_groups = [
+        _spread(f"elasticity_{level.name}_sd", priors, priors.group_sd, priors.group_sd)
+        for level in panel.levels
+    ]
+    return of_groups, _spread("elasticity_sd", priors, priors.product_sd, start.elasticity_sd)
+
+
+def group_elasticities(panel, spec, start, group_sds, product_sd):
+    """Mean elasticity of the finest groups (G,), unbounded; those of all products (1,) without groups."""
     if panel.roles.price is None:
         return None
     priors = spec.priors
-    tensor = pm.Normal(
-        "elasticity_global_raw", priors.global_mean, priors.global_sd, initval=start.global_elasticity
+    of_global, *of_levels = _evidence_by_level(panel, start.elasticity_evidence, group_sds, product_sd)
+    mean = whitened_normal(
+        "elasticity_global_raw",
+        priors.global_mean,
+        priors.global_sd,
+        of_global,
+        dims=None,
+        shape=(1,),
     )
-    pm.Deterministic("elasticity_global", _bounded(tensor, spec))
-    mean = Valued(tensor, start.global_elasticity)
-    for depth, level in enumerate(panel.levels):
-        parents = Valued(mean.tensor[level.parent], mean.start[level.parent]) if depth else mean
-        sd = _spread(f"elasticity_{level.name}_sd", priors, priors.group_sd, priors.group_sd)
-        value0 = start.group_elasticity[depth]
-        tensor = partially_centred_normal(
+    pm.Deterministic("elasticity_global", _bounded(mean[0], spec))
+    for level, sd, evidence in zip(panel.levels, group_sds, of_levels, strict=True):
+        mean = whitened_normal(
             f"elasticity_{level.name}_raw",
-            parents,
+            mean[level.parent],
             sd,
-            start.group_weight[depth],
+            evidence,
             dims=level.name,
-            start=value0,
+            shape=level.parent.shape,
         )
-        pm.Deterministic(f"elasticity_{level.name}", _bounded(tensor, spec), dims=level.name)
-        mean = Valued(tensor, value0)
-    return mean if panel.levels else Valued(mean.tensor[None], np.atleast_1d(mean.start))
+        pm.Deterministic(f"elasticity_{level.name}", _bounded(mean, spec), dims=level.name)
+    return mean
 
 
-def at_products(panel, of_groups: Valued) -> Valued:
-    """Values of the finest groups (G,) at their products (N,)."""
-    return Valued(of_groups.tensor[panel.group], of_groups.start[panel.group])
+def _evidence_by_level(panel, evidence, group_sds, product_sd):
+    """Evidence about mean elasticities: overall (1,), then of each level's groups, coarse to fine."""
+    found, codes, sd = [], panel.group, product_sd
+    for level, level_sd in zip(reversed(panel.levels), reversed(group_sds), strict=True):
+        evidence = evidence_about_means(evidence, sd, codes, len(level.labels))
+        found.append(evidence)
+        codes, sd = level.parent, level_sd
+    return [evidence_about_means(evidence, sd, codes, 1), *reversed(found)]
+
+
+def elasticities(panel, spec, start, group_mean, sd, deviation):
+    """beta (N,): overall -> groups -> products."""
+    if group_mean is None:
+        return None
+    mean = group_mean[panel.group]
+    if deviation is not None and spec.priors.correlation is not None:
+        mean, sd = tied_to_level(spec.priors.correlation, start.correlation, deviation, mean, sd)
+    dims = dimension_names(panel)["product"]
+    beta = whitened_normal(
+        "elasticity_raw", mean, sd, start.elasticity_evidence, dims=dims, shape=panel.product.shape
+    )
+    return pm.Deterministic("elasticity", _bounded(beta, spec), dims=dims)
 
 
 def tied_to_level(eta, correlation0, deviation, mean, sd):
@@ -174,13 +194,9 @@ def tied_to_level(eta, correlation0, deviation, mean, sd):
     .. math:: \beta_i | \delta_i \sim N(\mu_i + \rho \sigma e_i, \sigma \sqrt{1 - \rho^2}), \qquad
         e_i = (\delta_i - E \delta_i) / \sigma_\delta
     """
-    start = np.clip(correlation0, -0.9, 0.9)
-    share = pm.Beta("correlation_raw", eta, eta, initval=(1 + start) / 2)
+    share = pm.Beta("correlation_raw", eta, eta, initval=(1 + np.clip(correlation0, -0.9, 0.9)) / 2)
     rho = pm.Deterministic("correlation", 2 * share - 1)
-    tied = Valued(
-        mean.tensor + rho * sd.tensor * deviation.tensor, mean.start + start * sd.start * deviation.start
-    )
-    return tied, Valued(sd.tensor * pt.sqrt(1 - rho**2), sd.start * np.sqrt(1 - start**2))
+    return mean + rho * sd * deviation, sd * pt.sqrt(1 - rho**2)
 
 
 def time_effects(panel, spec, start):
@@ -200,16 +216,13 @@ def time_effects(panel, spec, start):
     waves, walk = zero_sum_waves(len(panel.period))
     shock = half_normal("time_shock_sd", priors.time_shock_sd, start=start.time_shock_sd)
     drift = half_normal("time_drift_sd", priors.time_drift_sd, start=start.time_drift_sd)
-    sd = Valued(
-        pt.sqrt(shock.tensor**2 + drift.tensor**2 * walk), np.sqrt(shock.start**2 + drift.start**2 * walk)
-    )
-    heights = partially_centred_normal(
+    heights = whitened_normal(
         "time_effect_raw",
-        Valued(0.0, 0.0),
-        sd,
-        information_share(start.time_information[:, None], sd.start**2),
+        0.0,
+        pt.sqrt(shock**2 + drift**2 * walk),
+        start.time_evidence,
         dims=None,
-        start=start.time_effect @ waves.T,
+        shape=(len(panel.blocks), len(waves)),
     )
     gamma = pt.dot(heights, pt.constant(waves))
     return pm.Deterministic("time_effect", gamma, dims=(names["block"], names["time"]))
@@ -229,7 +242,7 @@ def control_effects(panel, spec, start):
 def _spread(name, priors, size, start):
     """A spread of elasticities: estimated, with a half-normal prior of scale ``size``, or fixed."""
     if not priors.estimate_sd:
-        return Valued(size, size)
+        return size
     return half_normal(name, size, start=start)
 
 

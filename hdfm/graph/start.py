@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hdfm.graph.blocks import Evidence, zero_sum_waves
 from hdfm.graph.priors import ElasticityPriors
 from hdfm.panel.sales import SalesPanel
+from hdfm.panel.summaries import mean_log_units, within_group_price
 
 SWEEPS = 30
 LARGEST_STEP = 1.0
@@ -17,7 +19,6 @@ LARGEST_LOG_MEAN = 40.0
 SMALLEST_SD = 0.02
 SHARED_WEIGHT = 4.0
 FIRST_TIME_SD = 0.3
-CAUTION = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,11 @@ class Start:
         Mean product effect of the finest groups (G,).
     scale : float
         Overdispersion (dispersion**-0.5) of counts, or noise sd of log units.
-    product_weight, elasticity_weight, between_weight, group_weight : numpy.ndarray
-        Share of the data in what is known of each effect given its spread, between 0 and 1.
-    time_information : numpy.ndarray
-        Fisher information about an average time effect of each block (G,).
+    product_evidence, elasticity_evidence : Evidence
+        What the data say about products' levels and elasticities (N,), given everything else.
+    time_evidence : Evidence
+        What they say about time effects along :func:`hdfm.graph.blocks.zero_sum_waves`, (G, 1) and
+        (G, T - 1).
     """
 
     product_effect: np.ndarray
@@ -52,17 +54,20 @@ class Start:
     control_effect: np.ndarray
     group_level: np.ndarray
     between_price: np.ndarray
-    between_weight: np.ndarray
     scale: float
     product_effect_sd: float
     elasticity_sd: float
     time_shock_sd: float
     time_drift_sd: float
     correlation: float
-    product_weight: np.ndarray
-    elasticity_weight: np.ndarray
-    group_weight: tuple[np.ndarray, ...]
-    time_information: np.ndarray
+    product_evidence: Evidence
+    elasticity_evidence: Evidence
+    time_evidence: Evidence
+
+    @property
+    def finest_elasticity(self) -> np.ndarray:
+        """Mean elasticity of the finest groups (G,)."""
+        return self.group_elasticity[-1] if self.group_elasticity else np.array([self.global_elasticity])
 
 
 def rough_estimates(
@@ -112,12 +117,8 @@ class _Sweeper:
         self._update_spreads()
 
     def finish(self):
-        W, _ = self._working()
-        information, level_information = self._information(W)
+        product, elasticity, time = self._evidence()
         sd_delta, sd_beta = np.sqrt(np.diag(self.covariance))
-        correlation = self.covariance[0, 1] / (sd_delta * sd_beta)
-        conditional = sd_beta**2 * (1 - correlation**2)
-        by_time = self._by_block(W).mean(axis=1)
         return Start(
             product_effect=self.delta,
             elasticity=self.beta,
@@ -127,19 +128,15 @@ class _Sweeper:
             control_effect=self.kappa,
             group_level=self._group_mean(self.delta),
             between_price=self.between,
-            between_weight=information_share(
-                self._within_squares() / sd_delta**2, self.priors.between_price_sd**2
-            ),
             scale=self.scale,
             product_effect_sd=sd_delta,
             elasticity_sd=sd_beta,
             time_shock_sd=0.5 * self.time_sd,
             time_drift_sd=_step_sd(self.gamma),
-            correlation=correlation,
-            product_weight=level_information / (level_information + sd_delta**-2),
-            elasticity_weight=information_share(information, conditional),
-            group_weight=self._group_weights(information, sd_beta**2),
-            time_information=by_time,
+            correlation=self.covariance[0, 1] / (sd_delta * sd_beta),
+            product_evidence=product,
+            elasticity_evidence=elasticity,
+            time_evidence=time,
         )
 
     def _first_levels(self):
@@ -245,22 +242,20 @@ class _Sweeper:
             excess = ((self.y - self._mu) ** 2 - self._mu).sum(where=self.panel.observed)
             self.scale = np.sqrt(np.clip(excess / (self._mu**2).sum(), 1e-4, 4.0))
 
-    def _information(self, W):
-        """Fisher information (N,) about elasticities, levels profiled out, and about levels."""
-        Wx = W * self.panel.log_price
-        level = W.sum(axis=1)
-        return (Wx * self.panel.log_price).sum(axis=1) - Wx.sum(axis=1) ** 2 / np.maximum(level, 1e-12), level
-
-    def _group_weights(self, information, variance):
-        weights = []
-        for depth in range(len(self.group_means) - 1, -1, -1):
-            finest = depth == len(self.group_means) - 1
-            codes = self.panel.group if finest else self._parents(depth)
-            pooled = information / (1 + variance * information)
-            information = np.bincount(codes, pooled, minlength=len(self.group_means[depth]))
-            variance = self.priors.group_sd**2
-            weights.append(information_share(information, variance))
-        return tuple(reversed(weights))
+    def _evidence(self):
+        """Of product levels, of elasticities with levels profiled out, and of time effects' waves."""
+        x = self.panel.log_price
+        W, r = self._working()
+        level, cross, score = W.sum(axis=1), (W * x).sum(axis=1), r.sum(axis=1)
+        tilt = cross / np.maximum(level, 1e-12)
+        slope = (W * x * x).sum(axis=1) - cross * tilt
+        waves, _ = zero_sum_waves(x.shape[1])
+        time = self._by_block(W).mean(axis=1, keepdims=True)
+        return (
+            Evidence(level, level * self.delta + score),
+            Evidence(slope, slope * self.beta + (r * x).sum(axis=1) - tilt * score),
+            Evidence(time, time * (self.gamma @ waves.T) + self._by_block(r) @ waves.T),
+        )
 
     def _by_block(self, values):
         """Sums of (N, T) over the products of each block (G, T); products are sorted by block."""
@@ -284,34 +279,10 @@ class _Sweeper:
         return np.sqrt(self.covariance[1, 1])
 
 
-def mean_log_units(panel: SalesPanel) -> float:
-    """Log of units per exposure over the whole panel: about where levels are centred."""
-    exposure = np.exp(panel.log_exposure).sum(where=panel.observed)
-    return float(np.log((panel.units.sum() + 0.5) / exposure))
-
-
-def within_group_price(panel: SalesPanel) -> np.ndarray:
-    """Mean log price of each product less its finest group's mean (N,)."""
-    return panel.price_level - group_price_level(panel)[panel.group]
-
-
-def group_price_level(panel: SalesPanel) -> np.ndarray:
-    """Mean over products of the mean log price, by finest group (G,)."""
-    return np.bincount(panel.group, panel.price_level) / np.bincount(panel.group)
-
-
 def _shrunk_means(values, codes, sd, parent, parent_sd):
     count = np.bincount(codes)
     total = np.bincount(codes, values) / sd**2 + parent / parent_sd**2
     return total / (count / sd**2 + parent_sd**-2)
-
-
-def information_share(information, variance):
-    """Share of the data in what is known of an effect, were its variance a fiftieth of what it seems.
-
-    Spreads near zero make the funnels, and rough estimates of spreads are often too large.
-    """
-    return information / (information + 1 / (CAUTION * variance))
 
 
 def _step_sd(gamma):

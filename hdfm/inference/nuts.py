@@ -20,6 +20,7 @@ from jax.flatten_util import ravel_pytree  # isort: skip
 from numpyro.infer import NUTS  # isort: skip
 
 from hdfm.exceptions import HdfmError, InterruptedSamplingWarning
+from hdfm.inference.checkpoint import Checkpoint
 from hdfm.inference.draws import PosteriorDraws
 from hdfm.inference.progress import SamplingProgress
 from hdfm.inference.settings import SamplingSettings
@@ -36,7 +37,8 @@ def sample_numpyro(model: pm.Model, names: Sequence[str], settings: SamplingSett
     """Draw from a model's posterior with NumPyro's NUTS.
 
     Chains run in parallel on a CPU and vectorised on one accelerator. An interrupt during warm-up is
-    passed on; one that comes later ends sampling with the draws finished so far, and a warning.
+    passed on; one that comes later ends sampling with the draws finished so far, and a warning. With
+    ``settings.checkpoint`` a killed process loses at most one block: the next call goes on from there.
 
     Parameters
     ----------
@@ -63,11 +65,16 @@ def sample_numpyro(model: pm.Model, names: Sequence[str], settings: SamplingSett
         target_accept_prob=settings.target_accept,
         inverse_mass_matrix=scale**2,
     )
+    numbers = [settings.tune, settings.chains, settings.target_accept, settings.seed]
+    identity = {"start": np.asarray(start), "scale": np.asarray(scale), "settings": np.asarray(numbers)}
+    checkpoint = Checkpoint(settings.checkpoint, identity)
     keys = jax.random.split(key_chains, settings.chains)
     state = jax.vmap(lambda key, q: kernel.init(key, settings.tune, q, (), {}))(keys, start + jitter)
-    q, statistics, seconds = _run_blocks(kernel, state, settings)
-    values = _deterministics(model, names, unravel, q)
+    statistics, seconds = _run_blocks(kernel, state, settings, checkpoint)
+    values = _deterministics(model, names, unravel, statistics.pop("q"))
+    statistics["lp"] = -statistics["lp"]
     statistics["tree_depth"] = np.floor(np.log2(np.maximum(statistics["n_steps"], 1))).astype(int) + 1
+    checkpoint.remove()
     return PosteriorDraws(values, statistics, settings.tune, seconds, "numpyro")
 
 
@@ -124,34 +131,37 @@ def _posterior_scale(potential, q, key):
     return 1 / jnp.sqrt(jnp.clip(diagonal, 1.0, 1e8))
 
 
-def _run_blocks(kernel, state, settings):
-    """Iterate the kernel in blocks; return draws (C, n, D), statistics by name (C, n) and seconds."""
+def _run_blocks(kernel, state, settings, checkpoint):
+    """Iterate the kernel in blocks; return q (C, n, D) and statistics (C, n) by name, and seconds."""
 
     def block(state):
         def iterate(state, _):
             state = kernel.sample(state, (), {})
-            step_size = state.adapt_state.step_size
-            return state, (state.z, [getattr(state, name) for name in STATISTICS], step_size)
+            values = {STATISTIC_NAMES.get(name, name): getattr(state, name) for name in STATISTICS}
+            return state, values | {"q": state.z, "step_size": state.adapt_state.step_size}
 
         return jax.lax.scan(iterate, state, length=BLOCK)
 
     advance = _over_chains(block, settings.chains)
-    kept, kept_statistics, kept_steps = [], [], []
     begin = time.perf_counter()
     needed = settings.tune + settings.draws
+    done, leaves, kept = checkpoint.read()
+    if done:
+        state = jax.tree.unflatten(jax.tree.structure(state), leaves)
     with SamplingProgress(settings.tune, settings.draws, settings.chains, settings.progressbar) as progress:
+        progress.resume(done, kept)
         try:
-            for done in range(0, needed, BLOCK):
+            while done < needed:
                 state, collected = advance(state)
-                q, statistics, steps = jax.device_get(collected)
-                keep = slice(max(settings.tune - done, 0), max(needed - done, 0))
-                if done + BLOCK > settings.tune:
-                    kept.append(q[:, keep])
-                    kept_statistics.append([s[:, keep] for s in statistics])
-                    kept_steps.append(steps[:, keep])
-                progress.update(min(done + BLOCK, needed), statistics)
+                values = jax.device_get(collected)
+                fresh = slice(max(settings.tune - done, 0), max(needed - done, 0))
+                done += BLOCK
+                if done > settings.tune:
+                    kept.append({name: value[:, fresh] for name, value in values.items()})
+                checkpoint.add(done, jax.device_get(jax.tree.leaves(state)), kept[-1] if kept else None)
+                progress.update(min(done, needed), values)
         except KeyboardInterrupt:
-            finished = sum(q.shape[1] for q in kept)
+            finished = sum(block["q"].shape[1] for block in kept)
             if finished < LEAST_DRAWS:
                 raise
             warnings.warn(
@@ -159,13 +169,8 @@ def _run_blocks(kernel, state, settings):
                 InterruptedSamplingWarning,
                 stacklevel=4,
             )
-    statistics = {
-        STATISTIC_NAMES.get(name, name): np.concatenate([s[k] for s in kept_statistics], axis=1)
-        for k, name in enumerate(STATISTICS)
-    }
-    statistics["lp"] = -statistics["lp"]
-    statistics["step_size"] = np.concatenate(kept_steps, axis=1)
-    return np.concatenate(kept, axis=1), statistics, time.perf_counter() - begin
+    together = {name: np.concatenate([block[name] for block in kept], axis=1) for name in kept[0]}
+    return together, time.perf_counter() - begin
 
 
 def _over_chains(block, chains):

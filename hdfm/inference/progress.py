@@ -34,14 +34,19 @@ class SamplingProgress:
     def __exit__(self, *_) -> None:
         self.bar.stop()
 
-    def update(self, done: int, statistics: list[np.ndarray]) -> None:
-        """Move to ``done`` iterations; ``statistics`` of the last block start with diverging and steps."""
-        diverging, steps = statistics[0], statistics[1]
+    def resume(self, done: int, blocks: list[dict[str, np.ndarray]]) -> None:
+        """Go on from ``done`` iterations, with their blocks of draws."""
+        self.divergences = int(sum(block["diverging"].sum() for block in blocks))
+        self.bar.update(self.task, completed=done)
+
+    def update(self, done: int, statistics: dict[str, np.ndarray]) -> None:
+        """Move to ``done`` iterations, given ``diverging`` and ``n_steps`` of the last block."""
         warming_up = done <= self.tune
-        self.divergences += 0 if warming_up else int(diverging.sum())
+        self.divergences += 0 if warming_up else int(statistics["diverging"].sum())
+        steps = statistics["n_steps"].mean()
         self.bar.update(
             self.task,
             completed=done,
             description="warm-up" if warming_up else "sampling",
-            note=f"{steps.mean():.0f} steps a draw, {self.divergences} divergences",
+            note=f"{steps:.0f} steps a draw, {self.divergences} divergences",
         )

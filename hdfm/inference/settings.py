@@ -1,5 +1,6 @@
 """How to sample."""
 
+import os
 from dataclasses import dataclass
 
 
@@ -13,3 +14,4 @@ class SamplingSettings:
     target_accept: float = 0.8
     seed: int = 0
     progressbar: bool = True
+    checkpoint: str | os.PathLike | None = None

@@ -14,8 +14,8 @@ import pandas as pd
 import xarray as xr
 
 from hdfm.graph.spec import DemandSpec, dimension_names
-from hdfm.graph.start import group_price_level
 from hdfm.panel.sales import SalesPanel, SalesRows
+from hdfm.panel.summaries import group_price_level
 
 HUGE_ELASTICITY = 30.0
 

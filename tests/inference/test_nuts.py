@@ -192,7 +192,9 @@ def test_a_start_where_a_gradient_is_not_finite():
 def test_the_progress_bar_counts_divergences_after_warm_up():
     with SamplingProgress(tune=50, draws=50, chains=2, visible=False) as progress:
         for done in (25, 50, 75, 100):
-            progress.update(done, [np.ones((2, BLOCK), dtype=bool), np.full((2, BLOCK), 7)])
+            progress.update(
+                done, {"diverging": np.ones((2, BLOCK), dtype=bool), "n_steps": np.full((2, BLOCK), 7)}
+            )
     assert progress.divergences == 2 * 2 * BLOCK
     assert progress.bar.tasks[0].completed == 100
 

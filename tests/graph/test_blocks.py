@@ -1,0 +1,105 @@
+"""Building blocks against what they claim in closed form."""
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+import pytest
+from scipy import stats
+
+from hdfm.graph.blocks import (
+    MOST_COLUMNS,
+    Evidence,
+    evidence_about_means,
+    spread_rows,
+    sum_rows,
+    whitened_normal,
+    zero_sum_waves,
+)
+
+MEAN, SD = np.array([-1.0, 0.5, 2.0]), 0.7
+EVIDENCES = {
+    "none": Evidence(np.zeros(3), np.zeros(3)),
+    "some": Evidence(np.array([0.5, 4.0, 60.0]), np.array([3.0, -2.0, 40.0])),
+    "wrong": Evidence(np.array([1e-6, 1e4, 1.0]), np.array([1e3, -1e5, 50.0])),
+}
+
+
+@pytest.fixture(params=EVIDENCES.values(), ids=EVIDENCES)
+def model(request):
+    with pm.Model() as model:
+        pm.Deterministic("v", whitened_normal("v_raw", MEAN, SD, request.param, dims=None, shape=(3,)))
+    return model
+
+
+def values_of_v(model):
+    return model.compile_fn(model.replace_rvs_by_values([model["v"]])[0], inputs=model.value_vars)
+
+
+def test_whitened_effects_have_the_density_of_the_normal(model):
+    """log p(r) - log |dv/dr| is log N(v; mean, sd) wherever r is."""
+    logp, v = model.compile_logp(), values_of_v(model)
+    for r in np.random.default_rng(0).normal(size=(5, 3)):
+        change = v({"v_raw": r + 1}) - v({"v_raw": r})
+        expected = stats.norm.logpdf(v({"v_raw": r}), MEAN, SD).sum()
+        assert logp({"v_raw": r}) - np.log(change).sum() == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+def test_whitened_effects_are_drawn_from_the_normal(model):
+    draws = pm.draw(model["v"], 4000, random_seed=0)
+    assert stats.kstest((draws - MEAN) / SD, "norm").pvalue.min() > 0.001
+
+
+def test_whitened_coordinates_are_standard_normal_given_the_evidence():
+    evidence, observed = EVIDENCES["some"], np.random.default_rng(1).normal(size=(6, 3))
+    with pm.Model() as model:
+        v = whitened_normal("v_raw", MEAN, SD, evidence, dims=None, shape=(3,))
+        pm.Potential("data", (evidence.shift * v - evidence.precision * v**2 / 2).sum())
+    logp = model.compile_logp()
+    values = [float(logp({"v_raw": r})) for r in observed]
+    np.testing.assert_allclose(np.diff(values), np.diff(-0.5 * (observed**2).sum(axis=1)), atol=1e-9)
+
+
+def test_whitened_effects_start_between_mean_and_evidence():
+    evidence = EVIDENCES["some"]
+    with pm.Model() as model:
+        pm.Deterministic("v", whitened_normal("v_raw", 0.0, 1.0, evidence, dims=None, shape=(3,)))
+    start = values_of_v(model)(model.initial_point())
+    np.testing.assert_allclose(start, evidence.shift / (1 + evidence.precision))
+
+
+def test_evidence_about_means():
+    """Against the precision matrix of children and means, children eliminated."""
+    precision, shift = np.array([0.0, 2.0, 30.0, 5.0]), np.array([0.0, 1.0, -40.0, 8.0])
+    codes, sd = np.array([0, 0, 1, 1]), 0.6
+    found = evidence_about_means(Evidence(precision, shift), sd, codes, 2)
+    for g in (0, 1):
+        Q = np.diag([*(precision[codes == g] + sd**-2), 2 * sd**-2])
+        Q[-1, :-1] = Q[:-1, -1] = -(sd**-2)
+        marginal = np.linalg.inv(np.linalg.inv(Q)[-1:, -1:])[0, 0]
+        mode = np.linalg.solve(Q, [*shift[codes == g], 0.0])[-1]
+        assert found.precision.eval()[g] == pytest.approx(marginal)
+        assert found.shift.eval()[g] == pytest.approx(marginal * mode)
+
+
+@pytest.mark.parametrize("n_groups", [1, 3, MOST_COLUMNS + 5])
+def test_rows(n_groups):
+    rng = np.random.default_rng(0)
+    codes = np.sort(np.concatenate([np.arange(n_groups), rng.integers(0, n_groups, 50)]))
+    table, values = rng.normal(size=(n_groups, 4)), rng.normal(size=len(codes))
+    spread = np.broadcast_to(spread_rows(pt.constant(table), codes).eval(), (len(codes), 4))
+    np.testing.assert_allclose(spread, table[codes])
+    np.testing.assert_allclose(
+        sum_rows(pt.constant(values), codes, n_groups).eval(), np.bincount(codes, values), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("n_periods", [2, 7, 40])
+def test_waves_diagonalise_a_random_walk(n_periods):
+    waves, variances = zero_sum_waves(n_periods)
+    centre = np.eye(n_periods) - 1 / n_periods
+    steps = np.tril(np.ones((n_periods, n_periods)))
+    np.testing.assert_allclose(waves @ waves.T, np.eye(n_periods - 1), atol=1e-12)
+    np.testing.assert_allclose(waves.sum(axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(
+        waves @ centre @ steps @ steps.T @ centre @ waves.T, np.diag(variances), atol=1e-8
+    )
