@@ -36,8 +36,8 @@ def main() -> None:
         draws=options.draws,
         tune=options.tune,
         chains=options.chains,
-        target_accept=0.95,
         random_state=options.seed,
+        checkpoint=options.output / "checkpoint",
     )
     begin = time.perf_counter()
     model.fit(sales, sales["units"])
@@ -63,8 +63,8 @@ def parse_options() -> argparse.Namespace:
     """Options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m hdfm", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("hdfm-output"), help="folder for picture and fit")
-    parser.add_argument("--draws", type=int, default=800, help="draws a chain")
-    parser.add_argument("--tune", type=int, default=600, help="warm-up iterations a chain")
+    parser.add_argument("--draws", type=int, default=1000, help="draws a chain")
+    parser.add_argument("--tune", type=int, default=500, help="warm-up iterations a chain")
     parser.add_argument("--chains", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()

@@ -381,6 +381,14 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         rows, _ = panel_rows(panel)
         return prior_draws(panel, spec, rows, draws, self._new_seed())
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "draws_"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "idata_"):
+            self.draws_ = demand_draws(self.idata_["posterior"].to_dataset(), self.panel_, self.spec_)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.positive_only = True

@@ -10,7 +10,6 @@ from hdfm.datasets import simulate_sales
 ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
 SEEDS = range(5)
 LARGEST_R_HAT = 1.02
-MOST_DIVERGENCES = 1  # of 2,000 draws a fit; the aim is none, one of 10,000 was seen
 
 
 def fit(seed, likelihood, **simulation):
@@ -21,7 +20,6 @@ def fit(seed, likelihood, **simulation):
         draws=500,
         tune=500,
         chains=4,
-        target_accept=0.98,
         random_state=seed,
         progressbar=False,
     )
@@ -46,7 +44,7 @@ def test_converges(fits):
     divergences = [table.loc["sampler", "divergences"] for table in tables]
     print(f"largest R-hat {np.round(r_hat, 4)}, divergences {divergences}")
     assert max(r_hat) < LARGEST_R_HAT
-    assert max(divergences) <= MOST_DIVERGENCES
+    assert not any(divergences)
 
 
 @pytest.mark.slow
