@@ -1,0 +1,65 @@
+"""Coverage of intervals, errors and convergence on simulated sales, seed by seed.
+
+python tests/benchmarks/coverage.py --noise poisson --seeds 10 11 12 13 14
+"""
+
+import argparse
+import time
+
+import numpy as np
+import pandas as pd
+
+from hdfm import HierarchicalElasticity
+from hdfm.datasets import simulate_sales
+
+LEVELS = (0.5, 0.9, 0.95)
+
+
+def main() -> None:
+    """Print a row per seed and the mean over seeds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--noise", default="negative_binomial")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    options = parser.parse_args()
+    rows = {seed: measure(options.noise, seed) for seed in options.seeds}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("seed")
+    table.loc["mean"] = table.mean()
+    print(f"simulate_sales(300, 5, 60, noise={options.noise!r}, period_noise=0), matching likelihood")
+    print(table.round(3).to_string())
+
+
+def measure(noise: str, seed: int) -> dict[str, float]:
+    """One fit: coverage by interval, error, convergence and seconds."""
+    sales = simulate_sales(300, 5, 60, seed=seed, noise=noise, period_noise=0.0)
+    model = HierarchicalElasticity(
+        product="product",
+        groups="category",
+        time="time_period",
+        price="price",
+        likelihood=noise,
+        draws=500,
+        tune=500,
+        random_state=seed,
+        progressbar=False,
+    )
+    begin = time.perf_counter()
+    model.fit(sales, sales["units_sold"])
+    seconds = time.perf_counter() - begin
+    truth = sales.drop_duplicates("product").set_index("product")["product_elasticity"]
+    row = {}
+    for ci_prob in LEVELS:
+        table = model.elasticities(ci_prob=ci_prob)
+        inside = truth.loc[table.index].between(table["lower"], table["upper"])
+        row[f"{100 * ci_prob:.0f} % interval"] = inside.mean()
+    diagnostics = model.diagnostics()
+    return row | {
+        "MAE": np.abs(table["mean"] - truth.loc[table.index]).mean(),
+        "R-hat": diagnostics.loc["elasticity", "r_hat"],
+        "ESS": diagnostics["ess_bulk"].min(),
+        "divergences": diagnostics.loc["sampler", "divergences"],
+        "seconds": seconds,
+    }
+
+
+if __name__ == "__main__":
+    main()
