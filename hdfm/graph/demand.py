@@ -111,7 +111,7 @@ def between_price_slopes(panel, spec, start, group_mean, product_effect_sd):
     .. [1] Mundlak (1978), "On the pooling of time series and cross section data", Econometrica 46(1).
     """
     priors, dims, within = spec.priors, dimension_names(panel)["group"], within_group_price(panel)
-    bias0 = float(np.mean(start.between_price - start.finest_elasticity))
+    bias0 = float(np.mean(start.between_price - start.group_elasticity))
     bias = pm.Normal("between_price_bias", 0, priors.between_price_bias, initval=bias0)
     sd = half_normal("between_price_sd", priors.between_price_sd, start=priors.between_price_sd)
     evidence = Evidence(
@@ -143,12 +143,7 @@ def group_elasticities(panel, spec, start, group_sds, product_sd):
     priors = spec.priors
     of_global, *of_levels = _evidence_by_level(panel, start.elasticity_evidence, group_sds, product_sd)
     mean = whitened_normal(
-        "elasticity_global_raw",
-        priors.global_mean,
-        priors.global_sd,
-        of_global,
-        dims=None,
-        shape=(1,),
+        "elasticity_global_raw", priors.global_mean, priors.global_sd, of_global, dims=None, shape=(1,)
     )
     pm.Deterministic("elasticity_global", _bounded(mean[0], spec))
     for level, sd, evidence in zip(panel.levels, group_sds, of_levels, strict=True):

@@ -23,36 +23,29 @@ FIRST_TIME_SD = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Rough estimates and centring weights.
+    """Rough estimates, and what the data say about effects near them.
 
     Attributes
     ----------
-    product_effect, elasticity : numpy.ndarray
+    product_effect : numpy.ndarray
         (N,)
-    group_elasticity : tuple of numpy.ndarray
-        One (G_l,) per level, coarse to fine; ``global_elasticity`` above them.
-    time_effect : numpy.ndarray
-        (G, T), zero-sum over time.
     control_effect : numpy.ndarray
         (K,), per standard deviation of the control.
-    group_level : numpy.ndarray
-        Mean product effect of the finest groups (G,).
+    group_level, group_elasticity, between_price : numpy.ndarray
+        Mean product effect and elasticity of the finest groups, and slope of product effects on mean
+        log prices (G,).
     scale : float
         Overdispersion (dispersion**-0.5) of counts, or noise sd of log units.
     product_evidence, elasticity_evidence : Evidence
-        What the data say about products' levels and elasticities (N,), given everything else.
+        About products' levels and elasticities (N,), given everything else.
     time_evidence : Evidence
-        What they say about time effects along :func:`hdfm.graph.blocks.zero_sum_waves`, (G, 1) and
-        (G, T - 1).
+        About time effects along :func:`hdfm.graph.blocks.zero_sum_waves`, (G, 1) and (G, T - 1).
     """
 
     product_effect: np.ndarray
-    elasticity: np.ndarray
-    group_elasticity: tuple[np.ndarray, ...]
-    global_elasticity: float
-    time_effect: np.ndarray
     control_effect: np.ndarray
     group_level: np.ndarray
+    group_elasticity: np.ndarray
     between_price: np.ndarray
     scale: float
     product_effect_sd: float
@@ -63,11 +56,6 @@ class Start:
     product_evidence: Evidence
     elasticity_evidence: Evidence
     time_evidence: Evidence
-
-    @property
-    def finest_elasticity(self) -> np.ndarray:
-        """Mean elasticity of the finest groups (G,)."""
-        return self.group_elasticity[-1] if self.group_elasticity else np.array([self.global_elasticity])
 
 
 def rough_estimates(
@@ -121,12 +109,9 @@ class _Sweeper:
         sd_delta, sd_beta = np.sqrt(np.diag(self.covariance))
         return Start(
             product_effect=self.delta,
-            elasticity=self.beta,
-            group_elasticity=tuple(self.group_means),
-            global_elasticity=self.global_mean,
-            time_effect=self.gamma,
             control_effect=self.kappa,
             group_level=self._group_mean(self.delta),
+            group_elasticity=self.group_means[-1] if self.group_means else np.array([self.global_mean]),
             between_price=self.between,
             scale=self.scale,
             product_effect_sd=sd_delta,
