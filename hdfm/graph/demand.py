@@ -33,14 +33,17 @@ from hdfm.panel.summaries import mean_log_units, within_group_price
 def build_demand_model(panel: SalesPanel, spec: DemandSpec, start: Start) -> pm.Model:
     """The model of a panel; its likelihood is the potential ``log_likelihood``."""
     with pm.Model(coords=model_coords(panel)) as model:
-        group_sds, product_sd = elasticity_spreads(panel, spec, start)
-        group_mean = group_elasticities(panel, spec, start, group_sds, product_sd)
-        delta, deviation = product_effects(panel, spec, start, group_mean)
-        beta = elasticities(panel, spec, start, group_mean, product_sd, deviation)
-        gamma = time_effects(panel, spec, start)
-        kappa = control_effects(panel, spec, start)
-        pm.Potential("log_likelihood", log_likelihood(panel, spec, start, delta, beta, gamma, kappa))
+        pm.Potential("log_likelihood", log_likelihood(panel, spec, start, *effects(panel, spec, start)))
     return model
+
+
+def effects(panel: SalesPanel, spec: DemandSpec, start: Start) -> tuple:
+    """delta (N,), beta (N,), gamma (G, T) and kappa (K,); None for parts that the model does not have."""
+    group_sds, product_sd = elasticity_spreads(panel, spec, start)
+    group_mean = group_elasticities(panel, spec, start, group_sds, product_sd)
+    delta, deviation = product_effects(panel, spec, start, group_mean)
+    beta = elasticities(panel, spec, start, group_mean, product_sd, deviation)
+    return delta, beta, time_effects(panel, spec, start), control_effects(panel, spec, start)
 
 
 def log_likelihood(panel, spec, start, delta, beta, gamma, kappa):

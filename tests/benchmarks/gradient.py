@@ -18,13 +18,7 @@ import jax  # isort: skip
 
 from hdfm import ElasticityPriors
 from hdfm.datasets import keep_sellers, simulate_sales
-from hdfm.graph.demand import (
-    build_demand_model,
-    elasticities,
-    group_elasticities,
-    product_effects,
-    time_effects,
-)
+from hdfm.graph.demand import build_demand_model, effects
 from hdfm.graph.spec import DemandSpec, model_coords
 from hdfm.graph.start import rough_estimates
 from hdfm.panel.sales import Roles, build_panel
@@ -38,10 +32,7 @@ def row_wise(panel, spec, start) -> pm.Model:
     i, t = np.nonzero(panel.observed)
     x, units, block = panel.log_price[i, t], panel.units[i, t], panel.block[i]
     with pm.Model(coords=model_coords(panel)) as model:
-        group_mean = group_elasticities(panel, spec, start)
-        delta, deviation = product_effects(panel, spec, start, group_mean)
-        beta = elasticities(panel, spec, start, group_mean, deviation)
-        gamma = time_effects(panel, spec, start)
+        delta, beta, gamma, _ = effects(panel, spec, start)
         mean = pm.math.exp(delta[i] + beta[i] * x + gamma[block, t])
         if spec.likelihood == "poisson":
             pm.Poisson("y", mean, observed=units)
