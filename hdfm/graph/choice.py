@@ -20,9 +20,11 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from hdfm.graph.hsgp import TimeGP, gp_factors
+from hdfm.graph.blocks import Evidence, whitened_normal
+from hdfm.graph.choice_start import ChoiceStart, contrasts
+from hdfm.graph.hsgp import TimeGP, gp_factors, spectral_density
 from hdfm.graph.priors import ChoicePriors
-from hdfm.panel.choice_layout import OUTSIDE, CategoryChoices
+from hdfm.panel.choice_layout import CategoryChoices
 from hdfm.panel.choices import ChoicePanel
 
 COEFFICIENT = "coefficient"
@@ -41,15 +43,14 @@ class ChoiceSpec:
     priors: ChoicePriors
 
 
-def build_choice_model(panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP, start: np.ndarray) -> pm.Model:
-    """The model of a panel, its mean coefficients started at ``start`` (S,), in the units of the data.
-
-    Its likelihood is the potential ``log_likelihood``.
-    """
+def build_choice_model(
+    panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None, start: ChoiceStart
+) -> pm.Model:
+    """The model of a panel; its likelihood is the potential ``log_likelihood``."""
     with pm.Model(coords=choice_coords(panel, spec)) as model:
         alpha = customer_coefficients(panel, spec.priors, start)
         tiers = [
-            global_tier(panel, spec, gp),
+            global_tier(panel, spec, gp, start),
             category_tier(panel, spec, gp),
             individual_tier(panel, spec, gp),
         ]
@@ -94,36 +95,90 @@ def coefficient_scale(panel: ChoicePanel) -> np.ndarray:
     return np.where(natural, 1.0, panel.predictor_sd)
 
 
-def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: np.ndarray):
-    r"""alpha (N, S): :math:`\alpha_i \sim N(\mu + \Delta z_i, \Sigma)`; mu (1, S) without customers."""
-    scale = coefficient_scale(panel)
-    mean = pm.Normal(
-        "coefficient_mean_raw", 0, priors.coefficient_sd, dims=COEFFICIENT, initval=start * scale
-    )
-    pm.Deterministic("coefficient_mean", mean / scale, dims=COEFFICIENT)
+def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: ChoiceStart):
+    r"""alpha (N, S): :math:`\alpha_i = \mu + \Delta z_i + L e_i`, with L the root of Sigma; or mu (1, S).
+
+    The e_i are whitened by each customer's information (N, P, P) about them, L' I L.
+    """
+    scale, S = coefficient_scale(panel), len(panel.coefficient)
     if panel.roles.customer is None:
-        return mean[None, :]
-    raw = pm.Normal("alpha_raw", 0, 1, dims=("customer", COEFFICIENT))
-    root, sd = _root("customer", priors.customer_sd, priors.lkj, len(scale))
+        about = Evidence(start.diagonal.sum(axis=0), start.diagonal.sum(axis=0) * start.mean)
+        return _mean_coefficients(priors, about, scale)[None, :]
+    root, sd = _root("customer", priors.customer_sd, priors.lkj, S)
     pm.Deterministic("customer_sd", sd / scale, dims=COEFFICIENT)
-    alpha = mean + pt.dot(raw, root.T)
+    inflation = 1 + start.diagonal * sd**2
+    of_means = Evidence(
+        (start.diagonal / inflation).sum(axis=0),
+        ((start.diagonal * start.mean + start.score) / inflation).sum(axis=0),
+    )
+    expected = _mean_coefficients(priors, of_means, scale)[None, :]
     if panel.covariates.shape[1]:
         effect = pm.Normal("covariate_raw", 0, priors.covariate_sd, dims=(COEFFICIENT, "covariate"))
         pm.Deterministic("covariate_effect", effect / scale[:, None], dims=(COEFFICIENT, "covariate"))
-        alpha = alpha + pt.dot(pt.constant(panel.covariates), effect.T)
+        expected = expected + pt.dot(pt.constant(panel.covariates), effect.T)
+    e = whitened_normal(
+        "alpha_raw",
+        0.0,
+        1.0,
+        _customer_evidence(panel, start, expected, root),
+        dims=("customer", COEFFICIENT),
+        shape=start.score.shape,
+    )
+    alpha = expected + pt.dot(e, root.T)
     pm.Deterministic("alpha", alpha / scale, dims=("customer", COEFFICIENT))
     return alpha
 
 
-def global_tier(panel, spec, gp):
+def _mean_coefficients(priors, evidence, scale):
+    mean = whitened_normal(
+        "coefficient_mean_raw", 0.0, priors.coefficient_sd, evidence, dims=COEFFICIENT, shape=scale.shape
+    )
+    pm.Deterministic("coefficient_mean", mean / scale, dims=COEFFICIENT)
+    return mean
+
+
+def _customer_evidence(panel, start, expected, root):
+    """About e (N, S), where alpha = expected + root e; expected (N or 1, S)."""
+    precision, shift = 0.0, 0.0
+    for category, block in zip(panel.categories, start.information, strict=True):
+        part = category.coefficient
+        gap = start.mean[part] - expected[:, part]
+        pull = start.score[:, part] + (pt.constant(block) * gap[:, None, :]).sum(axis=-1)
+        shift = shift + pt.dot(pull, root[part])
+        flat = pt.dot(pt.constant(block.reshape(-1, block.shape[2])), root[part])
+        product = flat.reshape((len(block), block.shape[1], root.shape[1]))
+        precision = precision + (product * root[part][None]).sum(axis=1)
+    return Evidence(precision, shift)
+
+
+def global_tier(panel, spec, gp, start):
     """Loadings (N or 1, S, L) and factors (T, L) that all categories share."""
     if not spec.n_factors:
         return None
     rho = lengthscales("lengthscale", spec.priors, "factor", spec.n_factors)
-    z = pm.Normal("factor_raw", 0, 1, shape=(gp.size, spec.n_factors))
-    theta = pm.Deterministic("factor_path", gp_factors(gp, rho, z), dims=("period", "factor"))
     w = loadings(panel, spec, "loading", "factor", spec.n_factors)
+    z = whitened_normal(
+        "factor_raw",
+        0.0,
+        1.0,
+        factor_evidence(panel, gp, start, rho, w),
+        dims=None,
+        shape=(gp.size, spec.n_factors),
+    )
+    theta = pm.Deterministic("factor_path", gp_factors(gp, rho, z), dims=("period", "factor"))
     return lambda part: pt.dot(w[:, part], theta.T).transpose(0, 2, 1)
+
+
+def factor_evidence(panel, gp, start, rho, w):
+    r"""About coordinates (m, L) of factors with loadings w (N or 1, S, L), at unknown heights.
+
+    .. math:: I_{kl} = A_k(\rho_l) \sum_t \Phi_{tk}^2 \sum_s \overline{w_{sl}^2} I_s(t)
+    """
+    by_period = pt.dot(pt.constant(start.information_by_period), (w**2).mean(axis=0))
+    if gp.basis is None:
+        return Evidence(by_period, 0.0)
+    amplitude = spectral_density(gp.kernel, gp.basis.sqrt_eigenvalues[:, None], rho[None, :])
+    return Evidence(amplitude * pt.dot(pt.constant(gp.basis.matrix.T**2), by_period), 0.0)
 
 
 def category_tier(panel, spec, gp):
@@ -227,21 +282,6 @@ def beta_of_sets(beta, choices: CategoryChoices, moving: bool):
     """Rows (O, P) of beta (N or 1, T or 1, P) at the customers and periods of choice sets."""
     index = choices.customer * beta.shape[1] + (choices.period if moving else 0)
     return beta.reshape((-1, choices.x.shape[2]))[index]
-
-
-def contrasts(choices: CategoryChoices, outside: bool) -> tuple[np.ndarray, np.ndarray]:
-    """x_k - x_j (O, K, P) of all k but the chosen j, and where k was available (O, K).
-
-    With the outside option, whose x is 0, K is the number of slots; else one less.
-    """
-    n_sets, n_slots, n_predictors = choices.x.shape
-    x = np.concatenate([choices.x, np.zeros((n_sets, 1, n_predictors))], axis=1)
-    available = np.concatenate([choices.mask, np.full((n_sets, 1), outside)], axis=1)
-    chosen = np.where(choices.chosen == OUTSIDE, n_slots, choices.chosen)
-    others = np.arange(n_slots + 1) != chosen[:, None]
-    D = (x - x[np.arange(n_sets), chosen][:, None])[others].reshape(n_sets, n_slots, n_predictors)
-    available = available[others].reshape(n_sets, n_slots)
-    return (D, available) if outside else (D[:, :-1], available[:, :-1])
 
 
 def _root(name, sd_scale, lkj, size):
