@@ -215,6 +215,7 @@ def individual_tier(panel, spec, gp):
     )
     spread = pm.HalfNormal("individual_sd", priors.individual_sd, initval=0.2)
     a = pt.exp(spread * pm.Normal("multiplier_raw", 0, 1, dims="customer"))
+    pm.Deterministic("individual_multiplier", a, dims="customer")
     pm.Deterministic(
         "individual_factor_path", a[:, None, None] * phi, dims=("customer", "period", "individual_factor")
     )

@@ -102,7 +102,10 @@ def test_log_likelihood_is_that_of_the_paths(simulation, n, customer_loadings):
         np.testing.assert_allclose(found["coefficient_path"], beta.mean(axis=0), atol=1e-12)
 
 
-@pytest.mark.parametrize("n", [n for n in itertools.product((0, 1), (0, 1), (0, 2)) if any(n)])
+# Not all three tiers: without compilation a sum has at most 32 terms.
+@pytest.mark.parametrize(
+    "n", [n for n in itertools.product((0, 1), (0, 1), (0, 2)) if 0 < np.count_nonzero(n) < 3]
+)
 @pytest.mark.parametrize("gp", ["hsgp", "exact"])
 def test_density_and_gradient_are_finite(n, gp):
     model = model_of(panel_of(), n, gp=gp)
