@@ -1,4 +1,17 @@
+from hdfm.datasets.choice_truth import ChoiceEffects, ChoiceTruth
+from hdfm.datasets.choices import load_choice_sample, load_complete_journey_choices
 from hdfm.datasets.sales import load_complete_journey_sales, load_sales_sample
 from hdfm.datasets.simulate import keep_sellers, simulate_sales
+from hdfm.datasets.simulate_choices import simulate_choices
 
-__all__ = ["keep_sellers", "load_complete_journey_sales", "load_sales_sample", "simulate_sales"]
+__all__ = [
+    "ChoiceEffects",
+    "ChoiceTruth",
+    "keep_sellers",
+    "load_choice_sample",
+    "load_complete_journey_choices",
+    "load_complete_journey_sales",
+    "load_sales_sample",
+    "simulate_choices",
+    "simulate_sales",
+]

@@ -48,9 +48,9 @@ def draw_sample(panel: pd.DataFrame) -> pd.DataFrame:
     return sample.sort_values(["department", "category", "product_id", "week"], ignore_index=True)
 
 
-def write_sample(sample: pd.DataFrame, path: Path) -> None:
+def write_sample(sample: pd.DataFrame, path: Path, columns: dict[str, pa.DataType] = COLUMNS) -> None:
     """Write the sample in small types, without metadata that would change from run to run."""
-    table = pa.Table.from_pandas(sample, schema=pa.schema(COLUMNS), preserve_index=False)
+    table = pa.Table.from_pandas(sample, schema=pa.schema(columns), preserve_index=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table.replace_schema_metadata(None), path, compression="zstd", compression_level=19)
 

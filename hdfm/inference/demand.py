@@ -12,7 +12,7 @@ from hdfm.exceptions import InvalidArgumentError
 from hdfm.graph.demand import build_demand_model
 from hdfm.graph.spec import DemandSpec, dimension_names, model_coords
 from hdfm.graph.start import rough_estimates
-from hdfm.inference.draws import PosteriorDraws
+from hdfm.inference.draws import PosteriorDraws, reported_names
 from hdfm.inference.settings import SamplingSettings
 from hdfm.panel.sales import SalesPanel, SalesRows
 
@@ -24,12 +24,6 @@ def demand_model(panel: SalesPanel, spec: DemandSpec) -> pm.Model:
     """The PyMC model of a panel, started at rough estimates."""
     start = rough_estimates(panel, spec.likelihood, spec.time_effects, spec.product_effects, spec.priors)
     return build_demand_model(panel, spec, start)
-
-
-def reported_names(model: pm.Model) -> list[str]:
-    """Free variables and deterministics in the units of the data, without sampling coordinates."""
-    variables = [*model.free_RVs, *model.deterministics]
-    return [variable.name for variable in variables if not variable.name.endswith("_raw")]
 
 
 def sample_demand(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pymc as pm
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +29,9 @@ class PosteriorDraws:
     tune: int
     seconds: float
     library: str
+
+
+def reported_names(model: pm.Model) -> list[str]:
+    """Free variables and deterministics in the units of the data, without sampling coordinates."""
+    variables = [*model.free_RVs, *model.deterministics]
+    return [variable.name for variable in variables if not variable.name.endswith("_raw")]

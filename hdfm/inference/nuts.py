@@ -8,7 +8,7 @@ Array names and axis order: C chains, B iterations of a block, D coordinates. q 
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pymc as pm
@@ -50,12 +50,7 @@ def sample_numpyro(model: pm.Model, names: Sequence[str], settings: SamplingSett
     HdfmError
         If the log density or its gradient is not finite where sampling starts.
     """
-    start, unravel = ravel_pytree([jnp.asarray(v) for v in _initial_values(model)])
-    negative_logp = get_jaxified_logp(model, negative_logp=False)  # PyMC names it the other way round
-
-    def potential(q):
-        return negative_logp(unravel(q))
-
+    potential, start, unravel = flat_potential(model)
     key = jax.random.PRNGKey(settings.seed)
     key_scale, key_jitter, key_chains = jax.random.split(key, 3)
     scale = _posterior_scale(potential, start, key_scale)
@@ -71,7 +66,7 @@ def sample_numpyro(model: pm.Model, names: Sequence[str], settings: SamplingSett
     keys = jax.random.split(key_chains, settings.chains)
     state = jax.vmap(lambda key, q: kernel.init(key, settings.tune, q, (), {}))(keys, start + jitter)
     statistics, seconds = _run_blocks(kernel, state, settings, checkpoint)
-    values = _deterministics(model, names, unravel, statistics.pop("q"))
+    values = deterministics(model, names, unravel, statistics.pop("q"))
     statistics["lp"] = -statistics["lp"]
     statistics["tree_depth"] = np.floor(np.log2(np.maximum(statistics["n_steps"], 1))).astype(int) + 1
     checkpoint.remove()
@@ -108,9 +103,12 @@ def sample_nutpie(model: pm.Model, names: Sequence[str], settings: SamplingSetti
     return PosteriorDraws(values, statistics, settings.tune, time.perf_counter() - begin, "nutpie")
 
 
-def _initial_values(model):
+def flat_potential(model: pm.Model) -> tuple[Callable, jax.Array, Callable]:
+    """Negative log density of coordinates (D,), where they start, and the way back to the variables."""
     point = model.initial_point()
-    return [point[variable.name] for variable in model.value_vars]
+    start, unravel = ravel_pytree([jnp.asarray(point[variable.name]) for variable in model.value_vars])
+    negative_logp = get_jaxified_logp(model, negative_logp=False)  # PyMC names it the other way round
+    return lambda q: negative_logp(unravel(q)), start, unravel
 
 
 def _posterior_scale(potential, q, key):
@@ -180,7 +178,7 @@ def _over_chains(block, chains):
     return jax.jit(jax.vmap(block))
 
 
-def _deterministics(model, names, unravel, q):
+def deterministics(model, names, unravel, q):
     """Variables by name (C, n, ...) at coordinates q (C, n, D), in blocks."""
     found = {variable.name: variable for variable in model.unobserved_value_vars}
     graph = get_jaxified_graph(inputs=model.value_vars, outputs=[found[name] for name in names])

@@ -1,6 +1,7 @@
 """Columns of a long frame, checked: what is wrong is said with the column, the count and an example."""
 
 from collections.abc import Sequence
+from numbers import Number
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,24 @@ DIMENSIONS = ("product", "groups", "time")
 ONE_COLUMN = ("product", "time", "price", "exposure")
 
 
-def check_roles(frame: pd.DataFrame, roles: dict[str, str | Sequence[str] | None]) -> None:
-    """Raise unless every named column stands in the frame, once, in one role."""
-    for role in ONE_COLUMN:
+def check_roles(
+    frame: pd.DataFrame,
+    roles: dict[str, str | Sequence[str] | None],
+    *,
+    one_column: Sequence[str] = ONE_COLUMN,
+    dimensions: Sequence[str] = DIMENSIONS,
+    reserved: Sequence[str] = RESERVED_LABELS,
+) -> None:
+    """Raise unless every named column stands in the frame, once, in one role.
+
+    Parameters
+    ----------
+    one_column : sequence of str
+        The roles that take a single column.
+    dimensions, reserved : sequence of str
+        The roles whose columns name dimensions of the posterior, and the names they can't have there.
+    """
+    for role in one_column:
         if roles.get(role) is not None and not isinstance(roles[role], str):
             raise InvalidArgumentError(f"{role} takes a column name; got {roles[role]!r}.")
     named = [(role, name) for role, names in roles.items() for name in as_names(names, role)]
@@ -31,7 +47,7 @@ def check_roles(frame: pd.DataFrame, roles: dict[str, str | Sequence[str] | None
     if len(repeated):
         raise InvalidDataError(f"X holds the column {repeated[0]!r} more than once; keep one of them.")
     for role, name in named:
-        if role in DIMENSIONS and name in RESERVED_LABELS:
+        if role in dimensions and name in reserved:
             raise InvalidArgumentError(
                 f"The {role} column {name!r} has the name of something in the posterior; rename the column."
             )
@@ -57,18 +73,35 @@ def as_names(names: str | Sequence[str] | None, role: str) -> list[str]:
 
 
 def numeric_column(
-    column: pd.Series, role: str, *, positive: bool = False, nonnegative: bool = False
+    column: pd.Series,
+    role: str,
+    *,
+    positive: bool = False,
+    nonnegative: bool = False,
+    where: np.ndarray | None = None,
 ) -> np.ndarray:
-    """A column (n,) as finite floats; ``positive`` and ``nonnegative`` bound it from below."""
-    what = f"{role} column {column.name!r}" if column.name is not None else role
+    """A column (n,) as finite floats; ``positive`` and ``nonnegative`` bound it from below.
+
+    Where ``where`` (n,) is False anything but text will do, and the value is 0.
+    """
+    what = named_column(column, role)
     values = _as_floats(column, what)
-    _refuse(column, pd.isna(column).to_numpy(), what, "missing values", "Drop these rows or fill them in")
-    _refuse(column, ~np.isfinite(values), what, "infinite or missing values", "Replace or drop them")
+    used = np.ones(len(column), dtype=bool) if where is None else where
+    missing = pd.isna(column).to_numpy()
+    refuse_rows(column, used & missing, what, "missing values", "Drop these rows or fill them in")
+    unbounded = used & ~np.isfinite(values)
+    refuse_rows(column, unbounded, what, "infinite or missing values", "Replace or drop them")
     if positive:
-        _refuse(column, values <= 0, what, "values that are zero or negative", _POSITIVE_REMEDY)
+        refuse_rows(column, used & (values <= 0), what, "values that are zero or negative", _POSITIVE_REMEDY)
     if nonnegative:
-        _refuse(column, values < 0, what, "negative values", "Net returns out of the units, or drop them")
-    return values
+        remedy = "Net returns out of the units, or drop them"
+        refuse_rows(column, used & (values < 0), what, "negative values", remedy)
+    return np.where(used, values, 0.0)
+
+
+def named_column(column: pd.Series, role: str) -> str:
+    """What messages call a column: its role and, where it has one, its name."""
+    return f"{role} column {column.name!r}" if column.name is not None else role
 
 
 _POSITIVE_REMEDY = "It is used in logs: drop these rows or repair the values"
@@ -76,23 +109,59 @@ _POSITIVE_REMEDY = "It is used in logs: drop these rows or repair the values"
 
 def refuse_fractions(column: pd.Series, values: np.ndarray, role: str) -> None:
     """Raise if counts (n,) are not whole numbers."""
-    _refuse(
+    refuse_rows(
         column,
         values != np.round(values),
-        f"{role} column {column.name!r}" if column.name is not None else role,
+        named_column(column, role),
         "fractional values",
         "Count likelihoods need whole units: round them, sell in a smaller unit (grams, not kg), "
         'or set likelihood="log_normal" for measured volumes',
     )
 
 
+def refuse_rows(column: pd.Series, bad: np.ndarray, what: str, finding: str, remedy: str) -> None:
+    """Raise if any row (n,) is bad: how many, the first of them, and what to do."""
+    if bad.any():
+        first = int(np.argmax(bad))
+        raise InvalidDataError(
+            f"{what} has {finding} in {int(bad.sum()):,} of {len(column):,} rows, such as "
+            f"{plain(column.iloc[first])!r} in row {plain(column.index[first])!r}. {remedy}."
+        )
+
+
 def label_column(column: pd.Series, role: str) -> pd.Series:
     """A column of labels without missing values; categoricals are turned into what they label."""
     what = f"{role} column {column.name!r}"
-    _refuse(column, pd.isna(column).to_numpy(), what, "missing labels", "Drop these rows or name them")
+    refuse_rows(column, pd.isna(column).to_numpy(), what, "missing labels", "Drop these rows or name them")
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     return column
+
+
+def refuse_mixed_types(column: pd.Series, role: str) -> None:
+    """Raise if labels are of more than one kind, such as text and numbers; numbers of any type are one."""
+    if column.dtype != object or not len(column):
+        return
+    kinds = column.map(_kind)
+    counts = kinds.value_counts(sort=False)
+    if len(counts) > 1:
+        rare = kinds == counts.idxmin()
+        usual = column[~rare].iloc[0]
+        refuse_rows(
+            column,
+            rare.to_numpy(),
+            named_column(column, role),
+            f"{counts.idxmin()} labels among {kinds[~rare].iloc[0]} ones such as {plain(usual)!r}",
+            "Labels of different types never match: convert the column to one type, for example with "
+            "astype(str)",
+        )
+
+
+def _kind(label):
+    if isinstance(label, str):
+        return "text"
+    is_number = isinstance(label, Number) and not isinstance(label, bool | np.bool_)
+    return "number" if is_number else type(label).__name__
 
 
 def time_column(column: pd.Series, role: str = "time") -> pd.Series:
@@ -118,6 +187,56 @@ def sorted_labels(column: pd.Series) -> pd.Index:
         return labels[np.argsort(labels.astype(str), kind="stable")]
 
 
+def sorted_periods(column: pd.Series) -> pd.Index:
+    """The distinct periods in order: of an ordered categorical's categories, else of the values."""
+    ordered = isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered
+    return sorted_labels(column if ordered else label_column(column, "time"))
+
+
+def elapsed(periods: pd.Index, fitted: pd.Index, role: str) -> np.ndarray:
+    """Time (n,) since the first fitted period: in days for dates, else in units of the column.
+
+    Parameters
+    ----------
+    periods, fitted : pandas.Index
+        Any periods, and those of the fit in order.
+
+    Raises
+    ------
+    InvalidDataError
+        If a period was not fitted and can't be placed in time: text, or dates of another kind.
+    """
+    first = fitted[0]
+    kind = fitted.inferred_type if fitted.is_monotonic_increasing else "in an order of their own"
+    try:
+        if kind == "period":
+            return np.array([(period - first).n for period in periods], dtype=float)
+        if kind in _NUMBERS:
+            return periods.to_numpy(dtype=float) - float(first)
+        if kind in _DATES:
+            return np.asarray((pd.to_datetime(periods) - pd.to_datetime(first)) / pd.Timedelta(days=1))
+        if kind.startswith("timedelta"):
+            return np.asarray((periods - first) / pd.Timedelta(days=1), dtype=float)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InvalidDataError(
+            f"{role} column {fitted.name!r}: {plain(periods[0])!r} can't be placed in time beside the fitted "
+            f"{plain(first)!r} ({error}). Convert the column."
+        ) from error
+    steps = fitted.get_indexer(periods)
+    if (steps < 0).any():
+        new = periods[steps < 0]
+        raise InvalidDataError(
+            f"{role} column {fitted.name!r} holds {len(new):,} periods that were not fitted, such as "
+            f"{plain(new[0])!r}, and the fitted ones, such as {plain(first)!r}, do not say when these are. "
+            "Use numbers or dates to look ahead."
+        )
+    return steps.astype(float)
+
+
+_DATES = ("datetime64", "datetime", "date")
+_NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
+
+
 def positions(labels: pd.Index, column: pd.Series, role: str) -> np.ndarray:
     """Positions (n,) of a column's values among fitted labels, -1 where not among them.
 
@@ -128,7 +247,7 @@ def positions(labels: pd.Index, column: pd.Series, role: str) -> np.ndarray:
     """
     values = pd.Index(column)
     found = labels.get_indexer(values)
-    kinds = {labels.inferred_type, values.inferred_type}
+    kinds = {"number" if kind in _NUMBERS else kind for kind in (labels.inferred_type, values.inferred_type)}
     if len(found) and (found < 0).all() and len(kinds) == 2:
         raise InvalidDataError(
             f"{role} column {column.name!r} holds {values.inferred_type} labels such as "
@@ -167,12 +286,3 @@ def _as_floats(column: pd.Series, what: str) -> np.ndarray:
 def plain(value):
     """A NumPy scalar as the Python number it prints like."""
     return value.item() if isinstance(value, np.number | np.bool_) else value
-
-
-def _refuse(column: pd.Series, bad: np.ndarray, what: str, finding: str, remedy: str) -> None:
-    if bad.any():
-        first = int(np.argmax(bad))
-        raise InvalidDataError(
-            f"{what} has {finding} in {int(bad.sum()):,} of {len(column):,} rows, such as "
-            f"{plain(column.iloc[first])!r} in row {plain(column.index[first])!r}. {remedy}."
-        )

@@ -1,6 +1,7 @@
 """What a caller passes as X and y -> a frame with the columns that have a role, and checked units."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,8 @@ def read_frame(
     Without any role every column is a control, and X may be anything that scikit-learn takes.
     """
     if roles == Roles():
-        frame, y = _read_plain(estimator, X, y, likelihood, reset)
+        wanted = {} if likelihood is None else {"y": y, "y_numeric": True}
+        frame, y = read_plain(estimator, X, reset=reset, **wanted)
         roles = replace(roles, controls=tuple(frame.columns))
     else:
         frame = _read_roles(estimator, X, roles, reset)
@@ -30,7 +32,7 @@ def read_frame(
         return frame, None, roles
     if y is None:
         raise InvalidDataError("y is missing: pass the units sold, one value per row of X.")
-    _check_same_rows(frame, y)
+    check_same_rows(frame, y)
     return frame, read_units(y, likelihood, whole=roles.product is not None), roles
 
 
@@ -69,21 +71,18 @@ def _positive_units(column):
     return units
 
 
-def _read_plain(estimator, X, y, likelihood, reset):
-    if likelihood is None:
-        values = validate_data(estimator, X, reset=reset, dtype=float)
-    else:
-        values, y = validate_data(estimator, X, y, reset=reset, dtype=float, y_numeric=True)
+def read_plain(
+    estimator: BaseEstimator, X: Any, *, reset: bool, **checks: Any
+) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """What scikit-learn takes as a frame of floats, and y where ``checks`` hold one."""
+    checked = validate_data(estimator, X, reset=reset, dtype=float, **checks)
+    values, y = checked if "y" in checks else (checked, None)
     names = getattr(estimator, "feature_names_in_", [f"x{k}" for k in range(values.shape[1])])
     return pd.DataFrame(values, columns=list(names)), y
 
 
 def _read_roles(estimator, X, roles, reset):
-    if not isinstance(X, pd.DataFrame):
-        raise InvalidDataError(
-            f"X is a {type(X).__name__}, but roles are column names: pass a pandas DataFrame. After a "
-            'scikit-learn transformer, set_output(transform="pandas") keeps the names.'
-        )
+    require_frame(X)
     named = {
         "product": roles.product,
         "groups": roles.groups,
@@ -94,6 +93,22 @@ def _read_roles(estimator, X, roles, reset):
     }
     check_roles(X, named)
     columns = [roles.product, *roles.groups, roles.time, roles.price, *roles.controls, roles.exposure]
+    return select_columns(estimator, X, columns, reset=reset)
+
+
+def require_frame(X: Any) -> None:
+    """Raise unless X is a frame."""
+    if not isinstance(X, pd.DataFrame):
+        raise InvalidDataError(
+            f"X is a {type(X).__name__}, but roles are column names: pass a pandas DataFrame. After a "
+            'scikit-learn transformer, set_output(transform="pandas") keeps the names.'
+        )
+
+
+def select_columns(
+    estimator: BaseEstimator, X: pd.DataFrame, columns: Sequence[str | None], *, reset: bool
+) -> pd.DataFrame:
+    """A copy of the columns with a role (None: none), noted on the estimator as scikit-learn does."""
     frame = X[[column for column in columns if column is not None]]
     if not len(frame):
         raise InvalidDataError("X has no rows.")
@@ -101,7 +116,8 @@ def _read_roles(estimator, X, roles, reset):
     return frame
 
 
-def _check_same_rows(X, y):
+def check_same_rows(X: pd.DataFrame, y: Any) -> None:
+    """Raise if y has another number of rows than X, or the same labels in another order."""
     if len(X) != len(y):
         raise InvalidDataError(f"X has {len(X):,} rows and y has {len(y):,} values; they must agree.")
     if not isinstance(y, pd.Series | pd.DataFrame) or y.index.equals(X.index):

@@ -16,20 +16,17 @@ def loo_from_blocks(blocks: Iterable[tuple[slice, np.ndarray]], n: int, chains: 
     Parameters
     ----------
     blocks : iterable of (slice, numpy.ndarray)
-        Positions among the ``n`` observations and their log-likelihood (b, chains * draws).
+        Positions among the ``n`` observations and their log-likelihood (b, chains * draws). Where it is
+        the same in all draws, as in a choice set of one alternative, that is the elpd, and k is 0.
     """
-    elpd, lppd, k = np.empty(n), np.empty(n), np.empty(n)
+    elpd, lppd, k = np.empty(n), np.empty(n), np.zeros(n)
     for piece, values in blocks:
-        b, S = values.shape
-        tree = az.from_dict(
-            {
-                "posterior": {"unused": np.zeros((chains, S // chains))},
-                "log_likelihood": {"y": np.moveaxis(values.reshape(b, chains, -1), 0, -1)},
-            }
-        )
-        result = az.loo(tree, pointwise=True, reff=1.0)
-        elpd[piece], k[piece] = np.ravel(result.elpd_i), np.ravel(result.pareto_k)
+        S = values.shape[1]
         lppd[piece] = np.logaddexp.reduce(values, axis=1) - np.log(S)
+        elpd[piece] = lppd[piece]
+        varies = np.arange(n)[piece][np.ptp(values, axis=1) > 0]
+        if len(varies):
+            elpd[varies], k[varies] = _psis(values[np.ptp(values, axis=1) > 0], chains)
     return ELPDData(
         elpd=elpd.sum(),
         se=np.sqrt(n * elpd.var(ddof=1)),
@@ -42,3 +39,17 @@ def loo_from_blocks(blocks: Iterable[tuple[slice, np.ndarray]], n: int, chains: 
         elpd_i=xr.DataArray(elpd, dims="observation"),
         pareto_k=xr.DataArray(k, dims="observation"),
     )
+
+
+def _psis(values, chains):
+    """elpd (b,) and Pareto k (b,) of observations that vary."""
+    b, S = values.shape
+    twice = np.concatenate([values, values]) if b == 1 else values  # ArviZ takes no single observation
+    tree = az.from_dict(
+        {
+            "posterior": {"unused": np.zeros((chains, S // chains))},
+            "log_likelihood": {"y": np.moveaxis(twice.reshape(len(twice), chains, -1), 0, -1)},
+        }
+    )
+    result = az.loo(tree, pointwise=True, reff=1.0)
+    return np.ravel(result.elpd_i)[:b], np.ravel(result.pareto_k)[:b]

@@ -1,0 +1,80 @@
+"""From a panel of choices to labelled posterior draws."""
+
+from datetime import UTC, datetime
+
+import arviz as az
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+from hdfm.graph.choice import COEFFICIENT, ChoiceSpec, build_choice_model, choice_coords, coefficient_scale
+from hdfm.graph.choice_start import pooled_logit
+from hdfm.graph.hsgp import TimeGP, choose_gp
+from hdfm.inference.draws import PosteriorDraws, reported_names
+from hdfm.inference.settings import SamplingSettings
+from hdfm.panel.choices import ChoicePanel
+
+SHORTEST_STEPS = 1.0
+
+
+def choice_gp(panel: ChoicePanel, spec: ChoiceSpec, gp: str) -> TimeGP:
+    """The basis of the factors; lengthscales below one period are as short as one period."""
+    shortest, longest = spec.priors.lengthscale_range()
+    step = SHORTEST_STEPS / max(len(panel.period) - 1, 1)
+    shortest = min(max(shortest, step), longest / 2)
+    return choose_gp(gp, spec.priors.kernel, panel.time, shortest, longest)
+
+
+def choice_model(panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None) -> pm.Model:
+    """The PyMC model of a panel, started at the logit of all customers alike."""
+    return build_choice_model(panel, spec, gp, pooled_logit(panel, spec.priors, coefficient_scale(panel)))
+
+
+def sample_choices(
+    panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None, settings: SamplingSettings, sampler: str
+) -> tuple[PosteriorDraws, dict[str, list]]:
+    """Sample the posterior by NUTS; draws, and the dimensions of each variable."""
+    from hdfm.inference import nuts
+
+    model = choice_model(panel, spec, gp)
+    sample = {"numpyro": nuts.sample_numpyro, "nutpie": nuts.sample_nutpie}[sampler]
+    draws = sample(model, reported_names(model), settings)
+    return draws, {name: list(dims) for name, dims in model.named_vars_to_dims.items()}
+
+
+def labelled_choices(
+    draws: PosteriorDraws, dims: dict[str, list], panel: ChoicePanel, spec: ChoiceSpec, attributes: dict
+) -> xr.DataTree:
+    """Draws as a DataTree with the data's labels, and how they were made in its attributes."""
+    tree = az.from_dict(
+        {"posterior": draws.values, "sample_stats": draws.statistics},
+        coords=choice_coords(panel, spec),
+        dims={name: names for name, names in dims.items() if name in draws.values},
+    )
+    pairs = panel.coefficient
+    tree["posterior"] = (
+        tree["posterior"]
+        .to_dataset()
+        .assign_coords(
+            {
+                f"{COEFFICIENT}_{name}": (COEFFICIENT, list(pairs.get_level_values(k)))
+                for k, name in enumerate(("category", "predictor"))
+            }
+        )
+    )
+    tree.attrs |= attributes | {
+        "sampler": draws.library,
+        "tuning_steps": draws.tune,
+        "sampling_time": draws.seconds,
+        "created_at": datetime.now(UTC).isoformat(),
+    }
+    return tree
+
+
+def posterior_size(panel: ChoicePanel, spec: ChoiceSpec, settings: SamplingSettings) -> float:
+    """Gigabytes of the draws that are kept, to tell before sampling."""
+    N, S, T = len(panel.customer), len(panel.coefficient), len(panel.period)
+    L = spec.n_factors + spec.n_category_factors
+    by_customer = S * (1 + L * spec.customer_loadings) if panel.roles.customer is not None else 0
+    values = N * by_customer + S * T + N * T * spec.n_individual_factors
+    return float(np.round(8e-9 * values * settings.chains * settings.draws, 2))

@@ -1,0 +1,216 @@
+r"""Price elasticities of choice probabilities, from draws.
+
+.. math::
+
+    E_{jk} = \frac{\partial \log P_j}{\partial \log \text{price}_k} = b_k (1_{j = k} - P_k), \qquad
+    b_k = \begin{cases} \beta_\text{price} & \text{log price} \\
+    \beta_\text{price} \, \text{price}_k & \text{linear price} \end{cases}
+
+Row = the alternative j that responds, ``price_of`` = the alternative k whose price changes. Over choice sets
+they are weighted by probability, which makes them the elasticities of expected shares:
+
+.. math::
+
+    \frac{\partial \log \sum_o P_{oj}}{\partial \log \text{price}_k}
+        = \frac{\sum_o P_{oj} E_{ojk}}{\sum_o P_{oj}}
+
+Array names and axis order: D draws; in a category O choice sets, J slots, K products; b choice sets and d
+draws of a block.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from hdfm.exceptions import InvalidArgumentError
+from hdfm.panel.choice_rows import EncodedChoices
+from hdfm.panel.choices import ChoicePanel
+from hdfm.posterior.choice_draws import ChoiceDraws
+from hdfm.posterior.choice_predict import PlacedSets, log_probability_blocks
+from hdfm.posterior.elasticities import summarise
+
+INDEX = ("category", "product", "price_of")
+SUMMARY = ("mean", "sd", "lower", "upper", "p_elastic")
+TABLE_CELLS = 20_000_000
+SMALLEST = 1e-300  # a share that underflows still has an elasticity
+
+
+def elasticity_table(
+    draws: ChoiceDraws,
+    placed: Iterable[PlacedSets],
+    panel: ChoicePanel,
+    ci_prob: float,
+    groups: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Own and cross price elasticities of expected shares.
+
+    Parameters
+    ----------
+    placed : iterable of PlacedSets
+        Choice sets at the prices of interest.
+    groups : pandas.DataFrame, optional
+        Labels of the choice sets, by position among all: a table for each of their combinations, such as
+        :func:`set_labels` or segments of customers. Rows with missing labels are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``category``, ``product``, ``price_of``, then the columns of ``groups``; ``mean``, ``sd``,
+        ``lower``, ``upper`` (equal-tailed) and ``p_elastic``, the probability of an elasticity below -1.
+        Products that never meet in a choice set, and categories without a price coefficient, have no row.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the model has no price.
+    """
+    if panel.roles.price is None:
+        raise InvalidArgumentError("Elasticities need a price: name its column with price=.")
+    names = [] if groups is None else list(groups.columns)
+    index = [*INDEX, *names]
+    tables = [
+        _category_table(draws, sets, panel.roles.price_transform, ci_prob, groups)
+        for sets in placed
+        if sets.price is not None and len(sets.customer)
+    ]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*index, *SUMMARY])
+    table = table.set_index(index)
+    table.attrs["ci_prob"] = ci_prob
+    return table
+
+
+def elasticity_draws(
+    draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray, price_transform: str
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Elasticities of the expected shares of some sets of a category.
+
+    Parameters
+    ----------
+    which : numpy.ndarray
+        Positions of the sets.
+    price_transform : {"log", "linear"}
+
+    Yields
+    ------
+    j, k : numpy.ndarray
+        Positions (n,) in ``sets.product`` of those that respond and those whose price changes.
+    values : numpy.ndarray
+        (n, D)
+    """
+    mask = sets.choices.mask[which]
+    present, slot = np.unique(sets.code[which][mask], return_inverse=True)
+    local = np.zeros(mask.shape, dtype=int)
+    local[mask] = slot
+    meets = _dense(mask.astype(float), local, len(present)) > 0
+    meets = meets.T.astype(float) @ meets > 0
+    n = max(1, TABLE_CELLS // max(1, draws.n_draws * len(present)))
+    for first in range(0, len(present), n):
+        columns = np.arange(first, min(first + n, len(present)))
+        change, share = _share_changes(draws, sets, which, local, len(present), columns, price_transform)
+        j, k = np.nonzero(meets[:, columns])
+        yield present[j], present[columns[k]], (change[:, j, k] / share[:, j]).T
+
+
+def set_labels(panel: ChoicePanel, by: Sequence[str], encoded: EncodedChoices | None = None) -> pd.DataFrame:
+    """Labels of choice sets by role, a row for each position among all.
+
+    Parameters
+    ----------
+    by : sequence of {"customer", "time", "choice_set"}
+        Columns to make. Of ``INDEX``, which every table has, none is made.
+    encoded : EncodedChoices, optional
+        New sets; those of the fit by default.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a role is none of these.
+    """
+    known = ("customer", "time", "choice_set")
+    wanted = [role for role in dict.fromkeys(by) if role not in INDEX]
+    for role in wanted:
+        if role not in known:
+            raise InvalidArgumentError(f"by takes roles among {(*INDEX, *known)}; got {role!r}.")
+    choice_set = panel.choice_set if encoded is None else encoded.choice_set
+    choices = panel.choices if encoded is None else (*encoded.choices, encoded.unseen)
+    customer, period = np.empty((2, len(choice_set)), dtype=int)
+    for each in choices:
+        customer[each.choice_set], period[each.choice_set] = each.customer, each.period
+    labels = {"customer": panel.customer, "time": panel.period, "choice_set": choice_set}
+    code = {"customer": customer, "time": period, "choice_set": np.arange(len(choice_set))}
+    if encoded is not None:
+        code["customer"] = np.where(customer < 0, len(panel.customer) + encoded.set_customer, customer)
+        code["time"] = np.where(period < 0, len(panel.period) + encoded.set_period, period)
+        labels["customer"] = panel.customer.append(encoded.customer)
+        labels["time"] = panel.period.append(encoded.period)
+    return pd.DataFrame({role: labels[role][code[role]] for role in wanted}, index=range(len(choice_set)))
+
+
+def _category_table(draws, sets, price_transform, ci_prob, groups):
+    """The rows of a category, sorted by product, ``price_of`` and group."""
+    keys, parts = [], []
+    for example, which in _groups(sets, groups):
+        for j, k, values in elasticity_draws(draws, sets, which, price_transform):
+            keys.append(np.stack([j, k, np.full(len(j), example)], axis=1))
+            parts.append(summarise(values, pd.RangeIndex(len(j)), ci_prob)[list(SUMMARY)].to_numpy())
+    if not keys:
+        return pd.DataFrame()
+    key, part = np.concatenate(keys), np.concatenate(parts)
+    order = np.lexsort((key[:, 1], key[:, 0]))
+    j, k, example = key[order].T
+    table = pd.DataFrame({"category": sets.label, "product": sets.product[j], "price_of": sets.product[k]})
+    if groups is not None:
+        table = pd.concat([table, groups.iloc[example].reset_index(drop=True)], axis=1)
+    return pd.concat([table, pd.DataFrame(part[order], columns=list(SUMMARY))], axis=1)
+
+
+def _groups(sets, groups):
+    """Position of an example among all sets, and positions among these sets, of each group in order."""
+    if groups is None or not len(groups.columns):
+        return [(0, np.arange(len(sets.customer)))]
+    mine = groups.iloc[sets.choices.choice_set].reset_index(drop=True)
+    group = mine.groupby(list(groups.columns), sort=True, observed=True).ngroup().to_numpy()
+    order = np.argsort(group, kind="stable")
+    order = order[group[order] >= 0]
+    pieces = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+    return [(sets.choices.choice_set[piece[0]], piece) for piece in pieces if len(piece)]
+
+
+def _share_changes(draws, sets, which, local, K, columns, price_transform):
+    """Sums over sets of P_j E_jk (D, K, columns) and of P_j (D, K)."""
+    change = np.zeros((draws.n_draws, K, len(columns)))
+    share = np.zeros((draws.n_draws, K))
+    position = np.empty(len(sets.customer), dtype=int)
+    position[which] = np.arange(len(which))
+    for piece, some, log_p, _ in log_probability_blocks(draws, sets, which):
+        slope = price_coefficients(draws, sets, piece, some)[:, None]
+        if price_transform == "linear":
+            slope = slope * sets.choices.x[piece, :, sets.price, None]
+        mask = sets.choices.mask[piece][..., None]
+        p = np.where(mask, np.maximum(np.exp(log_p), SMALLEST), 0.0)
+        slots = local[position[piece]]
+        P, moved = _dense(p, slots, K), _dense(p * slope, slots, K)[:, columns]
+        across = np.ascontiguousarray(P.transpose(2, 1, 0)) @ np.ascontiguousarray(moved.transpose(2, 0, 1))
+        change[some] -= across
+        change[some, columns, np.arange(len(columns))] += moved.sum(axis=0).T
+        share[some] += P.sum(axis=0).T
+    return change, share
+
+
+def price_coefficients(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, some: slice) -> np.ndarray:
+    """Coefficients (b, d) of the price of some sets in some draws."""
+    source = sets.source
+    if isinstance(source, slice):
+        s = np.full(draws.n_draws, source.start + sets.price)
+    else:
+        s = source[:, sets.price]
+    return draws.borrowed(s, sets.customer[piece], sets.period[piece], some).T
+
+
+def _dense(values, local, K):
+    """Sums (b, K, ...) over the slots (b, J, ...) of each product."""
+    out = np.zeros((len(values), K, *values.shape[2:]))
+    for j in range(values.shape[1]):
+        out[np.arange(len(values)), local[:, j]] += values[:, j]
+    return out

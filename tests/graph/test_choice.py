@@ -1,0 +1,166 @@
+"""The graph of choice against the same formulas in NumPy, and its density for every combination of parts."""
+
+import itertools
+
+import numpy as np
+import pymc as pm
+import pytest
+from pytensor.compile.mode import Mode
+from scipy.special import log_softmax
+
+from hdfm.datasets import simulate_choices
+from hdfm.graph.choice import ChoiceSpec, build_choice_model, coefficient_scale
+from hdfm.graph.choice_start import contrasts, pooled_logit
+from hdfm.graph.hsgp import choose_gp
+from hdfm.graph.priors import ChoicePriors
+from hdfm.panel.choices import ChoiceRoles, build_choice_panel
+
+PRIORS = ChoicePriors()
+PLAIN = Mode(linker="py", optimizer=None)  # these graphs are evaluated once: compiling would take longer
+COLUMNS = {"category": "category", "product": "product", "time": "week", "choice_set": "choice_set"}
+
+
+def panel_of(customer="customer", covariates=(), **simulation):
+    frame, _ = simulate_choices(8, 2, 6, alternatives=3, sets_per_customer=4, seed=1, **simulation)
+    roles = ChoiceRoles(
+        customer=customer,
+        price="price",
+        features=("display", "feature"),
+        customer_covariates=covariates,
+        outside_option=simulation.get("outside_option", False),
+        **COLUMNS,
+    )
+    return build_choice_panel(frame, frame["chosen"], roles)
+
+
+def model_of(panel, n=(0, 0, 0), customer_loadings=True, gp="hsgp", priors=PRIORS):
+    process = choose_gp(gp, "matern32", panel.time, 0.3, 0.9)
+    start = pooled_logit(panel, priors, coefficient_scale(panel))
+    return build_choice_model(panel, ChoiceSpec(*n, customer_loadings, priors), process, start)
+
+
+def log_likelihood(panel, beta):
+    """Of paths beta (N, T, S), set by set."""
+    total = 0.0
+    for category, choices in zip(panel.categories, panel.choices, strict=True):
+        for o, j in enumerate(choices.chosen):
+            b = beta[choices.customer[o], choices.period[o], category.coefficient]
+            utility = choices.x[o, choices.mask[o]] @ b
+            slot = np.flatnonzero(choices.mask[o]).tolist().index(j) if j >= 0 else len(utility)
+            if panel.roles.outside:
+                utility = np.append(utility, 0.0)
+            total += log_softmax(utility)[slot]
+    return total
+
+
+def values(model, seed=0):
+    """Deterministics and the log-likelihood at a random point near the start."""
+    rng = np.random.default_rng(seed)
+    point = {k: v + 0.3 * rng.standard_normal(np.shape(v)) for k, v in model.initial_point().items()}
+    outputs = [*model.deterministics, model["log_likelihood"]]
+    found = model.compile_fn(
+        model.replace_rvs_by_values(outputs), inputs=model.value_vars, on_unused_input="ignore", mode=PLAIN
+    )
+    return dict(zip([v.name for v in outputs], found(point), strict=True))
+
+
+def paths(panel, found):
+    """beta (N, T, S) from the deterministics, in the units of the data."""
+    N, T, S = len(panel.customer), len(panel.period), len(panel.coefficient)
+    alpha = found.get("alpha", found["coefficient_mean"][None])
+    beta = np.broadcast_to(alpha[:, None], (N, T, S)).copy()
+    if "loading" in found:
+        w = np.broadcast_to(found["loading"], (N, S, found["loading"].shape[-1]))
+        beta += np.einsum("nsl,tl->nts", w, found["factor_path"])
+    if "category_loading" in found:
+        w = np.broadcast_to(found["category_loading"], (N, S, found["category_loading"].shape[-1]))
+        for c, category in enumerate(panel.categories):
+            part = category.coefficient
+            beta[..., part] += np.einsum("nsl,tl->nts", w[:, part], found["category_factor_path"][c])
+    if "individual_loading" in found:
+        beta += np.einsum("sl,ntl->nts", found["individual_loading"], found["individual_factor_path"])
+    return beta
+
+
+@pytest.mark.parametrize(
+    ("simulation", "n", "customer_loadings"),
+    [
+        ({}, (0, 0, 0), True),
+        ({"unavailable_prob": 0.2}, (2, 0, 0), True),
+        ({"outside_option": True}, (2, 1, 0), False),
+        ({"outside_option": True, "unavailable_prob": 0.2}, (1, 2, 1), True),
+        ({"customer": None}, (2, 0, 0), True),
+        ({"n_covariates": 2, "covariates": ("covariate_1", "covariate_2")}, (0, 0, 2), True),
+    ],
+)
+def test_log_likelihood_is_that_of_the_paths(simulation, n, customer_loadings):
+    panel = panel_of(**simulation)
+    found = values(model_of(panel, n, customer_loadings))
+    beta = paths(panel, found)
+    assert found["log_likelihood"] == pytest.approx(log_likelihood(panel, beta), rel=1e-10)
+    if "coefficient_path" in found:
+        np.testing.assert_allclose(found["coefficient_path"], beta.mean(axis=0), atol=1e-12)
+
+
+# Not all three tiers: without compilation a sum has at most 32 terms.
+@pytest.mark.parametrize(
+    "n", [n for n in itertools.product((0, 1), (0, 1), (0, 2)) if 0 < np.count_nonzero(n) < 3]
+)
+@pytest.mark.parametrize("gp", ["hsgp", "exact"])
+def test_density_and_gradient_are_finite(n, gp):
+    model = model_of(panel_of(), n, gp=gp)
+    gradient = model.compile_dlogp(mode=PLAIN)(model.initial_point())
+    assert np.isfinite(model.compile_logp(mode=PLAIN)(model.initial_point()))
+    assert np.isfinite(gradient).all()
+
+
+def test_factors_and_individuals_are_zero_sum():
+    found = values(model_of(panel_of(), (2, 1, 2)))
+    np.testing.assert_allclose(found["factor_path"].sum(axis=0), 0, atol=1e-10)
+    np.testing.assert_allclose(found["category_factor_path"].sum(axis=1), 0, atol=1e-10)
+    assert (found["loading"] > 0).all()
+    assert (found["individual_loading"] > 0).all()
+
+
+@pytest.mark.parametrize("priors", [PRIORS, ChoicePriors.note()], ids=["default", "note"])
+def test_customers_have_the_prior_of_their_population(priors):
+    """Whitened by the data or not: alpha less its mean over customer_sd is standard normal."""
+    model = model_of(panel_of(), priors=priors)
+    names = ("alpha", "coefficient_mean", "customer_sd")
+    alpha, mean, sd = pm.draw([model[name] for name in names], 400, random_seed=0, mode=PLAIN)
+    z = (alpha - mean[:, None]) / sd[:, None]
+    assert abs(z.mean()) < 0.05
+    assert z.std() == pytest.approx(1, abs=0.03)
+    assert (mean / priors.coefficient_sd).std() == pytest.approx(
+        np.sqrt(np.mean(coefficient_scale(panel_of()) ** -2.0)), rel=0.1
+    )
+
+
+def test_pooled_logit_is_a_mode():
+    panel = panel_of(outside_option=True)
+    scale = coefficient_scale(panel)
+    start = pooled_logit(panel, PRIORS, scale)
+    gradient = start.score.sum(axis=0) - start.mean / PRIORS.coefficient_sd**2
+    np.testing.assert_allclose(gradient, 0, atol=1e-3)
+    np.testing.assert_allclose(start.diagonal.sum(axis=0), start.information_by_period.sum(axis=0))
+    shape = (len(panel.customer), len(panel.period), len(scale))
+
+    def at(mean):
+        return log_likelihood(panel, np.broadcast_to(mean / scale, shape))
+
+    step = 1e-3
+    for s in range(len(scale)):
+        unit = step * np.eye(len(scale))[s]
+        curvature = (at(start.mean + unit) - 2 * at(start.mean) + at(start.mean - unit)) / step**2
+        assert -curvature == pytest.approx(start.diagonal[:, s].sum(), rel=1e-3)
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_contrasts(outside):
+    choices = panel_of(outside_option=outside, unavailable_prob=0.3).choices[0]
+    D, available = contrasts(choices, outside)
+    n_sets, n_slots, _ = choices.x.shape
+    assert D.shape[:2] == (n_sets, n_slots - (not outside))
+    inside = choices.chosen >= 0
+    others = choices.mask.sum(axis=1) - inside + (outside & inside)
+    np.testing.assert_array_equal(available.sum(axis=1), others)

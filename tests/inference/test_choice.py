@@ -1,0 +1,56 @@
+"""From a panel of choices to labelled draws."""
+
+import numpy as np
+import pytest
+
+from hdfm.datasets import simulate_choices
+from hdfm.graph.choice import ChoiceSpec
+from hdfm.graph.priors import ChoicePriors
+from hdfm.inference.choice import choice_gp, labelled_choices, posterior_size, sample_choices
+from hdfm.inference.settings import SamplingSettings
+from hdfm.panel.choices import ChoiceRoles, build_choice_panel
+
+SETTINGS = SamplingSettings(draws=5, tune=3, chains=2, progressbar=False)
+
+
+@pytest.fixture
+def panel():
+    frame, _ = simulate_choices(6, 2, 5, alternatives=3, sets_per_customer=4, seed=1)
+    roles = ChoiceRoles(
+        customer="customer",
+        category="category",
+        product="product",
+        time="week",
+        choice_set="choice_set",
+        price="price",
+        features=("display",),
+    )
+    return build_choice_panel(frame, frame["chosen"], roles)
+
+
+def test_labelled_draws(mock_sampling, panel):
+    spec = ChoiceSpec(2, 0, 0, True, ChoicePriors())
+    draws, dims = sample_choices(panel, spec, choice_gp(panel, spec, "hsgp"), SETTINGS, "numpyro")
+    tree = labelled_choices(draws, dims, panel, spec, {"inference": "nuts"})
+    posterior = tree["posterior"].to_dataset()
+    assert dict(posterior.sizes) == {
+        "chain": 2,
+        "draw": 5,
+        "customer": 6,
+        "period": 5,
+        "factor": 2,
+        "coefficient": len(panel.coefficient),
+    }
+    assert posterior["loading"].dims[2:] == ("customer", "coefficient", "factor")
+    assert not [name for name in posterior if str(name).endswith("_raw")]
+    prices = posterior["alpha"].sel(coefficient=posterior["coefficient_predictor"] == "price")
+    assert prices.sizes["coefficient"] == 2
+    assert np.isfinite(posterior["coefficient_path"]).all()
+    assert tree.attrs["inference"] == "nuts"
+
+
+def test_size_of_the_posterior(panel):
+    spec = ChoiceSpec(2, 0, 0, True, ChoicePriors())
+    S, N, T = len(panel.coefficient), 6, 5
+    many = SamplingSettings(draws=100_000, chains=4)
+    assert posterior_size(panel, spec, many) == pytest.approx(8e-9 * 400_000 * (N * S * 3 + S * T), abs=0.01)
