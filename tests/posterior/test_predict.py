@@ -20,7 +20,7 @@ from scipy.special import softmax
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
-from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.exceptions import InvalidArgumentError
 from hdfm.graph import likelihoods
 from hdfm.graph.demand import linear_predictor
 from hdfm.graph.spec import dimension_names
