@@ -81,6 +81,30 @@ def evidence_about_means(children: Evidence, sd, codes: np.ndarray, n_groups: in
     )
 
 
+def correlation_root(name: str, eta: float, size: int):
+    r"""Cholesky root (S, S) of a correlation matrix, :math:`R \sim LKJ(\eta)`, from partial correlations.
+
+    .. math:: \rho_{ij | 1..i-1} = 2 b - 1, \quad b \sim \mathrm{Beta}(c_i, c_i), \quad
+        c_i = \eta + \frac{S - 1 - i}{2}, \qquad
+        L_{ji} = \rho_{ij | 1..i-1} \prod_{k<i} \sqrt{1 - \rho_{kj | 1..k-1}^2}
+
+    are independent [1]_. In the packed covariance root of :class:`pymc.LKJCholeskyCov` a row shrinks with its
+    scale, which makes a funnel where the data say little about the scale; here scales are apart.
+
+    References
+    ----------
+    .. [1] Lewandowski, Kurowicka, Joe (2009), "Generating random correlation matrices based on vines and
+       extended onion method", Journal of Multivariate Analysis 100(9).
+    """
+    row, column = np.tril_indices(size, -1)
+    shape = eta + (size - 2 - column) / 2
+    share = pm.Beta(name, shape, shape, initval=np.full(len(row), 0.5))
+    partial = pt.zeros((size, size))[row, column].set(2 * share - 1)
+    log_left = pt.log1p(-(partial**2))
+    before = pt.cumsum(log_left, axis=1) - log_left
+    return (partial + pt.eye(size)) * pt.exp(before / 2)
+
+
 def zero_sum_waves(n_periods: int) -> tuple[np.ndarray, np.ndarray]:
     r"""Orthonormal cosine waves (t - 1, t) that sum to zero, and a random walk's variances along them.
 

@@ -20,7 +20,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from hdfm.graph.blocks import Evidence, whitened_normal
+from hdfm.graph.blocks import Evidence, correlation_root, whitened_normal
 from hdfm.graph.choice_start import ChoiceStart, contrasts
 from hdfm.graph.hsgp import TimeGP, gp_factors, spectral_density
 from hdfm.graph.priors import ChoicePriors
@@ -286,21 +286,6 @@ def beta_of_sets(beta, choices: CategoryChoices, moving: bool):
 
 
 def _root(name, sd_scale, lkj, size):
-    """Cholesky root (S, S) of a covariance diag(sd) R diag(sd), R ~ LKJ; and sd (S,)."""
-    if size == 1:
-        sd = pm.HalfNormal(f"{name}_sd_raw", sd_scale, shape=1, initval=np.full(1, START_SD))
-        return sd[:, None], sd
-    root, _, sd = pm.LKJCholeskyCov(
-        f"{name}_root_raw",
-        n=size,
-        eta=lkj,
-        sd_dist=pm.HalfNormal.dist(sd_scale, shape=size),
-        store_in_trace=False,
-        initval=_packed_start(size),
-    )
-    return root, sd
-
-
-def _packed_start(size):
-    """Lower triangle, row by row, of a diagonal covariance root."""
-    return (START_SD * np.eye(size))[np.tril_indices(size)]
+    """Root (S, S) of a covariance diag(sd) R diag(sd), R ~ LKJ; and sd (S,)."""
+    sd = pm.HalfNormal(f"{name}_sd_raw", sd_scale, shape=size, initval=np.full(size, START_SD))
+    return (sd[:, None] * correlation_root(f"{name}_partial_raw", lkj, size) if size > 1 else sd[:, None]), sd

@@ -9,6 +9,7 @@ from scipy import stats
 from hdfm.graph.blocks import (
     MOST_COLUMNS,
     Evidence,
+    correlation_root,
     evidence_about_means,
     spread_rows,
     sum_rows,
@@ -103,3 +104,17 @@ def test_waves_diagonalise_a_random_walk(n_periods):
     np.testing.assert_allclose(
         waves @ centre @ steps @ steps.T @ centre @ waves.T, np.diag(variances), atol=1e-8
     )
+
+
+@pytest.mark.parametrize(("eta", "size"), [(2.0, 2), (2.0, 5), (0.7, 4)])
+def test_correlations_are_lkj(eta, size):
+    """Each correlation of LKJ(eta) is 2 b - 1, b ~ Beta(a, a) with a = eta - 1 + size / 2."""
+    with pm.Model() as model:
+        pm.Deterministic("root", correlation_root("partial", eta, size))
+    roots = pm.draw(model["root"], 4000, random_seed=0)
+    R = roots @ roots.transpose(0, 2, 1)
+    np.testing.assert_allclose(R[:, range(size), range(size)], 1, atol=1e-12)
+    assert (roots[:, range(size), range(size)] > 0).all()
+    a = eta - 1 + size / 2
+    for i, j in zip(*np.tril_indices(size, -1), strict=True):
+        assert stats.kstest((R[:, i, j] + 1) / 2, stats.beta(a, a).cdf).pvalue > 0.001
