@@ -111,9 +111,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     progressbar : bool
         Whether to show a progress bar.
     checkpoint : str or os.PathLike, optional
-        Folder where each finished block of draws is kept during sampling. After a crash, ``fit`` with the
-        same data and arguments goes on from there to the same draws as without the crash. The folder is
-        removed when sampling is done. Needs the "numpyro" sampler and an int as ``random_state``.
+        Folder where each finished block of draws is kept during sampling. After a crash or an
+        interrupt, ``fit`` with the same data and arguments goes on from there, to the same draws as
+        without. The folder is removed when sampling is done. Needs the "numpyro" sampler and an int as
+        ``random_state``.
 
     Attributes
     ----------

@@ -69,7 +69,8 @@ def sample_numpyro(model: pm.Model, names: Sequence[str], settings: SamplingSett
     values = deterministics(model, names, unravel, statistics.pop("q"))
     statistics["lp"] = -statistics["lp"]
     statistics["tree_depth"] = np.floor(np.log2(np.maximum(statistics["n_steps"], 1))).astype(int) + 1
-    checkpoint.remove()
+    if statistics["lp"].shape[1] == settings.draws:  # an interrupted fit may go on
+        checkpoint.remove()
     return PosteriorDraws(values, statistics, settings.tune, seconds, "numpyro")
 
 
@@ -152,14 +153,14 @@ def _run_blocks(kernel, state, settings, checkpoint):
             while done < needed:
                 state, collected = advance(state)
                 values = jax.device_get(collected)
-                fresh = slice(max(settings.tune - done, 0), max(needed - done, 0))
+                fresh = slice(max(settings.tune - done, 0), None)
                 done += BLOCK
                 if done > settings.tune:
                     kept.append({name: value[:, fresh] for name, value in values.items()})
                 checkpoint.add(done, jax.device_get(jax.tree.leaves(state)), kept[-1] if kept else None)
                 progress.update(min(done, needed), values)
         except KeyboardInterrupt:
-            finished = sum(block["q"].shape[1] for block in kept)
+            finished = min(settings.draws, sum(block["q"].shape[1] for block in kept))
             if finished < LEAST_DRAWS:
                 raise
             warnings.warn(
@@ -168,7 +169,9 @@ def _run_blocks(kernel, state, settings, checkpoint):
                 stacklevel=4,
             )
     together = {name: np.concatenate([block[name] for block in kept], axis=1) for name in kept[0]}
-    return together, time.perf_counter() - begin
+    return {
+        name: values[:, : settings.draws] for name, values in together.items()
+    }, time.perf_counter() - begin
 
 
 def _over_chains(block, chains):

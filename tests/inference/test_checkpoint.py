@@ -5,10 +5,11 @@ import sys
 import textwrap
 
 import pytest
+import xarray as xr
 
 from hdfm import HierarchicalElasticity
 from hdfm.datasets import simulate_sales
-from hdfm.exceptions import CheckpointWarning, InvalidArgumentError
+from hdfm.exceptions import CheckpointWarning, InterruptedSamplingWarning, InvalidArgumentError
 from hdfm.inference import checkpoint as module
 from hdfm.inference.nuts import BLOCK
 from hdfm.inference.progress import SamplingProgress
@@ -102,6 +103,27 @@ def test_another_fit_is_refused(sales, stopped, changes, shift):
     with pytest.raises(InvalidArgumentError, match=r"holds another fit.*Name another folder"):
         model(checkpoint=stopped, **changes).fit(sales, sales["units_sold"] + shift)
     assert sorted(file.name for file in stopped.iterdir()) == before
+
+
+@pytest.mark.parametrize("draws", [10, 90, 120])
+def test_an_interrupted_fit_goes_on(sales, undisturbed, tmp_path, monkeypatch, draws):
+    """With as many draws as were asked for first, or others."""
+
+    def update(self, done, statistics):
+        if done >= 3 * BLOCK:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SamplingProgress, "update", update)
+        with pytest.warns(InterruptedSamplingWarning, match="kept the 35 of 90"):
+            model(checkpoint=tmp_path).fit(sales, sales["units_sold"])
+    again = model(checkpoint=tmp_path, draws=draws).fit(sales, sales["units_sold"])
+    posterior, whole = (fit.idata_["posterior"].to_dataset() for fit in (again, undisturbed))
+    assert posterior.sizes["draw"] == draws
+    both = range(min(draws, 90))
+    # Deterministics are evaluated in blocks, whose arrangement moves the last bit.
+    xr.testing.assert_allclose(posterior.isel(draw=both), whole.isel(draw=both), rtol=1e-12)
+    assert not tmp_path.exists()
 
 
 def test_more_draws_may_follow(sales, stopped):
