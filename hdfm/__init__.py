@@ -3,9 +3,20 @@
 from importlib import import_module
 
 __version__ = "0.1.0"
-__all__ = ["ElasticityPriors", "HierarchicalElasticity", "__version__"]
+__all__ = [
+    "ChoicePriors",
+    "DynamicFactorChoiceModel",
+    "ElasticityPriors",
+    "HierarchicalElasticity",
+    "__version__",
+]
 
-_HOMES = {"HierarchicalElasticity": "hdfm.elasticity", "ElasticityPriors": "hdfm.graph.priors"}
+_HOMES = {
+    "ChoicePriors": "hdfm.graph.priors",
+    "DynamicFactorChoiceModel": "hdfm.choice",
+    "ElasticityPriors": "hdfm.graph.priors",
+    "HierarchicalElasticity": "hdfm.elasticity",
+}
 
 
 def __getattr__(name: str):

@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state, estimator_html_repr
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 
 LARGEST_SEED = 2**31 - 1
+SAMPLERS = ("numpyro", "nutpie")
 
 
 class BayesianEstimator(BaseEstimator):

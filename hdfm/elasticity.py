@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hdfm._estimator import BayesianEstimator, default_ci_prob
+from hdfm._estimator import SAMPLERS, BayesianEstimator, default_ci_prob
 from hdfm.exceptions import DataWarning, InvalidArgumentError
 from hdfm.graph.priors import ElasticityPriors
 from hdfm.graph.spec import DemandSpec
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 LIKELIHOODS = ("negative_binomial", "poisson", "log_normal")
 TIME_EFFECTS = ("category", "shared", None)
 PRODUCT_EFFECTS = ("random", "fixed")
-SAMPLERS = ("numpyro", "nutpie")
 INFERENCES = ("nuts",)
 SIGNS = (None, "negative")
 

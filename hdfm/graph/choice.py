@@ -14,8 +14,6 @@ Coefficients are in units of :func:`coefficient_scale`; deterministics in the un
 in ``_raw`` is a coordinate to sample in.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -24,23 +22,13 @@ from hdfm.graph.blocks import Evidence, correlation_root, whitened_normal
 from hdfm.graph.choice_start import ChoiceStart, contrasts
 from hdfm.graph.hsgp import TimeGP, gp_factors, spectral_density
 from hdfm.graph.priors import ChoicePriors
+from hdfm.graph.spec import ChoiceSpec
 from hdfm.panel.choice_layout import CategoryChoices
 from hdfm.panel.choices import ChoicePanel
 
 COEFFICIENT = "coefficient"
 NEVER = -1e4
 START_SD, START_AMPLITUDE = 0.5, 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class ChoiceSpec:
-    """What the choice model is made of; numbers of factors of the three tiers."""
-
-    n_factors: int
-    n_category_factors: int
-    n_individual_factors: int
-    customer_loadings: bool
-    priors: ChoicePriors
 
 
 def build_choice_model(

@@ -1,11 +1,11 @@
-"""What a demand model is made of, and the names and labels of its dimensions; imports no PyMC."""
+"""What the models are made of, and the names and labels of their dimensions; imports no PyMC."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from hdfm.graph.priors import ElasticityPriors
+from hdfm.graph.priors import ChoicePriors, ElasticityPriors
 from hdfm.panel.sales import ALL_PRODUCTS, SalesPanel
 
 
@@ -23,6 +23,22 @@ class DemandSpec:
     def conditional(self) -> bool:
         """Whether product totals are conditioned on, which removes delta from the graph."""
         return self.likelihood == "poisson" and self.product_effects == "fixed"
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceSpec:
+    """What the choice model is made of; numbers of factors of the three tiers."""
+
+    n_factors: int
+    n_category_factors: int
+    n_individual_factors: int
+    customer_loadings: bool
+    priors: ChoicePriors
+
+    @property
+    def total_factors(self) -> int:
+        """Factors of all tiers."""
+        return self.n_factors + self.n_category_factors + self.n_individual_factors
 
 
 def model_coords(panel: SalesPanel) -> dict[str, list]:

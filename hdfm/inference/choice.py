@@ -11,16 +11,19 @@ from hdfm.graph.choice import COEFFICIENT, ChoiceSpec, build_choice_model, choic
 from hdfm.graph.choice_start import pooled_logit
 from hdfm.graph.hsgp import TimeGP, choose_gp
 from hdfm.inference.draws import PosteriorDraws, reported_names
+from hdfm.inference.progress import announce
 from hdfm.inference.settings import SamplingSettings
 from hdfm.panel.choices import ChoicePanel
 
 SHORTEST_STEPS = 1.0
 
 
-def choice_gp(panel: ChoicePanel, spec: ChoiceSpec, gp: str) -> TimeGP:
+def choice_gp(panel: ChoicePanel, spec: ChoiceSpec, gp: str) -> TimeGP | None:
     """The basis of the factors; lengthscales below one period are as short as one period."""
+    if not spec.total_factors:
+        return None
     shortest, longest = spec.priors.lengthscale_range()
-    step = SHORTEST_STEPS / max(len(panel.period) - 1, 1)
+    step = SHORTEST_STEPS / (len(panel.period) - 1)
     shortest = min(max(shortest, step), longest / 2)
     return choose_gp(gp, spec.priors.kernel, panel.time, shortest, longest)
 
@@ -31,14 +34,29 @@ def choice_model(panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None) -> pm.
 
 
 def sample_choices(
-    panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None, settings: SamplingSettings, sampler: str
+    panel: ChoicePanel,
+    spec: ChoiceSpec,
+    gp: TimeGP | None,
+    settings: SamplingSettings,
+    inference: str = "nuts",
+    sampler: str = "numpyro",
 ) -> tuple[PosteriorDraws, dict[str, list]]:
-    """Sample the posterior by NUTS; draws, and the dimensions of each variable."""
-    from hdfm.inference import nuts
+    """Draws of the posterior, and the dimensions of each variable.
+
+    Parameters
+    ----------
+    inference : {"nuts", "map", "variational"}
+        NUTS by ``sampler``; or a quick look, see :mod:`hdfm.inference.quick`.
+    """
+    from hdfm.inference import nuts, quick
 
     model = choice_model(panel, spec, gp)
-    sample = {"numpyro": nuts.sample_numpyro, "nutpie": nuts.sample_nutpie}[sampler]
-    draws = sample(model, reported_names(model), settings)
+    engine = {"map": quick.posterior_mode, "variational": quick.variational}.get(inference)
+    if engine is None:
+        engine = {"numpyro": nuts.sample_numpyro, "nutpie": nuts.sample_nutpie}[sampler]
+    if inference != "map":
+        announce(posterior_text(panel, spec, settings), settings.progressbar)
+    draws = engine(model, reported_names(model), settings)
     return draws, {name: list(dims) for name, dims in model.named_vars_to_dims.items()}
 
 
@@ -71,6 +89,16 @@ def labelled_choices(
     return tree
 
 
+def posterior_text(panel: ChoicePanel, spec: ChoiceSpec, settings: SamplingSettings) -> str:
+    """The size of the posterior in words, to say before sampling."""
+    size = posterior_size(panel, spec, settings)
+    return (
+        f"{len(panel.choice_set):,} choice sets, {len(panel.customer):,} customers, "
+        f"{len(panel.coefficient)} coefficients, {spec.total_factors} factors; "
+        f"{settings.chains} x {settings.draws:,} draws will take {size:.2f} GB."
+    )
+
+
 def posterior_size(panel: ChoicePanel, spec: ChoiceSpec, settings: SamplingSettings) -> float:
     """Gigabytes of the draws that are kept, to tell before sampling."""
     N, S, T = len(panel.customer), len(panel.coefficient), len(panel.period)
@@ -78,3 +106,15 @@ def posterior_size(panel: ChoicePanel, spec: ChoiceSpec, settings: SamplingSetti
     by_customer = S * (1 + L * spec.customer_loadings) if panel.roles.customer is not None else 0
     values = N * by_customer + S * T + N * T * spec.n_individual_factors
     return float(np.round(8e-9 * values * settings.chains * settings.draws, 2))
+
+
+def prior_draws(
+    panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None, draws: int, seed: int
+) -> xr.DataTree:
+    """Draws of the reported variables before seeing choices, labelled (``prior``)."""
+    model = choice_model(panel, spec, gp)
+    names = reported_names(model)
+    drawn = pm.draw([model[name] for name in names], draws, random_seed=seed, mode="FAST_COMPILE")
+    values = {name: value[None] for name, value in zip(names, drawn, strict=True)}
+    dims = {name: list(labels) for name, labels in model.named_vars_to_dims.items() if name in values}
+    return az.from_dict({"prior": values}, coords=choice_coords(panel, spec), dims=dims)

@@ -1,6 +1,7 @@
 """The progress bar of sampling."""
 
 import numpy as np
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -9,6 +10,12 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+
+def announce(text: str, visible: bool) -> None:
+    """Say what is about to be done."""
+    if visible:
+        Console().print(text, highlight=False, soft_wrap=True)
 
 
 class SamplingProgress:

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
@@ -66,6 +68,11 @@ class ChoiceRoles:
         return (*([self.price] if self.price is not None else []), *(self.features or ()))
 
     @property
+    def named(self) -> bool:
+        """Whether any column has a role."""
+        return bool(self.columns) or self.features is not None
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Every column with a role, in a fixed order."""
         single = [getattr(self, role) for role in ONE_COLUMN]
@@ -97,7 +104,7 @@ def read_choice_frame(
     InvalidDataError
         If a column is missing, X has no rows, or y does not match X.
     """
-    if not roles.columns and roles.features is None:
+    if not roles.named:
         wanted = {} if y is None and not reset else {"y": y}
         frame, y = read_plain(estimator, X, reset=reset, **wanted)
         return frame, y, replace(roles, features=tuple(frame.columns))
@@ -135,6 +142,29 @@ def read_chosen(y: Any) -> pd.Series:
     remedy = "y is 1 on the chosen row of each choice set and 0 on the others"
     refuse_rows(column, (flags != 0) & (flags != 1), what, "values other than 0 and 1", remedy)
     return pd.Series(flags == 1, index=column.index, name=column.name)
+
+
+def as_flags(y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Two labels of any kind as 0 and 1 (n,), and the labels."""
+    check_classification_targets(y)
+    classes, code = np.unique(np.asarray(y), return_inverse=True)
+    if len(classes) > 2:
+        raise InvalidDataError(
+            f"Only binary classification is supported. The type of the target is {type_of_target(y)}. "
+            "Where a set of alternatives is chosen from, pass a row per alternative and name choice_set=."
+        )
+    if len(classes) < 2:
+        raise InvalidDataError(f"y holds one class, {classes[0]!r}; it must hold two.")
+    return code, classes
+
+
+def known_flags(y: Any, classes: np.ndarray) -> np.ndarray:
+    """Labels (n,) as 0 and 1."""
+    code = pd.Index(classes).get_indexer(pd.Index(np.asarray(y)))
+    if (code < 0).any():
+        unknown = np.unique(np.asarray(y)[code < 0])[:3].tolist()
+        raise InvalidDataError(f"y holds labels that were not fitted, such as {unknown}.")
+    return code
 
 
 def _features_of_fit(estimator, roles):

@@ -23,9 +23,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import InvalidArgumentError
+from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.panel.choice_rows import EncodedChoices
 from hdfm.panel.choices import ChoicePanel
+from hdfm.panel.columns import plain
 from hdfm.posterior.choice_draws import ChoiceDraws
 from hdfm.posterior.choice_predict import PlacedSets, log_probability_blocks
 from hdfm.posterior.elasticities import summarise
@@ -33,6 +34,7 @@ from hdfm.posterior.elasticities import summarise
 INDEX = ("category", "product", "price_of")
 SUMMARY = ("mean", "sd", "lower", "upper", "p_elastic")
 TABLE_CELLS = 20_000_000
+SET_ROLES = ("customer", "time", "choice_set")
 SMALLEST = 1e-300  # a share that underflows still has an elasticity
 
 
@@ -98,16 +100,13 @@ def elasticity_draws(
     values : numpy.ndarray
         (n, D)
     """
-    mask = sets.choices.mask[which]
-    present, slot = np.unique(sets.code[which][mask], return_inverse=True)
-    local = np.zeros(mask.shape, dtype=int)
-    local[mask] = slot
-    meets = _dense(mask.astype(float), local, len(present)) > 0
+    present, local = products_of_sets(sets, which)
+    meets = by_product(sets.choices.mask[which].astype(float), local, len(present)) > 0
     meets = meets.T.astype(float) @ meets > 0
     n = max(1, TABLE_CELLS // max(1, draws.n_draws * len(present)))
     for first in range(0, len(present), n):
         columns = np.arange(first, min(first + n, len(present)))
-        change, share = _share_changes(draws, sets, which, local, len(present), columns, price_transform)
+        change, share = share_changes(draws, sets, which, columns, price_transform)
         j, k = np.nonzero(meets[:, columns])
         yield present[j], present[columns[k]], (change[:, j, k] / share[:, j]).T
 
@@ -127,11 +126,10 @@ def set_labels(panel: ChoicePanel, by: Sequence[str], encoded: EncodedChoices | 
     InvalidArgumentError
         If a role is none of these.
     """
-    known = ("customer", "time", "choice_set")
     wanted = [role for role in dict.fromkeys(by) if role not in INDEX]
     for role in wanted:
-        if role not in known:
-            raise InvalidArgumentError(f"by takes roles among {(*INDEX, *known)}; got {role!r}.")
+        if role not in SET_ROLES:
+            raise InvalidArgumentError(f"by takes roles among {(*INDEX, *SET_ROLES)}; got {role!r}.")
     choice_set = panel.choice_set if encoded is None else encoded.choice_set
     choices = panel.choices if encoded is None else (*encoded.choices, encoded.unseen)
     customer, period = np.empty((2, len(choice_set)), dtype=int)
@@ -147,10 +145,47 @@ def set_labels(panel: ChoicePanel, by: Sequence[str], encoded: EncodedChoices | 
     return pd.DataFrame({role: labels[role][code[role]] for role in wanted}, index=range(len(choice_set)))
 
 
+def labels_of_sets(
+    panel: ChoicePanel,
+    by: Sequence[str],
+    placed: Iterable[PlacedSets],
+    encoded: EncodedChoices | None,
+    columns: pd.DataFrame | None,
+) -> pd.DataFrame:
+    """Labels as :func:`set_labels` gives them, and from ``columns`` of the rows of ``encoded``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a name is no role and no column.
+    InvalidDataError
+        If a column changes within a choice set.
+    """
+    if columns is None or encoded is None:
+        return set_labels(panel, by, encoded)
+    labels = set_labels(panel, [name for name in by if name not in columns], encoded)
+    for name in columns:
+        code, values = pd.factorize(columns[name])
+        of_set = np.full(len(labels), -1)
+        for sets in placed:
+            rows, there = sets.choices.row, sets.choices.row >= 0
+            first = code[rows[np.arange(len(rows)), there.argmax(axis=1)]]
+            changes = (there & (code[rows] != first[:, None])).any(axis=1)
+            if changes.any():
+                example = encoded.choice_set[sets.choices.choice_set[changes][0]]
+                raise InvalidDataError(
+                    f"Column {name!r} in by= changes within {int(changes.sum()):,} choice sets, such as "
+                    f"{plain(example)!r}: it must be constant in a set."
+                )
+            of_set[sets.choices.choice_set] = first
+        labels[name] = pd.Series(values).reindex(of_set).array
+    return labels[[name for name in dict.fromkeys(by) if name in labels]]
+
+
 def _category_table(draws, sets, price_transform, ci_prob, groups):
     """The rows of a category, sorted by product, ``price_of`` and group."""
     keys, parts = [], []
-    for example, which in _groups(sets, groups):
+    for example, which in groups_of_sets(sets, groups):
         for j, k, values in elasticity_draws(draws, sets, which, price_transform):
             keys.append(np.stack([j, k, np.full(len(j), example)], axis=1))
             parts.append(summarise(values, pd.RangeIndex(len(j)), ci_prob)[list(SUMMARY)].to_numpy())
@@ -165,7 +200,7 @@ def _category_table(draws, sets, price_transform, ci_prob, groups):
     return pd.concat([table, pd.DataFrame(part[order], columns=list(SUMMARY))], axis=1)
 
 
-def _groups(sets, groups):
+def groups_of_sets(sets: PlacedSets, groups: pd.DataFrame | None) -> list[tuple[int, np.ndarray]]:
     """Position of an example among all sets, and positions among these sets, of each group in order."""
     if groups is None or not len(groups.columns):
         return [(0, np.arange(len(sets.customer)))]
@@ -177,8 +212,21 @@ def _groups(sets, groups):
     return [(sets.choices.choice_set[piece[0]], piece) for piece in pieces if len(piece)]
 
 
-def _share_changes(draws, sets, which, local, K, columns, price_transform):
-    """Sums over sets of P_j E_jk (D, K, columns) and of P_j (D, K)."""
+def products_of_sets(sets: PlacedSets, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Products (K,) of the sets ``which``, and the place of each of their alternatives (o, J) among them."""
+    mask = sets.choices.mask[which]
+    present, slot = np.unique(sets.code[which][mask], return_inverse=True)
+    local = np.zeros(mask.shape, dtype=int)
+    local[mask] = slot
+    return present, local
+
+
+def share_changes(
+    draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray, columns: np.ndarray, price_transform: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over the sets ``which`` of P_j E_jk (D, K, columns) and of P_j (D, K)."""
+    present, local = products_of_sets(sets, which)
+    K = len(present)
     change = np.zeros((draws.n_draws, K, len(columns)))
     share = np.zeros((draws.n_draws, K))
     position = np.empty(len(sets.customer), dtype=int)
@@ -190,7 +238,7 @@ def _share_changes(draws, sets, which, local, K, columns, price_transform):
         mask = sets.choices.mask[piece][..., None]
         p = np.where(mask, np.maximum(np.exp(log_p), SMALLEST), 0.0)
         slots = local[position[piece]]
-        P, moved = _dense(p, slots, K), _dense(p * slope, slots, K)[:, columns]
+        P, moved = by_product(p, slots, K), by_product(p * slope, slots, K)[:, columns]
         across = np.ascontiguousarray(P.transpose(2, 1, 0)) @ np.ascontiguousarray(moved.transpose(2, 0, 1))
         change[some] -= across
         change[some, columns, np.arange(len(columns))] += moved.sum(axis=0).T
@@ -208,7 +256,7 @@ def price_coefficients(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, 
     return draws.borrowed(s, sets.customer[piece], sets.period[piece], some).T
 
 
-def _dense(values, local, K):
+def by_product(values: np.ndarray, local: np.ndarray, K: int) -> np.ndarray:
     """Sums (b, K, ...) over the slots (b, J, ...) of each product."""
     out = np.zeros((len(values), K, *values.shape[2:]))
     for j in range(values.shape[1]):

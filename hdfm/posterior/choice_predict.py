@@ -128,6 +128,32 @@ def choice_probabilities(draws: ChoiceDraws, placed: Iterable[PlacedSets]) -> li
     return means
 
 
+def likeliest(placed: Iterable[PlacedSets], probability: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """1.0 at the likeliest alternative of each set, else 0.0 (O, J), given their probabilities.
+
+    Of ties the first row of the frame; none where the outside option is as likely as that.
+    """
+    flags = []
+    for sets, p in zip(placed, probability, strict=True):
+        order = np.where(sets.choices.mask, sets.choices.row, np.iinfo(int).max)
+        best = np.lexsort((order, -p), axis=1)[:, :1]
+        taken = np.zeros(p.shape)
+        wins = ~sets.outside | (np.take_along_axis(p, best, axis=1) > 1 - p.sum(axis=1, keepdims=True))
+        np.put_along_axis(taken, best, wins.astype(float), axis=1)
+        flags.append(taken)
+    return flags
+
+
+def weights_of_sets(placed: Iterable[PlacedSets], weights: np.ndarray, n_sets: int) -> np.ndarray:
+    """Mean weight (n_sets,) of the rows of each choice set, given those of rows (n,)."""
+    weights, out = np.asarray(weights, dtype=float), np.zeros(n_sets)
+    for sets in placed:
+        there = sets.choices.row >= 0
+        total = np.where(there, weights[sets.choices.row], 0.0).sum(axis=1)
+        out[sets.choices.choice_set] = total / np.maximum(there.sum(axis=1), 1)
+    return out
+
+
 def log_scores(draws: ChoiceDraws, placed: Iterable[PlacedSets], n_sets: int) -> np.ndarray:
     r"""Log predictive density of each choice set, by position among the labels of all (n_sets,).
 

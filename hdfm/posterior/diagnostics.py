@@ -10,6 +10,12 @@ R_HAT_OF_MANY = 1.02
 ESS = 400
 DIVERGENT_SHARE = 0.001
 OK = "ok"
+COLUMNS = ["n", "r_hat", "ess_bulk", "ess_tail", "divergences", "verdict"]
+R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS = 1.05, 100
+INVARIANT = ("coefficient_path", "coefficient_mean", "customer_sd", "covariate_effect")
+OF_CUSTOMERS = ("alpha",)
+LEFT_OUT = ("individual_factor_path", "individual_multiplier")
+PATH, SUM_OF_FACTORS, LOG_DENSITY = "coefficient_path", "sum_of_factors", "log_density"
 
 
 def diagnostics_table(tree: xr.DataTree) -> pd.DataFrame:
@@ -28,9 +34,68 @@ def diagnostics_table(tree: xr.DataTree) -> pd.DataFrame:
     .. [1] Vehtari, Gelman, Simpson, Carpenter, Buerkner (2021), "Rank-normalization, folding, and
        localization: An improved R-hat for assessing convergence of MCMC", Bayesian Analysis 16(2).
     """
+    table = variable_rows(tree["posterior"].to_dataset())
+    table = _with_sampler(table, tree)
+    table.attrs["verdict"] = summary(table)
+    return table
+
+
+def choice_diagnostics(tree: xr.DataTree) -> pd.DataFrame:
+    """The table of a choice model, what doesn't depend on the labels of factors first.
+
+    Population paths, what all factors add to them together (``sum_of_factors``), the distribution of
+    customers and the log density say whether the chains agree. Single factors, after alignment, may
+    fail to mix where the data can't tell them apart: then they are "not separately identified", which
+    ``attrs["verdict"]`` says without calling the fit not converged.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :func:`diagnostics_table`, with a column ``about``: "label-invariant", "customers" (thousands of
+        coefficients: R-hat up to 1.05 and effective sample sizes from 100 are "ok") or "aligned" (loadings
+        averaged over customers). Of a posterior mode or a variational approximation, the last row alone.
+    """
+    if tree.attrs["inference"] != "nuts":
+        table = _with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree)
+        table.attrs["verdict"] = (
+            f'A quick look by inference="{tree.attrs["inference"]}": not draws of the posterior, so that '
+            "there is nothing to diagnose; intervals are too narrow or missing."
+        )
+        return table
     posterior = tree["posterior"].to_dataset()
-    several = posterior.sizes["chain"] > 1
-    r_hat = az.rhat(posterior) if several else None
+    invariant = posterior[[name for name in INVARIANT if name in posterior]]
+    if PATH in posterior:
+        invariant[SUM_OF_FACTORS] = posterior[PATH] - posterior[PATH].mean("period")
+    invariant[LOG_DENSITY] = tree["sample_stats"]["lp"]
+    of_customers = posterior[[name for name in OF_CUSTOMERS if name in posterior]]
+    known = {*INVARIANT, *OF_CUSTOMERS, *LEFT_OUT}
+    aligned = posterior[[name for name in posterior if name not in known]]
+    if "customer" in aligned.dims:
+        aligned = aligned.mean("customer")
+    tables = [
+        variable_rows(invariant).assign(about="label-invariant"),
+        variable_rows(of_customers, R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS).assign(about="customers"),
+        variable_rows(aligned).assign(about="aligned"),
+    ]
+    table = _with_sampler(pd.concat([each for each in tables if len(each)]), tree)
+    table = table[["about", *COLUMNS]]
+    first = table[table["about"] != "aligned"]
+    rest = table[(table["about"] == "aligned") & (table["verdict"] != OK)]
+    verdict = summary(first)
+    if len(rest) and (first["verdict"] == OK).all():
+        verdict += (
+            f" Not separately identified, or short of draws: {', '.join(rest.index)}; see identification()."
+        )
+    table.attrs["verdict"] = verdict
+    return table
+
+
+def variable_rows(posterior: xr.Dataset, most: float = R_HAT_OF_MANY, least: int = ESS) -> pd.DataFrame:
+    """Size, worst R-hat and effective sample sizes, and verdict of each variable that varies."""
+    posterior = posterior[[name for name, values in posterior.items() if np.ptp(values.to_numpy()) > 0]]
+    if not posterior.data_vars:
+        return pd.DataFrame(columns=COLUMNS)
+    r_hat = az.rhat(posterior) if posterior.sizes["chain"] > 1 else None
     bulk, tail = az.ess(posterior, method="bulk"), az.ess(posterior, method="tail")
     rows = {}
     for name in posterior.data_vars:
@@ -42,9 +107,13 @@ def diagnostics_table(tree: xr.DataTree) -> pd.DataFrame:
             "r_hat": worst,
             "ess_bulk": low,
             "ess_tail": low_tail,
-            "verdict": _verdict(worst, min(low, low_tail), R_HAT_OF_MANY if size > 1 else R_HAT),
+            "verdict": _verdict(worst, min(low, low_tail), most if size > 1 else R_HAT, least),
         }
-    table = pd.DataFrame.from_dict(rows, orient="index")
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _with_sampler(table, tree):
+    """The table with a last row for the sampler."""
     diverging = tree["sample_stats"]["diverging"].to_numpy()
     divergences = int(diverging.sum())
     table.loc["sampler", "n"] = diverging.size
@@ -52,9 +121,8 @@ def diagnostics_table(tree: xr.DataTree) -> pd.DataFrame:
     table.loc["sampler", "verdict"] = (
         OK if divergences <= DIVERGENT_SHARE * diverging.size else f"{divergences} divergences"
     )
-    table = table[["n", "r_hat", "ess_bulk", "ess_tail", "divergences", "verdict"]]
+    table = table[[*(["about"] if "about" in table else []), *COLUMNS]]
     table["n"] = table["n"].astype(int)
-    table.attrs["verdict"] = summary(table)
     return table
 
 
@@ -71,7 +139,7 @@ def summary(table: pd.DataFrame) -> str:
     return f"Not converged ({reasons}). Raise tune and draws; against divergences raise target_accept."
 
 
-def _verdict(r_hat, ess, most):
+def _verdict(r_hat, ess, most, least):
     if r_hat > most:
         return f"R-hat {r_hat:.3f}"
-    return OK if ess >= ESS else f"effective sample size {ess:,.0f}"
+    return OK if ess >= least else f"effective sample size {ess:,.0f}"

@@ -14,12 +14,18 @@ SUMMARY = ("mean", "sd", "lower", "upper", "p_elastic", "p_positive")
 
 
 def summarise(draws: np.ndarray, index: pd.Index, ci_prob: float) -> pd.DataFrame:
-    """Mean, sd, equal-tailed interval, P(elasticity < -1) and P(elasticity > 0) of draws (N, S)."""
+    """Mean, sd, equal-tailed interval, P(elasticity < -1) and P(elasticity > 0) of draws (N, S).
+
+    A single draw, such as a posterior mode, has no sd and no interval.
+    """
     lower, upper = np.quantile(draws, [(1 - ci_prob) / 2, (1 + ci_prob) / 2], axis=1)
+    sd = draws.std(axis=1, ddof=1) if draws.shape[1] > 1 else np.full(len(draws), np.nan)
+    if draws.shape[1] == 1:
+        lower = upper = sd
     table = pd.DataFrame(
         {
             "mean": draws.mean(axis=1),
-            "sd": draws.std(axis=1, ddof=1),
+            "sd": sd,
             "lower": lower,
             "upper": upper,
             "p_elastic": (draws < -1).mean(axis=1),

@@ -1,5 +1,6 @@
 """PSIS-LOO from pointwise log-likelihoods made in blocks."""
 
+import warnings
 from collections.abc import Iterable
 
 import arviz as az
@@ -10,14 +11,19 @@ from arviz_stats.utils import ELPDData
 GOOD_K = 0.7
 
 
-def loo_from_blocks(blocks: Iterable[tuple[slice, np.ndarray]], n: int, chains: int) -> ELPDData:
+def loo_from_blocks(blocks: Iterable[tuple[slice | np.ndarray, np.ndarray]], n: int, chains: int) -> ELPDData:
     """Leave-one-out expected log predictive density, block by block of observations.
 
     Parameters
     ----------
-    blocks : iterable of (slice, numpy.ndarray)
+    blocks : iterable of (slice or numpy.ndarray, numpy.ndarray)
         Positions among the ``n`` observations and their log-likelihood (b, chains * draws). Where it is
         the same in all draws, as in a choice set of one alternative, that is the elpd, and k is 0.
+
+    Returns
+    -------
+    ELPDData
+        ``warning`` is True, and its repr says how many, where k of an observation is above 0.7.
     """
     elpd, lppd, k = np.empty(n), np.empty(n), np.zeros(n)
     for piece, values in blocks:
@@ -51,5 +57,7 @@ def _psis(values, chains):
             "log_likelihood": {"y": np.moveaxis(twice.reshape(len(twice), chains, -1), 0, -1)},
         }
     )
-    result = az.loo(tree, pointwise=True, reff=1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a block's; ``warning`` of the whole says it
+        result = az.loo(tree, pointwise=True, reff=1.0)
     return np.ravel(result.elpd_i)[:b], np.ravel(result.pareto_k)[:b]

@@ -1,0 +1,54 @@
+"""Choices drawn from the prior.
+
+Array names and axis order: D draws, n rows; in a category O choice sets, J slots.
+"""
+
+import arviz as az
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hdfm.exceptions import InvalidArgumentError
+from hdfm.panel.choice_frame import ChoiceRoles
+from hdfm.panel.choices import ChoicePanel
+from hdfm.posterior.choice_draws import choice_draws
+from hdfm.posterior.choice_predict import log_probability_blocks, place_fitted
+
+LARGEST_PRIOR = 50_000_000
+
+
+def any_choice(X: pd.DataFrame, roles: ChoiceRoles) -> np.ndarray:
+    """Some outcome (n,) that X allows: the first available row of each choice set, or the first row."""
+    chosen = np.zeros(len(X), dtype=int)
+    if roles.choice_set is None or roles.choice_set not in X:
+        chosen[:1] = 1
+        return chosen
+    there = np.ones(len(X), dtype=bool)
+    if roles.availability is not None and roles.availability in X:
+        there = (X[roles.availability] == 1).to_numpy()
+    rows = np.flatnonzero(there)
+    chosen[rows[~X[roles.choice_set].iloc[rows].duplicated().to_numpy()]] = 1
+    return chosen
+
+
+def with_choices(tree: xr.DataTree, panel: ChoicePanel, seed: int) -> xr.DataTree:
+    """A tree of ``prior`` draws with ``prior_predictive``: ``chosen`` (1, D, n), 0 or 1."""
+    draws = choice_draws(tree["prior"].to_dataset(), panel)
+    if draws.n_draws * panel.n_rows > LARGEST_PRIOR:
+        raise InvalidArgumentError(
+            f"{draws.n_draws:,} draws of {panel.n_rows:,} rows are too many to hold; take fewer "
+            "draws or rows."
+        )
+    chosen = np.zeros((1, draws.n_draws, panel.n_rows), dtype=np.int8)
+    rng = np.random.default_rng([seed, 5])
+    for sets in place_fitted(draws, panel):
+        for piece, some, log_p, _ in log_probability_blocks(draws, sets):
+            upto = np.exp(log_p).cumsum(axis=1)
+            ends = upto if sets.outside else upto / upto[:, -1:]
+            taken = (rng.random((len(piece), 1, ends.shape[2])) >= ends).sum(axis=1)
+            o, d = np.nonzero(taken < ends.shape[1])
+            rows = sets.choices.row[piece[o], taken[o, d]]
+            chosen[0, np.arange(draws.n_draws)[some][d], rows] = 1
+    predictive = az.from_dict({"prior_predictive": {"chosen": chosen}}, dims={"chosen": ["row"]})
+    tree["prior_predictive"] = predictive["prior_predictive"]
+    return tree
