@@ -13,6 +13,7 @@ from hdfm.graph.spec import ChoiceSpec
 from hdfm.panel.choice_frame import ChoiceRoles, known_flags, read_choice_frame
 from hdfm.panel.choice_rows import EncodedChoices, encode_choices
 from hdfm.panel.choices import ChoicePanel
+from hdfm.panel.frame import require_frame
 
 if TYPE_CHECKING:
     from hdfm.posterior.choice_draws import ChoiceDraws
@@ -174,6 +175,8 @@ class ChoiceAnswers:
 
         ci_prob = default_ci_prob(ci_prob)
         check_is_fitted(self, "idata_")
+        if isinstance(changes, pd.DataFrame) and products is not None:
+            raise InvalidArgumentError("products= goes with a dict, not with a whole frame of changes.")
         after = scenario(X, changes, self.price, self._rows_of(X, products))
         pairs = [self._sets(frame, by) for frame in (X, after)]
         draws, placed, groups = zip(*pairs, strict=True)
@@ -216,7 +219,7 @@ class ChoiceAnswers:
         self, X: pd.DataFrame | None, by: str | Sequence[str] | None
     ) -> tuple["ChoiceDraws", "tuple[PlacedSets, ...]", pd.DataFrame]:
         """Choice sets, the draws that are theirs, and their labels by role or column of X."""
-        from hdfm.posterior.choice_elasticities import SET_ROLES, labels_of_sets
+        from hdfm.posterior.choice_elasticities import INDEX, SET_ROLES, labels_of_sets
         from hdfm.posterior.choice_predict import place_fitted
 
         check_is_fitted(self, "idata_")
@@ -225,18 +228,24 @@ class ChoiceAnswers:
             placed = place_fitted(self.draws_, self.panel_)
             return self.draws_, placed, labels_of_sets(self.panel_, names, placed, None, None)
         encoded, draws, placed = self._placed(X)
-        others = X[[name for name in names if name not in SET_ROLES and name in X]] if names else None
+        others = None
+        if isinstance(X, pd.DataFrame):
+            roles = (*INDEX, *SET_ROLES)
+            others = X[[name for name in dict.fromkeys(names) if name not in roles and name in X]]
         return draws, placed, labels_of_sets(self.panel_, names, placed, encoded, others)
 
     def _rows_of(self, X: pd.DataFrame, products: Any) -> np.ndarray:
         """True (n,) in the rows of some products, of all where None."""
+        require_frame(X)
         if products is None:
             return np.ones(len(X), dtype=bool)
         if self.product is None:
             raise InvalidArgumentError("products= needs a product column: name it with product=.")
-        wanted = (
-            list(products) if isinstance(products, Sequence) and not isinstance(products, str) else [products]
-        )
+        if self.product not in X:
+            raise InvalidDataError(
+                f"X has no column for product={self.product!r}. Its columns are {list(map(str, X.columns))}."
+            )
+        wanted = list(products) if pd.api.types.is_list_like(products) else [products]
         rows = X[self.product].isin(wanted).to_numpy()
         missing = [name for name in wanted if not (X[self.product] == name).any()]
         if missing:

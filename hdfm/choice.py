@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from hdfm._choice_answers import ChoiceAnswers
 from hdfm._estimator import SAMPLERS, BayesianEstimator, default_ci_prob
-from hdfm.exceptions import DataWarning, InvalidArgumentError
+from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
 from hdfm.graph.priors import ChoicePriors
 from hdfm.graph.spec import ChoiceSpec
 from hdfm.panel.choice_frame import ChoiceRoles, as_flags, read_choice_frame
@@ -305,9 +305,12 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         """
         from hdfm.posterior.choice_predict import log_scores, weights_of_sets
 
+        check_is_fitted(self, "idata_")
+        if y is None:
+            raise InvalidDataError("y is missing: pass 1 for the chosen row of each choice set, else 0.")
         encoded, draws, placed = self._placed(X, y)
         scores = log_scores(draws, placed, len(encoded.choice_set))
-        weights = None if sample_weight is None else weights_of_sets(placed, sample_weight, len(scores))
+        weights = None if sample_weight is None else weights_of_sets(placed, sample_weight, encoded)
         return float(np.average(scores, weights=weights))
 
     def diagnostics(self) -> pd.DataFrame:
@@ -363,7 +366,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         """The PyMC model that ``fit`` would sample."""
         from hdfm.inference.choice import choice_gp, choice_model
 
-        panel, spec, _ = self._panel(X, y)
+        panel, spec, _ = clone(self)._panel(X, y)
         return choice_model(panel, spec, choice_gp(panel, spec, self.gp))
 
     def sample_prior(self, X: pd.DataFrame, y: Any = None, draws: int = 500) -> "xr.DataTree":
@@ -387,7 +390,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.posterior.choice_prior import any_choice, with_choices
 
         y = any_choice(X, self._roles()) if y is None else y
-        panel, spec, _ = self._panel(X, y)
+        panel, spec, _ = clone(self)._panel(X, y)
         seed = self._new_seed()
         return with_choices(
             prior_draws(panel, spec, choice_gp(panel, spec, self.gp), draws, seed), panel, seed

@@ -1,16 +1,21 @@
 """Pictures of fitted estimators, with matplotlib."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from hdfm.exceptions import InvalidArgumentError
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from hdfm.choice import DynamicFactorChoiceModel
     from hdfm.elasticity import HierarchicalElasticity
 
 PRODUCT, GROUP, UNIT = "#4c78a8", "#b3261e", "#555555"
+PALETTE = ("#4c78a8", "#b3261e", "#3b7d4f", "#8a5a9e", "#c98a1b", "#4f8f9b", "#8c6d54", "#d0678c")
 
 
 def plot_elasticities(
@@ -68,3 +73,129 @@ def plot_elasticities(
     )
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def plot_factors(
+    model: "DynamicFactorChoiceModel", ci_prob: float | None = None, ax: "Axes | None" = None
+) -> "Axes":
+    """The common factors over time: posterior mean and pointwise interval, with shares of variance.
+
+    A factor times a customer's loading is what it adds to the customer's coefficient.
+
+    Parameters
+    ----------
+    model : DynamicFactorChoiceModel
+        Fitted, with common factors.
+    ci_prob : float, optional
+        Probability of the intervals; ArviZ's ``stats.ci_prob`` by default.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The picture.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the model has no common factors.
+    """
+    from hdfm._estimator import default_ci_prob
+
+    factors = model.factors_
+    if factors is None:
+        raise InvalidArgumentError("plot_factors needs a fit with n_factors of at least 1 and a time column.")
+    ci_prob = default_ci_prob(ci_prob)
+    ax = _axes(ax)
+    for factor in factors["factor"].to_numpy():
+        draws = factors.sel(factor=factor).transpose("chain", "draw", "period").to_numpy()
+        row = model.factor_table_.loc[("global", factor)]
+        label = (
+            f"factor {factor}: {100 * row['share']:.0f} % of what moves, lengthscale {row['lengthscale']:.3g}"
+        )
+        lower, upper = np.quantile(draws, [(1 - ci_prob) / 2, (1 + ci_prob) / 2], axis=(0, 1))
+        _band(
+            ax, model.panel_.period, draws.mean(axis=(0, 1)), lower, upper, PALETTE[(factor - 1) % 8], label
+        )
+    ax.axhline(0, color=UNIT, lw=0.8, ls="--")
+    ax.set_xlabel(str(model.time))
+    ax.set_ylabel("factor")
+    _finish(ax, f"Common factors: mean and {100 * ci_prob:.0f} % interval")
+    return ax
+
+
+def plot_coefficients(
+    model: "DynamicFactorChoiceModel",
+    predictor: str | None = None,
+    customers: Sequence | None = None,
+    ci_prob: float | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """A coefficient of the population over time in every category, with its interval.
+
+    Parameters
+    ----------
+    model : DynamicFactorChoiceModel
+        Fitted.
+    predictor : str, optional
+        As ``model.coefficients()`` names it; the price by default.
+    customers : sequence, optional
+        Customers to average over, such as those of a segment; all by default.
+    ci_prob : float, optional
+        Probability of the intervals; ArviZ's ``stats.ci_prob`` by default.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The picture.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If no category has the predictor.
+    """
+    table = model.coefficients(by="time", customers=customers, ci_prob=ci_prob)
+    predictor = predictor if predictor is not None else model.price
+    known = table.index.get_level_values("predictor").unique()
+    if predictor not in known:
+        raise InvalidArgumentError(f"predictor must be one of {list(known)}; got {predictor!r}.")
+    ax = _axes(ax)
+    own = table[table.index.get_level_values("predictor") == predictor]
+    for k, (category, path) in enumerate(own.groupby(level="category", sort=False)):
+        time = path.index.get_level_values("time")
+        _band(ax, time, path["mean"], path["lower"], path["upper"], PALETTE[k % 8], str(category))
+    ax.set_xlabel(str(model.time))
+    logs = " (log price)" if predictor == model.price and model.price_transform == "log" else ""
+    ax.set_ylabel(f"coefficient of {predictor}{logs}")
+    who = "all customers" if customers is None else f"{len(customers):,} customers"
+    _finish(ax, f"Mean over {who} and {100 * table.attrs['ci_prob']:.0f} % interval")
+    return ax
+
+
+def _axes(ax):
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(8, 3.6), layout="constrained")[1]
+
+
+def _band(ax, time, mean, lower, upper, color, label):
+    """A line with its band over periods, which may be pandas Periods or labels in order."""
+    time = time.to_timestamp() if isinstance(time, pd.PeriodIndex) else pd.Index(time)
+    x = (
+        time
+        if pd.api.types.is_numeric_dtype(time) or isinstance(time, pd.DatetimeIndex)
+        else time.astype(str)
+    )
+    ax.fill_between(x, np.asarray(lower), np.asarray(upper), color=color, alpha=0.18, lw=0)
+    ax.plot(x, np.asarray(mean), color=color, lw=1.8, label=label)
+
+
+def _finish(ax, title):
+    ax.set_title(title, fontsize=9, loc="left")
+    ax.legend(fontsize=8, frameon=False)
+    ax.spines[["top", "right"]].set_visible(False)

@@ -41,7 +41,7 @@ def coefficient_table(
     Returns
     -------
     pandas.DataFrame
-        Index ``category``, ``predictor`` and those of ``by``; ``mean``, ``sd``, ``lower``, ``upper``,
+        Index ``category``, ``predictor`` and those of ``by``, sorted; ``mean``, ``sd``, ``lower``, ``upper``,
         ``p_positive``.
     """
     tables = []
@@ -51,7 +51,7 @@ def coefficient_table(
         index = _index(panel, "customer" in by, label, "time" in by)
         flat = values.transpose(2, 1, 0).reshape(S * T, D)
         tables.append(summarise(flat, index, ci_prob)[COLUMNS])
-    table = _in_order(tables, panel)
+    table = pd.concat(tables).sort_index()
     table.attrs["ci_prob"] = ci_prob
     return table
 
@@ -112,7 +112,7 @@ def willingness_to_pay_table(
             if "time" in by:
                 cells["time"] = panel.period
             tables.append(pd.DataFrame(cells | {"median": median, "lower": lower, "upper": upper}))
-    table = pd.concat(tables).set_index(["category", *(role for role in BY if role in by)])
+    table = pd.concat(tables).set_index(["category", *(role for role in BY if role in by)]).sort_index()
     table.attrs |= {
         "ci_prob": ci_prob,
         "unit": "share of the price" if panel.roles.price_transform == "log" else f"units of {price!r}",
@@ -121,7 +121,7 @@ def willingness_to_pay_table(
 
 
 def population_paths(draws: ChoiceDraws, which: np.ndarray) -> np.ndarray:
-    """Mean coefficients (D, T, S) of the customers at positions ``which``."""
+    """Mean coefficients (D, T, S) of the customers at positions ``which``; T is 1 without factors."""
     beta = draws.alpha[:, which].mean(axis=1)[:, None, :]
     for tier in draws.tiers:
         w = tier.loading if tier.loading.shape[1] == 1 else tier.loading[:, which]
@@ -145,8 +145,9 @@ def read_by(by: str | Sequence[str] | None, allowed: Sequence[str]) -> tuple[str
 
 
 def _paths(draws, panel, by, customers) -> Iterator[tuple]:
-    """Label and coefficients (D, T or 1, S) of each customer, or of all of them together."""
+    """Label and coefficients (D, T, S) of each customer, or of all of them together."""
     which = np.arange(draws.alpha.shape[1])
+    shape = (draws.n_draws, len(panel.period), len(panel.coefficient))
     if customers is not None:
         which = panel.customer.get_indexer(pd.Index(customers))
         if not len(which) or (which < 0).any():
@@ -156,12 +157,12 @@ def _paths(draws, panel, by, customers) -> Iterator[tuple]:
                 f"such as {unknown[:3]}."
             )
     if "customer" not in by:
-        yield None, population_paths(draws, which)
+        yield None, np.broadcast_to(population_paths(draws, which), shape)
         return
     if panel.roles.customer is None:
         raise InvalidArgumentError('by="customer" needs a customer column: name it with customer=.')
     for i in which:
-        yield panel.customer[i], population_paths(draws, np.array([i]))
+        yield panel.customer[i], np.broadcast_to(population_paths(draws, np.array([i])), shape)
 
 
 def _index(panel, with_customer, label, with_time):
@@ -176,13 +177,3 @@ def _index(panel, with_customer, label, with_time):
     if with_time:
         levels["time"] = panel.period[np.tile(np.arange(T), S)]
     return pd.MultiIndex.from_arrays(list(levels.values()), names=list(levels))
-
-
-def _in_order(tables, panel):
-    """Tables of customers (S * T rows each) as one, coefficient by coefficient."""
-    if len(tables) == 1:
-        return tables[0]
-    whole, S = pd.concat(tables), len(panel.coefficient)
-    T = len(tables[0]) // S
-    position = np.arange(len(whole)).reshape(len(tables), S, T).transpose(1, 0, 2).ravel()
-    return whole.iloc[position]

@@ -12,11 +12,13 @@ K products; b choice sets and d draws of a block. The draws of a block come last
 
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
+from hdfm.exceptions import InvalidDataError
 from hdfm.panel.choice_layout import OUTSIDE, CategoryChoices
 from hdfm.panel.choice_rows import EncodedChoices
 from hdfm.panel.choices import ChoicePanel
@@ -138,15 +140,28 @@ def likeliest(placed: Iterable[PlacedSets], probability: Iterable[np.ndarray]) -
         order = np.where(sets.choices.mask, sets.choices.row, np.iinfo(int).max)
         best = np.lexsort((order, -p), axis=1)[:, :1]
         taken = np.zeros(p.shape)
-        wins = ~sets.outside | (np.take_along_axis(p, best, axis=1) > 1 - p.sum(axis=1, keepdims=True))
+        beats_outside = np.take_along_axis(p, best, axis=1) > 1 - p.sum(axis=1, keepdims=True)
+        wins = beats_outside | (not sets.outside)
         np.put_along_axis(taken, best, wins.astype(float), axis=1)
         flags.append(taken)
     return flags
 
 
-def weights_of_sets(placed: Iterable[PlacedSets], weights: np.ndarray, n_sets: int) -> np.ndarray:
-    """Mean weight (n_sets,) of the rows of each choice set, given those of rows (n,)."""
-    weights, out = np.asarray(weights, dtype=float), np.zeros(n_sets)
+def weights_of_sets(placed: Iterable[PlacedSets], weights: Any, encoded: EncodedChoices) -> np.ndarray:
+    """Mean weight (O,) of the rows of each choice set, given those of rows (n,).
+
+    Raises
+    ------
+    InvalidDataError
+        If there is not one weight a row, or they can't be averaged with.
+    """
+    weights, out = np.asarray(weights, dtype=float), np.zeros(len(encoded.choice_set))
+    if weights.shape != (encoded.n_rows,):
+        raise InvalidDataError(
+            f"sample_weight has {weights.size:,} values for {encoded.n_rows:,} rows of X; they must agree."
+        )
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise InvalidDataError("sample_weight must be finite, not negative, and not all 0.")
     for sets in placed:
         there = sets.choices.row >= 0
         total = np.where(there, weights[sets.choices.row], 0.0).sum(axis=1)

@@ -18,15 +18,15 @@ LARGEST_PRIOR = 50_000_000
 
 
 def any_choice(X: pd.DataFrame, roles: ChoiceRoles) -> np.ndarray:
-    """Some outcome (n,) that X allows: the first available row of each choice set, or the first row."""
-    chosen = np.zeros(len(X), dtype=int)
-    if roles.choice_set is None or roles.choice_set not in X:
-        chosen[:1] = 1
-        return chosen
-    there = np.ones(len(X), dtype=bool)
-    if roles.availability is not None and roles.availability in X:
+    """Some outcome (n,) that X allows: the first available row of each choice set, or of all."""
+    there, chosen = np.ones(len(X), dtype=bool), np.zeros(len(X), dtype=int)
+    named = isinstance(X, pd.DataFrame)
+    if named and roles.availability in X:
         there = (X[roles.availability] == 1).to_numpy()
     rows = np.flatnonzero(there)
+    if not named or roles.choice_set not in X:
+        chosen[rows[:1]] = 1
+        return chosen
     chosen[rows[~X[roles.choice_set].iloc[rows].duplicated().to_numpy()]] = 1
     return chosen
 

@@ -87,7 +87,8 @@ def diversion_table(
     -------
     pandas.DataFrame
         Index ``category``, ``product`` (that loses) and ``to``; ``mean``, ``sd``, ``lower``, ``upper``.
-        The rows of a product add up to 1; what is left goes to "(none)", the outside option.
+        The rows of a product add up to 1; what is left goes to "(none)", the outside option. A product
+        that loses nothing, since it is the only option wherever it stands, has none.
 
     Raises
     ------
@@ -104,7 +105,7 @@ def diversion_table(
         present, _ = products_of_sets(sets, which)
         everything = np.arange(len(present))
         change, _ = share_changes(draws, sets, which, everything, panel.roles.price_transform)
-        for j in everything:
+        for j in everything[(change[:, everything, everything] != 0).all(axis=0)]:
             kept = np.ones(draws.n_draws)
             for k in everything[everything != j]:
                 ratio = -change[:, k, j] / change[:, j, j]
@@ -188,5 +189,6 @@ def _table(values: dict[Key, np.ndarray], names: list[str], columns: Sequence[st
     table = summarise(np.stack(list(values.values())), index, ci_prob)[list(columns)]
     if "to" not in names:
         table = table.reorder_levels(["category", "product", *names[1:-1]])
+    table = table.sort_index()
     table.attrs["ci_prob"] = ci_prob
     return table
