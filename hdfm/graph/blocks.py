@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from scipy import stats
 
 SMALLEST_START = 0.02
+LARGEST_START = 0.9
 MOST_COLUMNS = 32
 
 
@@ -72,6 +74,63 @@ def whitened_normal(name: str, mean, sd, evidence: Evidence, *, dims, shape):
     return centre + scale * raw
 
 
+def whitened_standard_normal(name: str, evidence: Evidence, *, shape, dims=None):
+    r"""Standard normal effects z (..., n) in coordinates that are whitened jointly given the data.
+
+    With evidence I (..., n, n), h (..., n) about z, and the Cholesky root C C' = 1 + I,
+
+    .. math:: z = C'^{-1} (C^{-1} h + r), \qquad r \sim N(-C^{-1} h, C' C) \iff z \sim N(0, 1)
+
+    whatever I and h: :func:`whitened_normal` for effects about which the data speak jointly.
+
+    Returns
+    -------
+    TensorVariable
+        z, not registered in the model, which starts at its conditional mean.
+    """
+    precision, shift = evidence
+    root = pt.linalg.cholesky(pt.eye(shape[-1]) + precision)
+    pull = pt.linalg.solve_triangular(root, shift, lower=True, b_ndim=1)
+    raw = pm.CustomDist(
+        name,
+        pull,
+        root,
+        dist=_draw_whitened,
+        logp=_whitened_log_density,
+        signature="(n),(n,n)->(n)",
+        dims=dims,
+        initval=np.zeros(shape),
+    )
+    return _from_whitened(raw, pull, root)
+
+
+def _from_whitened(raw, pull, root):
+    return pt.linalg.solve_triangular(root.mT, raw + pull, lower=False, b_ndim=1)
+
+
+def _whitened_log_density(raw, pull, root):
+    z = _from_whitened(raw, pull, root)
+    log_volume = pt.log(pt.diagonal(root, axis1=-2, axis2=-1)) + np.log(2 * np.pi) / 2
+    return -(z**2 / 2 + log_volume).sum(axis=-1)
+
+
+def _draw_whitened(pull, root, size):
+    z = pm.Normal.dist(0, 1, shape=pull.shape)
+    return pt.matvec(root.mT, z) - pull
+
+
+def spread(name: str, scale: float, start: np.ndarray):
+    r"""Half-normal spreads, which start at ``start``, in coordinates u that are standard normal a priori.
+
+    .. math:: P(\sigma' < \sigma) = \Phi(u), \qquad \sigma = s \sqrt 2 \, \mathrm{erfc}^{-1}(\Phi(-u))
+
+    The log of a spread that the data leave near zero has a long tail to the left; u has none.
+    """
+    first = stats.norm.isf(stats.halfnorm.sf(start, scale=scale))
+    raw = pm.Normal(name, 0, 1, shape=first.shape, initval=first)
+    return scale * np.sqrt(2) * pt.erfcinv(pt.erfc(raw / np.sqrt(2)) / 2)
+
+
 def evidence_about_means(children: Evidence, sd, codes: np.ndarray, n_groups: int) -> Evidence:
     """Evidence about group means (g,) from that about children (n,) spread about them by sd."""
     inflation = 1 + children.precision * sd**2
@@ -81,7 +140,7 @@ def evidence_about_means(children: Evidence, sd, codes: np.ndarray, n_groups: in
     )
 
 
-def correlation_root(name: str, eta: float, size: int):
+def correlation_root(name: str, eta: float, start: np.ndarray):
     r"""Cholesky root (S, S) of a correlation matrix, :math:`R \sim LKJ(\eta)`, from partial correlations.
 
     .. math:: \rho_{ij | 1..i-1} = 2 b - 1, \quad b \sim \mathrm{Beta}(c_i, c_i), \quad
@@ -89,20 +148,29 @@ def correlation_root(name: str, eta: float, size: int):
         L_{ji} = \rho_{ij | 1..i-1} \prod_{k<i} \sqrt{1 - \rho_{kj | 1..k-1}^2}
 
     are independent [1]_. In the packed covariance root of :class:`pymc.LKJCholeskyCov` a row shrinks with its
-    scale, which makes a funnel where the data say little about the scale; here scales are apart.
+    scale, which makes a funnel where the data say little about the scale; here scales are apart. R starts at
+    ``start`` (S, S).
 
     References
     ----------
     .. [1] Lewandowski, Kurowicka, Joe (2009), "Generating random correlation matrices based on vines and
        extended onion method", Journal of Multivariate Analysis 100(9).
     """
+    size = len(start)
     row, column = np.tril_indices(size, -1)
     shape = eta + (size - 2 - column) / 2
-    share = pm.Beta(name, shape, shape, initval=np.full(len(row), 0.5))
+    share = pm.Beta(name, shape, shape, initval=(1 + _partial_correlations(start)[row, column]) / 2)
     partial = pt.zeros((size, size))[row, column].set(2 * share - 1)
     log_left = pt.log1p(-(partial**2))
     before = pt.cumsum(log_left, axis=1) - log_left
     return (partial + pt.eye(size)) * pt.exp(before / 2)
+
+
+def _partial_correlations(correlation):
+    """Of i and j given those before i (S, S), below the diagonal; at most ``LARGEST_START``."""
+    root = np.linalg.cholesky(correlation)
+    left = 1 - np.tril(np.cumsum(root**2, axis=1) - root**2, -1)
+    return np.tril(root / np.sqrt(left), -1).clip(-LARGEST_START, LARGEST_START)
 
 
 def zero_sum_waves(n_periods: int) -> tuple[np.ndarray, np.ndarray]:

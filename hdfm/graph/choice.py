@@ -18,9 +18,10 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from hdfm.graph.blocks import Evidence, correlation_root, whitened_normal
+from hdfm.graph.blocks import Evidence, correlation_root, spread, whitened_standard_normal
+from hdfm.graph.choice_factors import evidence_by_period, whitened_factors
 from hdfm.graph.choice_start import ChoiceStart, contrasts
-from hdfm.graph.hsgp import TimeGP, gp_factors, spectral_density
+from hdfm.graph.hsgp import TimeGP, gp_factors
 from hdfm.graph.priors import ChoicePriors
 from hdfm.graph.spec import ChoiceSpec
 from hdfm.panel.choice_layout import CategoryChoices
@@ -28,7 +29,7 @@ from hdfm.panel.choices import ChoicePanel
 
 COEFFICIENT = "coefficient"
 NEVER = -1e4
-START_SD, START_AMPLITUDE = 0.5, 0.3
+START_SD, START_AMPLITUDE, START_LOADING = 0.5, 0.3, 0.3
 
 
 def build_choice_model(
@@ -39,7 +40,7 @@ def build_choice_model(
         alpha = customer_coefficients(panel, spec.priors, start)
         tiers = [
             global_tier(panel, spec, gp, start),
-            category_tier(panel, spec, gp),
+            category_tier(panel, spec, gp, start),
             individual_tier(panel, spec, gp),
         ]
         moving = [tier for tier in tiers if tier is not None]
@@ -86,100 +87,68 @@ def coefficient_scale(panel: ChoicePanel) -> np.ndarray:
 def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: ChoiceStart):
     r"""alpha (N, S): :math:`\alpha_i = \mu + \Delta z_i + L e_i`, with L the root of Sigma; or mu (1, S).
 
-    The e_i are whitened by each customer's information (N, P, P) about them, L' I L.
+    The e_i are whitened by each customer's information about them, L' I L.
     """
-    scale, S = coefficient_scale(panel), len(panel.coefficient)
+    scale = coefficient_scale(panel)
+    expected = _mean_coefficients(priors, start, scale)[None, :]
     if panel.roles.customer is None:
-        about = Evidence(start.diagonal.sum(axis=0), start.diagonal.sum(axis=0) * start.mean)
-        return _mean_coefficients(priors, about, scale)[None, :]
-    root, sd = _root("customer", priors.customer_sd, priors.lkj, S)
+        return expected
+    root, sd = _root("customer", priors.customer_sd, priors.lkj, start.covariance)
     pm.Deterministic("customer_sd", sd / scale, dims=COEFFICIENT)
-    inflation = 1 + start.diagonal * sd**2
-    of_means = Evidence(
-        (start.diagonal / inflation).sum(axis=0),
-        ((start.diagonal * start.mean + start.score) / inflation).sum(axis=0),
-    )
-    expected = _mean_coefficients(priors, of_means, scale)[None, :]
     if panel.covariates.shape[1]:
-        effect = pm.Normal("covariate_raw", 0, priors.covariate_sd, dims=(COEFFICIENT, "covariate"))
+        effect = pm.Normal(
+            "covariate_raw", 0, priors.covariate_sd, dims=(COEFFICIENT, "covariate"), initval=start.effect
+        )
         pm.Deterministic("covariate_effect", effect / scale[:, None], dims=(COEFFICIENT, "covariate"))
         expected = expected + pt.dot(pt.constant(panel.covariates), effect.T)
-    e = whitened_normal(
+    information = pt.constant(start.information)
+    pull = pt.constant(start.shift) - pt.matvec(information, expected)
+    e = whitened_standard_normal(
         "alpha_raw",
-        0.0,
-        1.0,
-        _customer_evidence(panel, start, expected, root),
+        Evidence(root.T @ information @ root, pt.dot(pull, root)),
         dims=("customer", COEFFICIENT),
-        shape=start.score.shape,
+        shape=start.customer.shape,
     )
     alpha = expected + pt.dot(e, root.T)
     pm.Deterministic("alpha", alpha / scale, dims=("customer", COEFFICIENT))
     return alpha
 
 
-def _mean_coefficients(priors, evidence, scale):
-    mean = whitened_normal(
-        "coefficient_mean_raw", 0.0, priors.coefficient_sd, evidence, dims=COEFFICIENT, shape=scale.shape
+def _mean_coefficients(priors, start, scale):
+    """mu (S,), whitened by what customers' own coefficients say about it at the covariance of the start."""
+    sd = priors.coefficient_sd
+    evidence = Evidence(sd**2 * start.mean_precision, sd * start.mean_precision @ start.mean)
+    mean = sd * whitened_standard_normal(
+        "coefficient_mean_raw", evidence, dims=COEFFICIENT, shape=scale.shape
     )
     pm.Deterministic("coefficient_mean", mean / scale, dims=COEFFICIENT)
     return mean
 
 
-def _customer_evidence(panel, start, expected, root):
-    """About e (N, S), where alpha = expected + root e; expected (N or 1, S)."""
-    precision, shift = 0.0, 0.0
-    for category, block in zip(panel.categories, start.information, strict=True):
-        part = category.coefficient
-        gap = start.mean[part] - expected[:, part]
-        pull = start.score[:, part] + (pt.constant(block) * gap[:, None, :]).sum(axis=-1)
-        shift = shift + pt.dot(pull, root[part])
-        flat = pt.dot(pt.constant(block.reshape(-1, block.shape[2])), root[part])
-        product = flat.reshape((len(block), block.shape[1], root.shape[1]))
-        precision = precision + (product * root[part][None]).sum(axis=1)
-    return Evidence(precision, shift)
-
-
 def global_tier(panel, spec, gp, start):
     """Loadings (N or 1, S, L) and factors (T, L) that all categories share."""
-    if not spec.n_factors:
+    L = spec.n_factors
+    if not L:
         return None
-    rho = lengthscales("lengthscale", spec.priors, "factor", spec.n_factors)
-    w = loadings(panel, spec, "loading", "factor", spec.n_factors)
-    z = whitened_normal(
-        "factor_raw",
-        0.0,
-        1.0,
-        factor_evidence(panel, gp, start, rho, w),
-        dims=None,
-        shape=(gp.size, spec.n_factors),
-    )
-    theta = pm.Deterministic("factor_path", gp_factors(gp, rho, z), dims=("period", "factor"))
+    rho = lengthscales("lengthscale", spec.priors, "factor", L)
+    w = loadings(panel, spec, "loading", "factor", L)
+    apart = evidence_by_period(panel, start, w, L)
+    together = Evidence(*(sum(parts) for parts in zip(*apart, strict=True)))
+    theta = whitened_factors("factor_raw", gp, rho, [together], L)[0]
+    pm.Deterministic("factor_path", theta, dims=("period", "factor"))
     return lambda part: pt.dot(w[:, part], theta.T).transpose(0, 2, 1)
 
 
-def factor_evidence(panel, gp, start, rho, w):
-    r"""About coordinates (m, L) of factors with loadings w (N or 1, S, L), at unknown heights.
-
-    .. math:: I_{kl} = A_k(\rho_l) \sum_t \Phi_{tk}^2 \sum_s \overline{w_{sl}^2} I_s(t)
-    """
-    by_period = pt.dot(pt.constant(start.information_by_period), (w**2).mean(axis=0))
-    if gp.basis is None:
-        return Evidence(by_period, 0.0)
-    amplitude = spectral_density(gp.kernel, gp.basis.sqrt_eigenvalues[:, None], rho[None, :])
-    return Evidence(amplitude * pt.dot(pt.constant(gp.basis.matrix.T**2), by_period), 0.0)
-
-
-def category_tier(panel, spec, gp):
+def category_tier(panel, spec, gp, start):
     """Loadings (N or 1, S, L), and factors (C, T, L) of each category alone."""
-    L, C = spec.n_category_factors, len(panel.category)
+    L = spec.n_category_factors
     if not L:
         return None
     rho = lengthscales("category_lengthscale", spec.priors, "category_factor", L)
-    z = pm.Normal("category_factor_raw", 0, 1, shape=(gp.size, C * L))
-    flat = gp_factors(gp, pt.tile(rho, C), z)
-    theta = flat.reshape((len(panel.period), C, L)).transpose(1, 0, 2)
-    pm.Deterministic("category_factor_path", theta, dims=("category", "period", "category_factor"))
     w = loadings(panel, spec, "category_loading", "category_factor", L)
+    about = evidence_by_period(panel, start, w, L)
+    theta = whitened_factors("category_factor_raw", gp, rho, about, L)
+    pm.Deterministic("category_factor_path", theta, dims=("category", "period", "category_factor"))
     number = {category.coefficient.start: c for c, category in enumerate(panel.categories)}
     return lambda part: pt.dot(w[:, part], theta[number[part.start]].T).transpose(0, 2, 1)
 
@@ -213,21 +182,40 @@ def individual_tier(panel, spec, gp):
 def loadings(panel, spec, name, dim, L):
     r"""w (N or 1, S, L): amplitude times softplus of :math:`\tilde w_{il} \sim N(\mu_l, \Sigma)`."""
     priors, scale = spec.priors, coefficient_scale(panel)
+    N, S = len(panel.customer), len(scale)
+    mean = pm.Normal(f"{name}_mean_raw", priors.loading_mean, priors.loading_mean_sd, shape=(S, L))
     decay = priors.amplitude * priors.amplitude_decay ** np.arange(L)
-    amplitude = pm.HalfNormal(
-        f"{name}_amplitude", decay, dims=dim, initval=np.minimum(START_AMPLITUDE, decay)
-    )
-    mean = pm.Normal(f"{name}_mean_raw", priors.loading_mean, priors.loading_mean_sd, dims=(COEFFICIENT, dim))
+    amplitude = _amplitude(name, decay, mean, dim, S)
     if panel.roles.customer is None or not spec.customer_loadings:
         w = (amplitude * pt.softplus(mean))[None]
         pm.Deterministic(name, w[0] / scale[:, None], dims=(COEFFICIENT, dim))
         return w
-    raw = pm.Normal(f"{name}_raw", 0, 1, dims=("customer", COEFFICIENT, dim))
-    root, _ = _root(name, priors.loading_sd, priors.lkj, len(panel.coefficient))
+    raw = pm.Normal(f"{name}_raw", 0, 1, shape=(N, S, L))
+    root, _ = _root(name, priors.loading_sd, priors.lkj, START_SD**2 * np.eye(S))
     tilde = mean + pt.tensordot(raw, root, axes=[[1], [1]]).transpose(0, 2, 1)
     w = amplitude * pt.softplus(tilde)
     pm.Deterministic(name, w / scale[:, None], dims=("customer", COEFFICIENT, dim))
     return w
+
+
+def _amplitude(name, sd, mean, dim, S):
+    r"""Half-normal amplitudes a (L,), in coordinates of the log of typical loadings.
+
+    .. math:: \log a_l + \frac{1}{S} \sum_s \log \mathrm{softplus}(\mu_{ls})
+
+    The data speak about this product, and hardly about what makes it up.
+    """
+    typical = pt.dot(np.full(S, 1 / S), pt.log(pt.softplus(mean)))
+    raw = pm.CustomDist(
+        f"{name}_size_raw",
+        sd,
+        typical,
+        dist=lambda sd, typical, size: pt.log(pm.HalfNormal.dist(sd, size=size)) + typical,
+        logp=lambda raw, sd, typical: pm.logp(pm.HalfNormal.dist(sd), pt.exp(raw - typical)) + raw - typical,
+        dims=dim,
+        initval=np.log(np.minimum(START_AMPLITUDE, sd) * START_LOADING),
+    )
+    return pm.Deterministic(f"{name}_amplitude", pt.exp(raw - typical), dims=dim)
 
 
 def lengthscales(name, priors, dim, size):
@@ -273,7 +261,11 @@ def beta_of_sets(beta, choices: CategoryChoices, moving: bool):
     return beta.reshape((-1, choices.x.shape[2]))[index]
 
 
-def _root(name, sd_scale, lkj, size):
-    """Root (S, S) of a covariance diag(sd) R diag(sd), R ~ LKJ; and sd (S,)."""
-    sd = pm.HalfNormal(f"{name}_sd_raw", sd_scale, shape=size, initval=np.full(size, START_SD))
-    return (sd[:, None] * correlation_root(f"{name}_partial_raw", lkj, size) if size > 1 else sd[:, None]), sd
+def _root(name, sd_scale, lkj, start):
+    """Root (S, S) of a covariance diag(sd) R diag(sd), R ~ LKJ, that starts at ``start``; and sd (S,)."""
+    first = np.sqrt(np.diag(start))
+    sd = spread(f"{name}_sd_raw", sd_scale, first)
+    if len(first) == 1:
+        return sd[:, None], sd
+    correlation = start / np.outer(first, first)
+    return sd[:, None] * correlation_root(f"{name}_partial_raw", lkj, correlation), sd

@@ -1,73 +1,235 @@
-"""The logit of all customers alike: where sampling starts, and what choices say about coefficients.
+"""The hierarchical logit with nothing that moves: where sampling starts, and what choices say.
 
-Array names and axis order: N customers, S coefficients, T periods; in a category O choice sets, J slots,
-P predictors.
+Array names and axis order: N customers, S coefficients, T periods, K customer covariates; in a category
+O choice sets, J slots, P predictors.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.sparse import csr_array
 from scipy.special import logsumexp, softmax
 
 from hdfm.graph.priors import ChoicePriors
 from hdfm.panel.choice_layout import OUTSIDE, CategoryChoices
 from hdfm.panel.choices import ChoicePanel
 
+FIRST_SD = 0.5
+FIRST_WEIGHT = 2.0
+ITERATIONS = 25
+STEPS = (1.0, 0.3, 0.1, 0.01, 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class ChoiceStart:
-    """Estimates with all customers and periods alike, in the units to sample in.
+    """Estimates with all periods alike, in the units to sample in.
 
     Attributes
     ----------
     mean : numpy.ndarray
-        Mode of the coefficients (S,).
-    information : tuple of numpy.ndarray
-        Fisher information of each customer about the coefficients of each category (N, P, P).
+        Mean coefficients (S,).
+    effect : numpy.ndarray
+        Effects of customer covariates (S, K).
+    covariance : numpy.ndarray
+        Of coefficients between customers (S, S); 0 without customers.
+    mean_precision : numpy.ndarray
+        What choices say about the mean (S, S).
+    customer : numpy.ndarray
+        Modes of customers' coefficients (N, S).
     score : numpy.ndarray
-        Gradient of each customer's log-likelihood (N, S).
-    information_by_period : numpy.ndarray
-        Fisher information about each coefficient (T, S).
+        Gradient of each customer's log-likelihood there (N, S).
+    information : numpy.ndarray
+        Fisher information of each customer there (N, S, S).
+    score_by_period : tuple of numpy.ndarray
+        Gradient of the log-likelihood there by the coefficients of each category (T, P).
+    information_by_period : tuple of numpy.ndarray
+        Fisher information about the coefficients of each category (T, P, P), summed over customers.
     """
 
     mean: np.ndarray
-    information: tuple[np.ndarray, ...]
+    effect: np.ndarray
+    covariance: np.ndarray
+    mean_precision: np.ndarray
+    customer: np.ndarray
     score: np.ndarray
-    information_by_period: np.ndarray
+    information: np.ndarray
+    score_by_period: tuple[np.ndarray, ...]
+    information_by_period: tuple[np.ndarray, ...]
 
     @property
-    def diagonal(self) -> np.ndarray:
-        """Each customer's information about each coefficient (N, S)."""
-        return np.concatenate([np.einsum("npp->np", block) for block in self.information], axis=1)
+    def shift(self) -> np.ndarray:
+        """h (N, S) of a log-likelihood h a - a' I a / 2 that agrees with customers' own near their modes."""
+        return np.einsum("nst,nt->ns", self.information, self.customer) + self.score
 
 
-def pooled_logit(panel: ChoicePanel, priors: ChoicePriors, scale: np.ndarray) -> ChoiceStart:
+class _Sets(NamedTuple):
+    """Choice sets of a category: contrasts D (O, K, P), where available, and sums by customer and period."""
+
+    part: slice
+    D: np.ndarray
+    available: np.ndarray
+    customer: np.ndarray
+    by_customer: csr_array
+    by_period: csr_array
+
+
+class _Population(NamedTuple):
+    """Effects B (1 + K, S) of a constant and covariates, and the covariance (S, S) about them."""
+
+    B: np.ndarray
+    covariance: np.ndarray
+
+
+def choice_start(panel: ChoicePanel, priors: ChoicePriors, scale: np.ndarray) -> ChoiceStart:
     """Estimates of a panel whose predictors are divided by ``scale`` (S,)."""
-    outside, N, T = panel.roles.outside, len(panel.customer), len(panel.period)
-    means, blocks, scores, by_period = [], [], [], []
-    for category, choices in zip(panel.categories, panel.choices, strict=True):
-        D, available = contrasts(choices, outside)
-        D = D / scale[category.coefficient]
-        b = minimize(_loss, np.zeros(D.shape[2]), (D, available, priors.coefficient_sd), jac=True).x
-        share = softmax(_with_chosen(D, available, b), axis=1)[:, 1:]
-        mean = np.einsum("ok,okp->op", share, D)
-        information = np.einsum("ok,okp,okq->opq", share, D, D) - mean[:, :, None] * mean[:, None, :]
-        block = np.zeros((N, *information.shape[1:]))
-        np.add.at(block, choices.customer, information)
-        score, periods = np.zeros((N, len(b))), np.zeros((T, len(b)))
-        np.add.at(score, choices.customer, -mean)
-        np.add.at(periods, choices.period, np.einsum("opp->op", information))
-        means.append(b)
-        blocks.append(block)
-        scores.append(score)
-        by_period.append(periods)
+    data = [
+        _sets(panel, category.coefficient, choices, scale)
+        for category, choices in zip(panel.categories, panel.choices, strict=True)
+    ]
+    N, S = len(panel.customer), len(scale)
+    pooled = np.concatenate([_pooled_mode(sets, priors.coefficient_sd) for sets in data])
+    alpha = np.tile(pooled, (N, 1))
+    if panel.roles.customer is None:
+        B, covariance = pooled[None], np.zeros((S, S))
+    else:
+        z = np.column_stack([np.ones(N), panel.covariates])
+        first = np.zeros((z.shape[1], S))
+        first[0] = pooled
+        alpha, (B, covariance) = hierarchical_logit(
+            data, z, _Population(first, FIRST_SD**2 * np.eye(S)), priors
+        )
+    score, information = _score_and_information(data, alpha)
+    periods = tuple(_information(sets, alpha, sets.by_period) for sets in data)
+    about_mean = (information @ np.linalg.inv(np.eye(S) + covariance @ information)).sum(axis=0)
+    score_by_period = tuple(_score(sets, alpha, sets.by_period) for sets in data)
     return ChoiceStart(
-        np.concatenate(means),
-        tuple(blocks),
-        np.concatenate(scores, axis=1),
-        np.concatenate(by_period, axis=1),
+        B[0], B[1:].T, covariance, about_mean, alpha, score, information, score_by_period, periods
     )
+
+
+def hierarchical_logit(
+    data: list[_Sets], z: np.ndarray, population: _Population, priors: ChoicePriors
+) -> tuple[np.ndarray, _Population]:
+    r"""Modes (N, S) of :math:`\alpha_i \sim N(B' z_i, \Sigma)`, and B and Sigma, by Laplace EM.
+
+    .. math::
+
+        V_i = (\Sigma^{-1} + I_i)^{-1}, \qquad
+        \alpha_i = V_i (h_i + \Sigma^{-1} B' z_i), \qquad
+        \Sigma = \frac{\sum_i (\alpha_i - B' z_i)(\alpha_i - B' z_i)' + V_i + \nu s^2 1}{N + \nu}
+
+    with information I_i and h_i = I_i a_i + score_i at the last a_i, one Newton step an iteration, and B
+    the generalised least squares of the working response h_i / I_i. A prior sd s = ``FIRST_SD`` of weight
+    nu = ``FIRST_WEIGHT`` keeps Sigma well conditioned.
+    """
+    B, covariance = population
+    N, S = len(z), len(covariance)
+    alpha = z @ B
+    for _ in range(ITERATIONS):
+        score, information = _score_and_information(data, alpha)
+        shift = np.einsum("nst,nt->ns", information, alpha) + score
+        precision = np.linalg.inv(covariance)
+        V = np.linalg.inv(precision + information)
+        B = _mean_effects(z, precision, V, shift, priors)
+        expected = z @ B
+        newton = np.einsum("nst,nt->ns", V, shift + expected @ precision)
+        alpha = _best_step(data, alpha, newton, expected, precision)
+        gap = alpha - expected
+        covariance = (gap.T @ gap + V.sum(axis=0) + FIRST_WEIGHT * FIRST_SD**2 * np.eye(S)) / (
+            N + FIRST_WEIGHT
+        )
+    return alpha, _Population(B, covariance)
+
+
+def _mean_effects(z, precision, V, shift, priors):
+    """Posterior mean (1 + K, S) of B given working responses h_i / I_i about B' z_i.
+
+    Their precision is W_i = (Sigma + 1 / I_i)^-1 = P - P V_i P, and W_i h_i / I_i = P V_i h_i.
+    """
+    K, S = z.shape[1], len(precision)
+    W = precision - precision @ V @ precision
+    pull = np.einsum("nst,nt->ns", precision @ V, shift)
+    sd = np.repeat([priors.coefficient_sd, priors.covariate_sd], [1, K - 1])
+    outer = np.einsum("ni,nj->nij", z, z).reshape(len(z), -1).T @ W.reshape(len(z), -1)
+    total = outer.reshape(K, K, S, S).transpose(0, 2, 1, 3).reshape(K * S, K * S)
+    return np.linalg.solve(total + np.diag(np.repeat(sd**-2.0, S)), (z.T @ pull).ravel()).reshape(K, S)
+
+
+def _best_step(data, alpha, newton, expected, precision):
+    """The best for each customer of some steps (N, S) from alpha towards the Newton step."""
+    options = np.stack([alpha + t * (newton - alpha) for t in STEPS])
+    gap = options - expected
+    height = [_log_likelihood(data, option) for option in options]
+    height -= np.einsum("kns,st,knt->kn", gap, precision, gap, optimize=True) / 2
+    return options[np.argmax(height, axis=0), np.arange(len(alpha))]
+
+
+def _sets(panel, part, choices, scale):
+    D, available = contrasts(choices, panel.roles.outside)
+    of = np.arange(len(D))
+    return _Sets(
+        part,
+        D / scale[part],
+        available,
+        choices.customer,
+        csr_array((np.ones(len(D)), (choices.customer, of)), (len(panel.customer), len(D))),
+        csr_array((np.ones(len(D)), (choices.period, of)), (len(panel.period), len(D))),
+    )
+
+
+def _score_and_information(data, alpha):
+    """Gradient (N, S) and Fisher information (N, S, S) of customers' log-likelihoods at alpha (N, S)."""
+    score = np.zeros_like(alpha)
+    information = np.zeros((*alpha.shape, alpha.shape[1]))
+    for sets in data:
+        score[:, sets.part] = _score(sets, alpha, sets.by_customer)
+        information[:, sets.part, sets.part] = _information(sets, alpha, sets.by_customer)
+    return score, information
+
+
+def _score(sets, alpha, groups):
+    """Gradient (G, P) by a category's coefficients, summed by group."""
+    return -(groups @ np.einsum("ok,okp->op", _shares(sets, alpha), sets.D))
+
+
+def _information(sets, alpha, groups):
+    """Fisher information (G, P, P) about a category's coefficients, summed by group."""
+    share = _shares(sets, alpha)
+    weighted = share[:, :, None] * sets.D
+    mean = weighted.sum(axis=1)
+    each = weighted.transpose(0, 2, 1) @ sets.D - mean[:, :, None] * mean[:, None, :]
+    return (groups @ each.reshape(len(each), -1)).reshape(-1, *each.shape[1:])
+
+
+def _shares(sets, alpha):
+    """Choice probabilities (O, K) of what was not chosen."""
+    return softmax(_utilities(sets, alpha), axis=1)[:, 1:]
+
+
+def _log_likelihood(data, alpha):
+    """Of each customer (N,)."""
+    return -sum(sets.by_customer @ logsumexp(_utilities(sets, alpha), axis=1) for sets in data)
+
+
+def _utilities(sets, alpha):
+    """Utilities (O, 1 + K) less the chosen one's, which comes first."""
+    gaps = np.einsum("okp,op->ok", sets.D, alpha[sets.customer, sets.part])
+    return np.concatenate([np.zeros((len(gaps), 1)), np.where(sets.available, gaps, -np.inf)], axis=1)
+
+
+def _pooled_mode(sets, sd):
+    """Mode (P,) of a category's coefficients with all customers alike."""
+    chosen = np.zeros((len(sets.D), 1))
+
+    def loss(b):
+        gaps = np.concatenate([chosen, np.where(sets.available, sets.D @ b, -np.inf)], axis=1)
+        share = softmax(gaps, axis=1)[:, 1:]
+        value = logsumexp(gaps, axis=1).sum() + (b @ b) / (2 * sd**2)
+        return value, np.einsum("ok,okp->p", share, sets.D) + b / sd**2
+
+    return minimize(loss, np.zeros(sets.D.shape[2]), jac=True).x
 
 
 def contrasts(choices: CategoryChoices, outside: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -83,16 +245,3 @@ def contrasts(choices: CategoryChoices, outside: bool) -> tuple[np.ndarray, np.n
     D = (x - x[np.arange(n_sets), chosen][:, None])[others].reshape(n_sets, n_slots, n_predictors)
     available = available[others].reshape(n_sets, n_slots)
     return (D, available) if outside else (D[:, :-1], available[:, :-1])
-
-
-def _loss(b, D, available, sd):
-    """Negative log posterior of b (P,) and its gradient."""
-    gaps = _with_chosen(D, available, b)
-    share = softmax(gaps, axis=1)[:, 1:]
-    value = logsumexp(gaps, axis=1).sum() + (b @ b) / (2 * sd**2)
-    return value, np.einsum("ok,okp->p", share, D) + b / sd**2
-
-
-def _with_chosen(D, available, b):
-    """Utilities (O, 1 + K) less the chosen one's, which comes first."""
-    return np.concatenate([np.zeros((len(D), 1)), np.where(available, D @ b, -np.inf)], axis=1)

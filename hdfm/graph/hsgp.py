@@ -271,11 +271,19 @@ def gp_factors(process: TimeGP, lengthscale, z) -> Any:
         omega = process.basis.sqrt_eigenvalues[:, None]
         return pt.dot(process.basis.matrix, _amplitude(process.kernel, omega, lengthscale) * z)
     rho = pt.as_tensor(lengthscale)
+    roots = gp_roots(process, pt.atleast_1d(rho))
+    return pt.dot(roots[0], z) if rho.ndim == 0 else pt.matvec(roots, z.T).T
+
+
+def gp_roots(process: TimeGP, lengthscale) -> Any:
+    """Roots (L, T, m) of the covariances of factors with lengthscales (L,), as in :func:`gp_factors`."""
+    if process.basis is not None:
+        omega = process.basis.sqrt_eigenvalues
+        return process.basis.matrix * _amplitude(process.kernel, omega, lengthscale[:, None])[:, None, :]
     distance = process.times[:, None] - process.times
-    K = covariance(process.kernel, distance, rho[..., None, None]) + JITTER * np.eye(len(distance))
+    K = covariance(process.kernel, distance, lengthscale[:, None, None]) + JITTER * np.eye(len(distance))
     root = pt.linalg.cholesky(K)
-    theta = pt.dot(root, z) if rho.ndim == 0 else pt.einsum("lts,sl->tl", root, z)
-    return theta - theta.mean(axis=0)
+    return root - root.mean(axis=1, keepdims=True)
 
 
 def kriging(

@@ -8,7 +8,7 @@ import pymc as pm
 import xarray as xr
 
 from hdfm.graph.choice import COEFFICIENT, ChoiceSpec, build_choice_model, choice_coords, coefficient_scale
-from hdfm.graph.choice_start import pooled_logit
+from hdfm.graph.choice_start import choice_start
 from hdfm.graph.hsgp import TimeGP, choose_gp
 from hdfm.inference.draws import PosteriorDraws, reported_names
 from hdfm.inference.progress import announce
@@ -29,8 +29,8 @@ def choice_gp(panel: ChoicePanel, spec: ChoiceSpec, gp: str) -> TimeGP | None:
 
 
 def choice_model(panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None) -> pm.Model:
-    """The PyMC model of a panel, started at the logit of all customers alike."""
-    return build_choice_model(panel, spec, gp, pooled_logit(panel, spec.priors, coefficient_scale(panel)))
+    """The PyMC model of a panel, started at the hierarchical logit."""
+    return build_choice_model(panel, spec, gp, choice_start(panel, spec.priors, coefficient_scale(panel)))
 
 
 def sample_choices(

@@ -11,9 +11,11 @@ from hdfm.graph.blocks import (
     Evidence,
     correlation_root,
     evidence_about_means,
+    spread,
     spread_rows,
     sum_rows,
     whitened_normal,
+    whitened_standard_normal,
     zero_sum_waves,
 )
 
@@ -94,6 +96,58 @@ def test_rows(n_groups):
     )
 
 
+def joint_evidence(seed=2, shape=(2, 3)):
+    """Positive definite precisions (2, 3, 3) and shifts (2, 3)."""
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(*shape, shape[-1]))
+    return Evidence(3 * root @ root.transpose(0, 2, 1), 5 * rng.normal(size=shape))
+
+
+def test_jointly_whitened_effects_are_standard_normal():
+    with pm.Model() as model:
+        pm.Deterministic("v", whitened_standard_normal("v_raw", joint_evidence(), shape=(2, 3)))
+    draws = pm.draw(model["v"], 4000, random_seed=0).reshape(4000, 6)
+    assert stats.kstest(draws, "norm").pvalue.min() > 0.001
+    np.testing.assert_allclose(np.corrcoef(draws.T), np.eye(6), atol=0.06)
+    v, logp = values_of_v(model), model.compile_logp()
+    r = np.random.default_rng(0).normal(size=(2, 3))
+    steps = np.eye(6).reshape(6, 2, 3)
+    jacobian = [(v({"v_raw": r + step}) - v({"v_raw": r})).ravel() for step in steps]
+    expected = stats.norm.logpdf(v({"v_raw": r})).sum()
+    assert logp({"v_raw": r}) - np.linalg.slogdet(jacobian)[1] == pytest.approx(expected)
+
+
+def test_joint_coordinates_are_standard_normal_given_the_evidence():
+    precision, shift = evidence = joint_evidence()
+    observed = np.random.default_rng(1).normal(size=(6, 2, 3))
+    with pm.Model() as model:
+        v = whitened_standard_normal("v_raw", evidence, shape=(2, 3))
+        pm.Potential("data", (shift * v).sum() - (v[:, :, None] * precision * v[:, None, :]).sum() / 2)
+    logp = model.compile_logp()
+    values = [float(logp({"v_raw": r})) for r in observed]
+    np.testing.assert_allclose(np.diff(values), np.diff(-0.5 * (observed**2).sum(axis=(1, 2))), atol=1e-9)
+
+
+def test_spreads_are_half_normal():
+    with pm.Model() as model:
+        pm.Deterministic("sd", spread("sd_raw", 0.4, np.array([0.1, 3.0])))
+    draws = pm.draw(model["sd"], 4000, random_seed=0)
+    assert stats.kstest(draws / 0.4, "halfnorm").pvalue.min() > 0.001
+    sd = model.compile_fn(model.replace_rvs_by_values([model["sd"]])[0], inputs=model.value_vars)
+    np.testing.assert_allclose(sd(model.initial_point()), [0.1, 3.0])
+    u = np.array([-9.0, 20.0])
+    np.testing.assert_allclose(sd({"sd_raw": u}), stats.halfnorm(scale=0.4).isf(stats.norm.sf(u)), atol=1e-12)
+
+
+def test_correlations_start_where_they_are_told():
+    start = np.array([[1.0, 0.5, -0.2], [0.5, 1.0, 0.3], [-0.2, 0.3, 1.0]])
+    with pm.Model() as model:
+        root = pm.Deterministic("root", correlation_root("partial", 2.0, start))
+    value = model.compile_fn(model.replace_rvs_by_values([root])[0], inputs=model.value_vars)
+    found = value(model.initial_point())
+    np.testing.assert_allclose(found @ found.T, start, atol=1e-10)
+
+
 @pytest.mark.parametrize("n_periods", [2, 7, 40])
 def test_waves_diagonalise_a_random_walk(n_periods):
     waves, variances = zero_sum_waves(n_periods)
@@ -110,7 +164,7 @@ def test_waves_diagonalise_a_random_walk(n_periods):
 def test_correlations_are_lkj(eta, size):
     """Each correlation of LKJ(eta) is 2 b - 1, b ~ Beta(a, a) with a = eta - 1 + size / 2."""
     with pm.Model() as model:
-        pm.Deterministic("root", correlation_root("partial", eta, size))
+        pm.Deterministic("root", correlation_root("partial", eta, np.eye(size)))
     roots = pm.draw(model["root"], 4000, random_seed=0)
     R = roots @ roots.transpose(0, 2, 1)
     np.testing.assert_allclose(R[:, range(size), range(size)], 1, atol=1e-12)

@@ -6,12 +6,13 @@ import numpy as np
 import pymc as pm
 import pytest
 from pytensor.compile.mode import Mode
+from scipy import stats
 from scipy.special import log_softmax
 
 from hdfm.datasets import simulate_choices
 from hdfm.graph.choice import ChoiceSpec, build_choice_model, coefficient_scale
-from hdfm.graph.choice_start import contrasts, pooled_logit
-from hdfm.graph.hsgp import choose_gp
+from hdfm.graph.choice_start import choice_start, contrasts
+from hdfm.graph.hsgp import JITTER, choose_gp, covariance
 from hdfm.graph.priors import ChoicePriors
 from hdfm.panel.choices import ChoiceRoles, build_choice_panel
 
@@ -35,7 +36,7 @@ def panel_of(customer="customer", covariates=(), **simulation):
 
 def model_of(panel, n=(0, 0, 0), customer_loadings=True, gp="hsgp", priors=PRIORS):
     process = choose_gp(gp, "matern32", panel.time, 0.3, 0.9)
-    start = pooled_logit(panel, priors, coefficient_scale(panel))
+    start = choice_start(panel, priors, coefficient_scale(panel))
     return build_choice_model(panel, ChoiceSpec(*n, customer_loadings, priors), process, start)
 
 
@@ -136,23 +137,40 @@ def test_customers_have_the_prior_of_their_population(priors):
     )
 
 
-def test_pooled_logit_is_a_mode():
-    panel = panel_of(outside_option=True)
-    scale = coefficient_scale(panel)
-    start = pooled_logit(panel, PRIORS, scale)
-    gradient = start.score.sum(axis=0) - start.mean / PRIORS.coefficient_sd**2
-    np.testing.assert_allclose(gradient, 0, atol=1e-3)
-    np.testing.assert_allclose(start.diagonal.sum(axis=0), start.information_by_period.sum(axis=0))
-    shape = (len(panel.customer), len(panel.period), len(scale))
+def test_factors_have_the_covariance_of_their_kernel():
+    """Whitened by the data or not: scores on the kernel's eigenvectors are standard normal."""
+    panel = panel_of()
+    model = model_of(panel, (2, 1, 0), gp="exact")
+    names = ("factor_path", "lengthscale", "category_factor_path", "category_lengthscale")
+    theta, rho, own, own_rho = pm.draw([model[name] for name in names], 200, random_seed=0, mode=PLAIN)
+    paths_ = [*np.concatenate(theta.transpose(0, 2, 1)), *own[:, 0, :, 0], *own[:, 1, :, 0]]
+    lengths = [*rho.ravel(), *own_rho[:, 0], *own_rho[:, 0]]
+    z = np.array([kernel_scores(panel.time, *pair) for pair in zip(paths_, lengths, strict=True)])
+    assert abs(z.mean()) < 0.05
+    assert z.std() == pytest.approx(1, abs=0.04)
 
-    def at(mean):
-        return log_likelihood(panel, np.broadcast_to(mean / scale, shape))
 
-    step = 1e-3
-    for s in range(len(scale)):
-        unit = step * np.eye(len(scale))[s]
-        curvature = (at(start.mean + unit) - 2 * at(start.mean) + at(start.mean - unit)) / step**2
-        assert -curvature == pytest.approx(start.diagonal[:, s].sum(), rel=1e-3)
+def kernel_scores(times, path, lengthscale):
+    """Of a centred path (T,) on the eigenvectors of its covariance (T - 1,)."""
+    K = covariance("matern32", times[:, None] - times, lengthscale) + JITTER * np.eye(len(times))
+    values, vectors = np.linalg.eigh(K - K.mean(axis=0) - K.mean(axis=1)[:, None] + K.mean())
+    return path @ vectors[:, 1:] / np.sqrt(values[1:])
+
+
+@pytest.mark.parametrize("priors", [PRIORS, ChoicePriors.note()], ids=["default", "note"])
+def test_amplitudes_are_half_normal(priors):
+    model = model_of(panel_of(), (2, 0, 0), priors=priors)
+    draws = pm.draw(model["loading_amplitude"], 2000, random_seed=0, mode=PLAIN)
+    scale = priors.amplitude * priors.amplitude_decay ** np.arange(2)
+    assert stats.kstest(draws / scale, "halfnorm").pvalue.min() > 0.001
+    density = model.logp(vars=[model["loading_size_raw"]])
+    logp = model.compile_fn(density, inputs=model.value_vars, on_unused_input="ignore")
+    points = [model.initial_point() for _ in range(2)]
+    points[1]["loading_size_raw"] = points[0]["loading_size_raw"] + 0.5
+    gap = np.diff([logp(point) for point in points])[0]
+    first = np.exp(points[0]["loading_size_raw"]) / np.logaddexp(0, priors.loading_mean)
+    expected = np.diff(stats.halfnorm.logpdf([first, first * np.exp(0.5)], scale=scale), axis=0) + 0.5
+    assert gap == pytest.approx(expected.sum())
 
 
 @pytest.mark.parametrize("outside", [False, True])

@@ -9,7 +9,7 @@ from scipy.special import logsumexp, softmax
 from trips import PRODUCTS, many_trips, panel_of
 
 from hdfm.graph.choice import ChoiceSpec, build_choice_model, coefficient_scale
-from hdfm.graph.choice_start import pooled_logit
+from hdfm.graph.choice_start import choice_start
 from hdfm.graph.hsgp import choose_gp, forecast, kriging
 from hdfm.graph.priors import ChoicePriors
 from hdfm.panel.choice_layout import to_rows
@@ -233,7 +233,7 @@ def test_likelihood_is_that_of_the_graph(trips, outside):
     panel = panel_of(trips, outside_option=outside)
     gp = choose_gp("hsgp", KERNEL, panel.time, 0.3, 0.8)
     spec = ChoiceSpec(L, LC, LI, True, ChoicePriors())
-    start = pooled_logit(panel, spec.priors, coefficient_scale(panel))
+    start = choice_start(panel, spec.priors, coefficient_scale(panel))
     model = build_choice_model(panel, spec, gp, start)
     names = [variable.name for variable in model.deterministics]
     values = {variable.name: variable for variable in model.unobserved_value_vars}
