@@ -223,7 +223,9 @@ class ChoiceAnswers:
         from hdfm.posterior.choice_predict import place_fitted
 
         check_is_fitted(self, "idata_")
-        names = (by,) if isinstance(by, str) else tuple(by or ())
+        if not (by is None or isinstance(by, str) or pd.api.types.is_list_like(by)):
+            raise InvalidArgumentError(f"by takes a name or a list of them; got {by!r}.")
+        names = () if by is None else (by,) if isinstance(by, str) else tuple(by)
         if X is None:
             placed = place_fitted(self.draws_, self.panel_)
             return self.draws_, placed, labels_of_sets(self.panel_, names, placed, None, None)

@@ -560,6 +560,25 @@ def test_interval_probability_out_of_range(fitted, trips, ci_prob):
 
 
 @pytest.mark.parametrize(
+    ("ask", "found"),
+    [
+        (lambda model, X: model.shares(X, by=3), "by takes a name or a list of them; got 3"),
+        (lambda model, X: model.coefficients(by=3), r"by takes names among .*'time'\]; got '3'"),
+        (lambda model, X: model.coefficients(customers=3), "customers takes a list of labels; got 3"),
+        (lambda model, X: model.coefficients(customers="a"), "customers takes a list of labels; got 'a'"),
+        (lambda model, X: model.coefficients(customers=[]), "customers must name fitted ones"),
+        (lambda model, X: model.willingness_to_pay(["price"]), r"predictor takes one name; got \['price'\]"),
+        (lambda model, X: model.sample_prior(X, draws=1), "draws must be a whole number, at least 2; got 1"),
+        (lambda model, X: model.identification(0.5), "prior_draws must be a whole number, at least 2; got"),
+        (lambda model, X: model.loo(), "loo needs at least 25 draws in all chains; there are 10"),
+    ],
+)
+def test_questions_that_make_no_sense(fitted, trips, ask, found):
+    with pytest.raises(InvalidArgumentError, match=found):
+        ask(fitted, trips)
+
+
+@pytest.mark.parametrize(
     "ask",
     [
         lambda model, X: model.predict(X),
@@ -625,19 +644,18 @@ def test_sets_of_one_alternative_are_kept_and_counted(mock_sampling, trips):
 def test_sets_of_one_alternative_carry_no_information(trips):
     """Start, parameters and likelihood are the same with and without them."""
     few = trips[trips["trip"] < 1030]
-    favourite = few[few["chosen"]].groupby("category")["brand"].agg(lambda brand: brand.mode()[0])
-    single = trips[trips["chosen"] & (trips["trip"] >= 1030) & trips["brand"].isin(favourite)]
+    favourite = few[few["chosen"] & (few["category"] == "tea")]["brand"].mode()[0]  # stays the reference
+    single = trips["chosen"] & (trips["trip"] >= 1030) & (trips["category"] == "tea")
+    single = trips[single & (trips["brand"] == favourite)]
     more = pd.concat([few, single])
     assert len(single) > 10
     values = []
     for X in (few, more):
-        model = choice_model(customer=None, customer_covariates=None)
+        model = choice_model(customer=None, customer_covariates=None, features=[])
         graph = model.build_model(X, X["chosen"])
-        evaluate = graph.compile_fn(
-            graph["log_likelihood"],
-            inputs=graph.value_vars,
-            mode=Mode(linker="py", optimizer=None),
-        )
+        (log_likelihood,) = graph.replace_rvs_by_values([graph["log_likelihood"]])
+        plain = Mode(linker="py", optimizer=None)
+        evaluate = graph.compile_fn(log_likelihood, inputs=graph.value_vars, mode=plain)
         values.append(float(evaluate(graph.initial_point())))
     assert values[1] == pytest.approx(values[0], rel=1e-6)
     assert values[0] < -10
@@ -679,6 +697,18 @@ def test_any_index(mock_sampling, fitted, trips, index):
     pd.testing.assert_frame_equal(
         model.shares(X, by="household"), fitted.shares(trips, by="household"), check_exact=True
     )
+
+
+def test_arrays_answer_without_roles(mock_sampling, trips):
+    X, y = trips[["price", "display"]].to_numpy(), trips["chosen"]
+    model = DynamicFactorChoiceModel(**QUICK).fit(X, y)
+    pd.testing.assert_frame_equal(model.shares(X), model.shares())
+    pd.testing.assert_frame_equal(model.shares(X.tolist()), model.shares())
+    assert model.coefficients(by=None).index.tolist() == [
+        ("all", predictor) for predictor in ("intercept", "x0", "x1")
+    ]
+    with pytest.raises(InvalidArgumentError, match=r"by takes roles among .*; got 'display'"):
+        model.shares(X, by="display")
 
 
 def test_unsorted_rows(mock_sampling, fitted, trips):

@@ -41,8 +41,8 @@ CHAINS, DRAWS = 2, 13
 QUICK = {"draws": DRAWS, "tune": 5, "chains": CHAINS, "progressbar": False}
 SPREAD = 0.3  # of draws in the coordinates to sample in: enough for each draw to differ in all that is asked
 SAME = 1e-10  # sums of the same numbers in another order
-# Central differences: their error is of the order of the step squared.
-STEP, DIFFERENCE = 1e-4, 1e-6
+# Central differences err by the step squared and by rounding over the step; ratios of them by more.
+STEP, DIFFERENCE = 1e-5, 1e-5
 INTERVAL = ["mean", "sd", "lower", "upper"]
 
 
@@ -490,6 +490,8 @@ def test_changes_of_all_kinds(outside, market):
         "an array": ({"price": new}, {"price": new}),
         "a list": ({"price": list(new)}, {"price": new}),
         "a series": ({"price": pd.Series(new, market.index)}, {"price": new}),
+        "a series in another order": ({"price": pd.Series(new, market.index)[::-1]}, {"price": new}),
+        "a series of another index": ({"price": pd.Series(new, market.index + 9999)}, {"price": new}),
         "a number": ({"display": 1}, {"display": 1}),
         "two": ({"display": 1, "price": 1.1}, {"display": 1, "price": 1.1 * market["price"]}),
     }
@@ -533,6 +535,7 @@ def test_new_alternative_takes_shares(outside, market):
         (0.9, {}, InvalidArgumentError, "changes must map columns to changes.*got 0.9"),
         ({"pricing": 0.9}, {}, InvalidDataError, "X has no column 'pricing' to change. Its columns are"),
         ({"price": [1.0, 2.0]}, {}, InvalidArgumentError, r"changes\['price'\] has 2 values for \d+ rows"),
+        ({"price": "1"}, {}, InvalidArgumentError, r"changes\['price'\] multiplies the price .*got '1'"),
         ({"price": -1}, {}, InvalidDataError, "price column 'price' has prices that are zero or negative"),
         ({"price": 2}, {"products": "bread"}, InvalidDataError, r"'brand' of X holds no row of \['bread'\]"),
         (pd.DataFrame(), {"products": "alpine"}, InvalidArgumentError, "products= .* frame of changes"),
@@ -541,6 +544,19 @@ def test_new_alternative_takes_shares(outside, market):
 def test_scenarios_that_make_no_sense(model, trips, changes, options, error, found):
     with pytest.raises(error, match=found):
         model.counterfactual(trips, changes, **options)
+
+
+def test_changes_of_labels(model, trips):
+    """Columns of categories take labels that are among them, and others."""
+    X = trips.assign(brand=trips["brand"].astype("category"), household=trips["household"].astype("category"))
+    moved = model.counterfactual(X, {"household": 3})
+    pd.testing.assert_frame_equal(moved, model.counterfactual(trips, {"household": 3}))
+    assert_scenario(model, moved, trips, trips.assign(household=3))
+    renamed = model.counterfactual(X, {"brand": "fresh"}, products="alpine")
+    assert renamed.loc[("milk", "alpine"), "after"] == 0
+    assert renamed.loc[("milk", "fresh"), "after"] > 0
+    out = model.counterfactual(trips, {"in_stock": False}, products="alpine")
+    assert out.loc[("milk", "alpine"), "after"] == pytest.approx(0, abs=SAME)
 
 
 def test_scenarios_need_a_frame(model, trips):

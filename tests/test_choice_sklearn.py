@@ -64,7 +64,7 @@ def none_fails(_):
 @pytest.mark.usefixtures("mock_sampling")
 @pytest.mark.filterwarnings("ignore::hdfm.exceptions.DataWarning")
 @parametrize_with_checks(
-    [DynamicFactorChoiceModel(**QUICK), DynamicFactorChoiceModel(product_intercepts=False, **QUICK)],
+    [DynamicFactorChoiceModel(**QUICK)],
     expected_failed_checks=none_fails,
 )
 def test_scikit_learn_checks(estimator, check):
@@ -144,11 +144,10 @@ def test_pipeline_that_drops_names_says_what_to_do(trips):
     "cv",
     [
         ColumnGroupKFold("household", 2),
-        ColumnGroupKFold("trip", 2),
         RollingOriginSplit("week", 2),
         GroupKFold(2),
     ],
-    ids=["households", "trips", "weeks", "groups"],
+    ids=["households", "weeks", "groups"],
 )
 def test_grid_search_over_factors(mock_sampling, trips, cv):
     search = GridSearchCV(choice_model(), {"n_factors": [0, 1]}, cv=cv, error_score="raise")

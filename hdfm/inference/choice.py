@@ -1,5 +1,6 @@
 """From a panel of choices to labelled posterior draws."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import arviz as az
@@ -16,6 +17,7 @@ from hdfm.inference.settings import SamplingSettings
 from hdfm.panel.choices import ChoicePanel
 
 SHORTEST_STEPS = 1.0
+FIRST_STEP = 0.1
 
 
 def choice_gp(panel: ChoicePanel, spec: ChoiceSpec, gp: str) -> TimeGP | None:
@@ -51,6 +53,7 @@ def sample_choices(
     from hdfm.inference import nuts, quick
 
     model = choice_model(panel, spec, gp)
+    settings = replace(settings, first_step=FIRST_STEP)
     engine = {"map": quick.posterior_mode, "variational": quick.variational}.get(inference)
     if engine is None:
         engine = {"numpyro": nuts.sample_numpyro, "nutpie": nuts.sample_nutpie}[sampler]

@@ -28,6 +28,7 @@ from hdfm.inference.settings import SamplingSettings
 BLOCK = 25
 LEAST_DRAWS = 4
 PROBES = 30
+DIFFERENCE = 1e-4
 JITTER = 1.0
 STATISTICS = ("diverging", "num_steps", "accept_prob", "potential_energy", "energy")
 STATISTIC_NAMES = {"num_steps": "n_steps", "accept_prob": "acceptance_rate", "potential_energy": "lp"}
@@ -59,6 +60,7 @@ def sample_numpyro(model: pm.Model, names: Sequence[str], settings: SamplingSett
         potential_fn=potential,
         target_accept_prob=settings.target_accept,
         inverse_mass_matrix=scale**2,
+        step_size=settings.first_step,
     )
     numbers = [settings.tune, settings.chains, settings.target_accept, settings.seed]
     identity = {"start": np.asarray(start), "scale": np.asarray(scale), "settings": np.asarray(numbers)}
@@ -114,19 +116,20 @@ def flat_potential(model: pm.Model) -> tuple[Callable, jax.Array, Callable]:
 
 def _posterior_scale(potential, q, key):
     """Rough posterior sd (D,) at q: Hutchinson's estimate of the Hessian's diagonal, to the power -1/2."""
-    value, gradient = jax.value_and_grad(potential)(q)
-    if not (jnp.isfinite(value) and jnp.isfinite(gradient).all()):
+    gradient = jax.jit(jax.value_and_grad(potential))
+    value, slope = gradient(q)
+    if not (jnp.isfinite(value) and jnp.isfinite(slope).all()):
         raise HdfmError(
             f"The log density is {-float(value)} where sampling starts, with "
-            f"{int((~jnp.isfinite(gradient)).sum())} gradients that are not finite. Look for extreme units, "
+            f"{int((~jnp.isfinite(slope)).sum())} gradients that are not finite. Look for extreme units, "
             "prices or controls in X and y; model.build_model(X, y).debug() shows the variable."
         )
-
-    def product(key):
-        v = jax.random.rademacher(key, q.shape, dtype=q.dtype)
-        return v * jax.jvp(jax.grad(potential), (q,), (v,))[1]
-
-    diagonal = jax.jit(lambda keys: jax.lax.map(product, keys).mean(axis=0))(jax.random.split(key, PROBES))
+    # Differences of the gradient: compiling second derivatives takes longer than all of these.
+    diagonal = jnp.zeros_like(q)
+    for probe in jax.random.split(key, PROBES):
+        v = jax.random.rademacher(probe, q.shape, dtype=q.dtype)
+        change = gradient(q + DIFFERENCE * v)[1] - gradient(q - DIFFERENCE * v)[1]
+        diagonal += v * change / (2 * DIFFERENCE * PROBES)
     return 1 / jnp.sqrt(jnp.clip(diagonal, 1.0, 1e8))
 
 

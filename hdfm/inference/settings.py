@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SamplingSettings:
-    """Sampling arguments, the same for every sampler; ``draws`` and ``tune`` are per chain."""
+    """Sampling arguments, the same for every sampler; ``draws`` and ``tune`` are per chain.
+
+    ``first_step`` is the step size that NumPyro's adaptation starts from.
+    """
 
     draws: int = 1000
     tune: int = 1000
@@ -15,3 +18,4 @@ class SamplingSettings:
     seed: int = 0
     progressbar: bool = True
     checkpoint: str | os.PathLike | None = None
+    first_step: float = 1.0

@@ -86,6 +86,8 @@ def willingness_to_pay_table(
     price = panel.roles.price
     if price is None:
         raise InvalidArgumentError("Willingness to pay needs a price: name its column with price=.")
+    if not isinstance(predictor, str):
+        raise InvalidArgumentError(f"predictor takes one name; got {predictor!r}.")
     pairs = [
         (category.label, category.coefficient.start + k[0], category.coefficient.start + p[0])
         for category in panel.categories
@@ -137,7 +139,9 @@ def population_paths(draws: ChoiceDraws, which: np.ndarray) -> np.ndarray:
 
 def read_by(by: str | Sequence[str] | None, allowed: Sequence[str]) -> tuple[str, ...]:
     """Roles as a tuple, each among ``allowed``."""
-    names = () if by is None else (by,) if isinstance(by, str) else tuple(by)
+    if by is None:
+        return ()
+    names = tuple(by) if pd.api.types.is_list_like(by) else (str(by),)
     for name in names:
         if name not in allowed:
             raise InvalidArgumentError(f"by takes names among {list(allowed)}; got {name!r}.")
@@ -149,6 +153,8 @@ def _paths(draws, panel, by, customers) -> Iterator[tuple]:
     which = np.arange(draws.alpha.shape[1])
     shape = (draws.n_draws, len(panel.period), len(panel.coefficient))
     if customers is not None:
+        if not pd.api.types.is_list_like(customers):
+            raise InvalidArgumentError(f"customers takes a list of labels; got {customers!r}.")
         which = panel.customer.get_indexer(pd.Index(customers))
         if not len(which) or (which < 0).any():
             unknown = [plain(label) for label, code in zip(customers, which, strict=True) if code < 0]

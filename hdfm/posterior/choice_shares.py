@@ -6,6 +6,7 @@ Array names and axis order: D draws; in a category O choice sets, J slots, K pro
 """
 
 from collections.abc import Iterable, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -121,8 +122,9 @@ def scenario(
 ) -> pd.DataFrame:
     """X with changes to the rows in ``rows`` (n,).
 
-    A number multiplies the price and sets any other column; an array or Series of new values replaces a
-    column, a function is called with it; a frame is the scenario itself.
+    A number multiplies the price and sets any other column; an array of new values replaces a column, a
+    Series does by its index where that is X's; a function is called with the column; a frame is the
+    scenario itself.
 
     Raises
     ------
@@ -141,18 +143,35 @@ def scenario(
     for name, change in changes.items():
         if name not in X.columns:
             raise InvalidDataError(f"X has no column {name!r} to change. Its columns are {list(X.columns)}.")
-        if callable(change):
-            values = change(X[name])
-        elif np.ndim(change) == 0 and name == price:
-            values = X[name] * change
-        else:
-            values = change
+        values = _changed(X[name], change, multiply=name == price)
         if np.ndim(values) and len(values) != len(X):
             raise InvalidArgumentError(
                 f"changes[{name!r}] has {len(values):,} values for {len(X):,} rows of X."
             )
-        changed[name] = X[name].where(~rows, np.asarray(values) if np.ndim(values) else values)
+        changed[name] = _replaced(X[name], rows, values)
     return changed
+
+
+def _changed(column, change, multiply):
+    """What a change makes of a column: values by row, in the order of the column, or one value."""
+    values = change(column) if callable(change) else change
+    if isinstance(values, pd.Series) and column.index.is_unique and set(values.index) == set(column.index):
+        return values.reindex(column.index)
+    if not multiply or callable(change) or np.ndim(values):
+        return values
+    if not isinstance(values, Number):
+        raise InvalidArgumentError(
+            f"changes[{column.name!r}] multiplies the price and must be a number; got {values!r}."
+        )
+    return column * values
+
+
+def _replaced(column, rows, values):
+    """The column with other values in some rows; categories stay such if they still do."""
+    plain = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
+    out = plain.where(~rows, np.asarray(values) if np.ndim(values) else values)
+    kept = plain is not column and out.isin(column.cat.categories).all()
+    return out.astype(column.dtype) if kept else out.infer_objects()
 
 
 def share_draws(
