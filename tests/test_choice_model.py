@@ -1033,7 +1033,7 @@ def test_time_columns(spread_sampling, model, trips, kind):
 
 @pytest.mark.parametrize(
     "kind",
-    ["datetime", "Int64", pytest.param("Period", marks=pytest.mark.xfail(raises=ValueError, strict=True))],
+    ["datetime", "Int64", "Period"],
 )
 def test_posterior_as_netcdf(spread_sampling, trips, tmp_path, kind):
     X = trips.assign(week=TIMES[kind](trips["week"]))
@@ -1113,3 +1113,15 @@ def test_responses_to_one_price_add_up_to_nothing(quick_looks):
     total = (weight * table).groupby(["category", "price_of"]).sum()
     np.testing.assert_allclose(total, 0, atol=1e-6)
     assert (np.abs(weight * table) > 1e-3).any()
+
+
+def test_tables_keep_the_order_of_categorical_periods(spread_sampling, trips):
+    weeks = sorted(trips["week"].unique())
+    names = [f"w{2 * k}" for k in range(4, 4 + len(weeks))]  # w8, w10, ...: another order as text
+    named = trips["week"].map(dict(zip(weeks, names, strict=True)))
+    X = trips.assign(week=pd.Categorical(named, names, ordered=True))
+    model = DynamicFactorChoiceModel(1, **TRIPS, **QUICK).fit(X, X["chosen"])
+    for table in (model.coefficients(), model.elasticities(by="time"), model.shares(X, by="time")):
+        for _, rows in table.groupby(level=[name for name in table.index.names if name != "time"]):
+            found = rows.index.get_level_values("time").astype(str)
+            assert [name for name in names if name in set(found)] == list(dict.fromkeys(found))

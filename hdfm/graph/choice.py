@@ -14,6 +14,8 @@ Coefficients are in units of :func:`coefficient_scale`; deterministics in the un
 in ``_raw`` is a coordinate to sample in.
 """
 
+from typing import Any
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -23,7 +25,7 @@ from hdfm.graph.choice_factors import evidence_by_period, whitened_factors
 from hdfm.graph.choice_start import ChoiceStart, contrasts
 from hdfm.graph.hsgp import TimeGP, gp_factors
 from hdfm.graph.priors import ChoicePriors
-from hdfm.graph.spec import ChoiceSpec
+from hdfm.graph.spec import ChoiceSpec, plain_labels
 from hdfm.panel.choice_layout import CategoryChoices
 from hdfm.panel.choices import ChoicePanel
 
@@ -62,17 +64,17 @@ def build_choice_model(
 
 def choice_coords(panel: ChoicePanel, spec: ChoiceSpec) -> dict[str, list]:
     """Labels of the model's dimensions."""
-    coords = {
+    coords: dict[str, Any] = {
         COEFFICIENT: [f"{category}: {predictor}" for category, predictor in panel.coefficient],
-        "customer": list(panel.customer),
-        "period": list(panel.period),
-        "category": list(panel.category),
+        "customer": panel.customer,
+        "period": panel.period,
+        "category": panel.category,
         "covariate": list(panel.roles.customer_covariates),
         "factor": list(range(1, spec.n_factors + 1)),
         "category_factor": list(range(1, spec.n_category_factors + 1)),
         "individual_factor": list(range(1, spec.n_individual_factors + 1)),
     }
-    return {name: labels for name, labels in coords.items() if labels}
+    return {name: plain_labels(labels) for name, labels in coords.items() if len(labels)}
 
 
 def coefficient_scale(panel: ChoicePanel) -> np.ndarray:
@@ -250,6 +252,8 @@ def category_log_likelihood(choices: CategoryChoices, beta, moving: bool, scale,
     .. math:: \log P(j) = -\log\Big(1 + \sum_{k \ne j} \exp((x_k - x_j)' \beta)\Big)
     """
     D, open_ = contrasts(choices, outside)
+    if not D.shape[2]:
+        return pt.constant(-np.log1p(open_.sum(axis=1)).sum())
     gaps = (pt.constant(D / scale) * beta_of_sets(beta, choices, moving)[:, None, :]).sum(axis=-1)
     closed = pt.constant(np.where(open_, 0.0, NEVER))
     return -pt.softplus(pt.logsumexp(gaps + closed, axis=1)).sum()

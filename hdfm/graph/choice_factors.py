@@ -8,6 +8,7 @@ P predictors of a category; G groups of factors that share lengthscales: 1, or t
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytensor.tensor as pt
 
 from hdfm.graph.blocks import Evidence, whitened_standard_normal
@@ -51,6 +52,9 @@ def evidence_by_period(panel: ChoicePanel, start: ChoiceStart, w, L: int) -> lis
         panel.categories, start.information_by_period, start.score_by_period, strict=True
     ):
         own, (T, P) = w[:, category.coefficient], score.shape
+        if not P:
+            found.append(Evidence(np.zeros((T, L, L)), np.zeros((T, L))))
+            continue
         flat = own.reshape((-1, P * L))
         product = (pt.dot(flat.T, flat) / flat.shape[0]).reshape((P, L, P, L)).transpose(0, 2, 1, 3)
         J = pt.dot(information.reshape(T, -1), product.reshape((P * P, L * L))).reshape((T, L, L))

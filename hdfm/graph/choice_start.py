@@ -200,7 +200,8 @@ def _information(sets, alpha, groups):
     weighted = share[:, :, None] * sets.D
     mean = weighted.sum(axis=1)
     each = weighted.transpose(0, 2, 1) @ sets.D - mean[:, :, None] * mean[:, None, :]
-    return (groups @ each.reshape(len(each), -1)).reshape(-1, *each.shape[1:])
+    P = each.shape[1]
+    return (groups @ each.reshape(len(each), P * P)).reshape(groups.shape[0], P, P)
 
 
 def _shares(sets, alpha):
@@ -221,6 +222,8 @@ def _utilities(sets, alpha):
 
 def _pooled_mode(sets, sd):
     """Mode (P,) of a category's coefficients with all customers alike."""
+    if not sets.D.shape[2]:
+        return np.zeros(0)
     chosen = np.zeros((len(sets.D), 1))
 
     def loss(b):

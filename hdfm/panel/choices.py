@@ -50,7 +50,7 @@ class ChoicePanel:
     coefficient : pandas.MultiIndex
         (category, predictor) of all S coefficients.
     predictor_mean : numpy.ndarray
-        Mean (S,) of each predictor over the available alternatives.
+        Mean (S,) of each predictor over the available alternatives of sets with more than one option.
     predictor_sd : numpy.ndarray
         Standard deviation (S,) about the mean of the choice set; about the category's mean where
         there is an outside option. 1 where that is 0.
@@ -200,10 +200,14 @@ def _predictor_moments(choices, roles):
 
 
 def _moments(x, mask, outside):
+    if not outside:
+        mask = mask & (mask.sum(axis=1, keepdims=True) > 1)
     n = max(int(mask.sum()), 1)
-    mean = x.sum(axis=(0, 1)) / n
+    mean = x.sum(axis=(0, 1), where=mask) / n
     centre = (
-        mean if outside else x.sum(axis=1, keepdims=True) / np.maximum(mask.sum(axis=1, keepdims=True), 1)
+        mean
+        if outside
+        else x.sum(axis=1, keepdims=True, where=mask) / np.maximum(mask.sum(axis=1, keepdims=True), 1)
     )
     return mean, np.sqrt(((x - centre) ** 2).sum(axis=(0, 1), where=mask) / n)
 

@@ -193,6 +193,13 @@ def sorted_periods(column: pd.Series) -> pd.Index:
     return sorted_labels(column if ordered else label_column(column, "time"))
 
 
+def in_time_order(labels: pd.Index, periods: pd.Index) -> pd.Index:
+    """Labels of periods so that they sort in time: an ordered categorical where their values don't."""
+    if periods.is_monotonic_increasing:
+        return labels
+    return pd.CategoricalIndex(labels, categories=periods, ordered=True)
+
+
 def elapsed(periods: pd.Index, fitted: pd.Index, role: str) -> np.ndarray:
     """Time (n,) since the first fitted period: in days for dates, else in units of the column.
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from hdfm.exceptions import InvalidArgumentError
 from hdfm.panel.choices import ChoicePanel
-from hdfm.panel.columns import plain
+from hdfm.panel.columns import in_time_order, plain
 from hdfm.posterior.choice_draws import CATEGORY, CUSTOMER, ChoiceDraws
 from hdfm.posterior.elasticities import summarise
 
@@ -112,7 +112,7 @@ def willingness_to_pay_table(
                 lower = upper = np.full_like(median, np.nan)
             cells = {"category": category} | ({"customer": label} if "customer" in by else {})
             if "time" in by:
-                cells["time"] = panel.period
+                cells["time"] = in_time_order(panel.period, panel.period)
             tables.append(pd.DataFrame(cells | {"median": median, "lower": lower, "upper": upper}))
     table = pd.concat(tables).set_index(["category", *(role for role in BY if role in by)]).sort_index()
     table.attrs |= {
@@ -181,5 +181,5 @@ def _index(panel, with_customer, label, with_time):
     if with_customer:
         levels["customer"] = pd.Index([label] * (S * T))
     if with_time:
-        levels["time"] = panel.period[np.tile(np.arange(T), S)]
+        levels["time"] = in_time_order(panel.period[np.tile(np.arange(T), S)], panel.period)
     return pd.MultiIndex.from_arrays(list(levels.values()), names=list(levels))

@@ -26,7 +26,7 @@ import pandas as pd
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.panel.choice_rows import EncodedChoices
 from hdfm.panel.choices import ChoicePanel
-from hdfm.panel.columns import plain
+from hdfm.panel.columns import in_time_order, plain
 from hdfm.posterior.choice_draws import ChoiceDraws
 from hdfm.posterior.choice_predict import PlacedSets, log_probability_blocks
 from hdfm.posterior.elasticities import summarise
@@ -142,6 +142,8 @@ def set_labels(panel: ChoicePanel, by: Sequence[str], encoded: EncodedChoices | 
         code["time"] = np.where(period < 0, len(panel.period) + encoded.set_period, period)
         labels["customer"] = panel.customer.append(encoded.customer)
         labels["time"] = panel.period.append(encoded.period)
+    if not panel.period.is_monotonic_increasing:
+        labels["time"] = in_time_order(labels["time"], labels["time"])
     return pd.DataFrame({role: labels[role][code[role]] for role in wanted}, index=range(len(choice_set)))
 
 
