@@ -208,6 +208,6 @@ def _table(values: dict[Key, np.ndarray], names: list[str], columns: Sequence[st
     table = summarise(np.stack(list(values.values())), index, ci_prob)[list(columns)]
     if "to" not in names:
         table = table.reorder_levels(["category", "product", *names[1:-1]])
-    table = table.sort_index()
+    table = table.sort_index(level=["category", "product"], sort_remaining=False, kind="stable")
     table.attrs["ci_prob"] = ci_prob
     return table
