@@ -7,6 +7,7 @@ import arviz as az
 import numpy as np
 import pymc as pm
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from hdfm.graph.choice import COEFFICIENT, ChoiceSpec, build_choice_model, choice_coords, coefficient_scale
 from hdfm.graph.choice_start import choice_start
@@ -59,7 +60,9 @@ def sample_choices(
         engine = {"numpyro": nuts.sample_numpyro, "nutpie": nuts.sample_nutpie}[sampler]
     if inference != "map":
         announce(posterior_text(panel, spec, settings), settings.progressbar)
-    draws = engine(model, reported_names(model), settings)
+    # BLAS threads of several chains fight over the cores: Cholesky gradients took 30 times as long.
+    with threadpool_limits(1, user_api="blas"):
+        draws = engine(model, reported_names(model), settings)
     return draws, {name: list(dims) for name, dims in model.named_vars_to_dims.items()}
 
 
