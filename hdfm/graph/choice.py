@@ -252,16 +252,19 @@ def category_log_likelihood(choices: CategoryChoices, beta, moving: bool, scale,
     .. math:: \log P(j) = -\log\Big(1 + \sum_{k \ne j} \exp((x_k - x_j)' \beta)\Big)
     """
     D, open_ = contrasts(choices, outside)
+    several = open_.any(axis=1)  # a set of one option is certain, and its logarithm has no gradient
+    D, open_ = D[several], open_[several]
     if not D.shape[2]:
         return pt.constant(-np.log1p(open_.sum(axis=1)).sum())
-    gaps = (pt.constant(D / scale) * beta_of_sets(beta, choices, moving)[:, None, :]).sum(axis=-1)
+    gaps = (pt.constant(D / scale) * beta_of_sets(beta, choices, moving, several)[:, None, :]).sum(axis=-1)
     closed = pt.constant(np.where(open_, 0.0, NEVER))
     return -pt.softplus(pt.logsumexp(gaps + closed, axis=1)).sum()
 
 
-def beta_of_sets(beta, choices: CategoryChoices, moving: bool):
-    """Rows (O, P) of beta (N or 1, T or 1, P) at the customers and periods of choice sets."""
-    index = choices.customer * beta.shape[1] + (choices.period if moving else 0)
+def beta_of_sets(beta, choices: CategoryChoices, moving: bool, which: np.ndarray):
+    """Rows (o, P) of beta (N or 1, T or 1, P) at the customers and periods of some choice sets."""
+    period = choices.period[which] if moving else 0
+    index = choices.customer[which] * beta.shape[1] + period
     return beta.reshape((-1, choices.x.shape[2]))[index]
 
 

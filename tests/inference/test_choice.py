@@ -1,5 +1,7 @@
 """From a panel of choices to labelled draws."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,3 +56,17 @@ def test_size_of_the_posterior(panel):
     S, N, T = len(panel.coefficient), 6, 5
     many = SamplingSettings(draws=100_000, chains=4)
     assert posterior_size(panel, spec, many) == pytest.approx(8e-9 * 400_000 * (N * S * 3 + S * T), abs=0.01)
+
+
+def test_sets_of_one_alternative_leave_the_gradient_finite():
+    import jax
+
+    from hdfm.inference.choice import choice_model
+    from hdfm.inference.nuts import flat_potential
+
+    frame, _ = simulate_choices(4, 1, 3, alternatives=3, sets_per_customer=4, seed=1)
+    frame = frame[(frame["choice_set"] >= 3) | (frame["chosen"] == 1)]
+    roles = ChoiceRoles(customer="customer", product="product", choice_set="choice_set", price="price")
+    panel = build_choice_panel(frame, frame["chosen"], replace(roles, features=("display",)))
+    potential, start, _ = flat_potential(choice_model(panel, ChoiceSpec(0, 0, 0, True, ChoicePriors()), None))
+    assert np.isfinite(jax.grad(potential)(start)).all()
