@@ -7,11 +7,11 @@ import xarray as xr
 
 R_HAT = 1.01
 R_HAT_OF_MANY = 1.02
-ESS = 400
+ESS_PER_CHAIN = 100
 DIVERGENT_SHARE = 0.001
 OK = "ok"
 COLUMNS = ["n", "r_hat", "ess_bulk", "ess_tail", "divergences", "verdict"]
-R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS = 1.05, 100
+R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS = 1.05, 25
 INVARIANT = ("coefficient_path", "coefficient_mean", "customer_sd", "covariate_effect")
 OF_CUSTOMERS = ("alpha",)
 LEFT_OUT = ("individual_factor_path", "individual_multiplier")
@@ -26,8 +26,8 @@ def diagnostics_table(tree: xr.DataTree) -> pd.DataFrame:
     pandas.DataFrame
         A row per variable, and a last row ``sampler``: ``n`` quantities, ``r_hat`` (largest), ``ess_bulk``
         and ``ess_tail`` (smallest), ``divergences``, ``verdict``. A variable is "ok" with R-hat at most
-        1.01 and both effective sample sizes at least 400 [1]_; the largest R-hat of a vector may reach
-        1.02, since the largest of hundreds passes 1.01 by chance. ``attrs["verdict"]`` sums up.
+        1.01 and both effective sample sizes at least 100 a chain [1]_; the largest R-hat of a vector may
+        reach 1.02, since the largest of hundreds passes 1.01 by chance. ``attrs["verdict"]`` sums up.
 
     References
     ----------
@@ -52,8 +52,8 @@ def choice_diagnostics(tree: xr.DataTree) -> pd.DataFrame:
     -------
     pandas.DataFrame
         As :func:`diagnostics_table`, with a column ``about``: "label-invariant", "customers" (thousands of
-        coefficients: R-hat up to 1.05 and effective sample sizes from 100 are "ok") or "aligned" (loadings
-        averaged over customers). Of a posterior mode or a variational approximation, the last row alone.
+        coefficients: R-hat up to 1.05 and effective sample sizes from 25 a chain are "ok") or "aligned"
+        (loadings averaged over customers). Of a posterior mode or a variational approximation, the last row alone.
     """
     if tree.attrs["inference"] != "nuts":
         table = _with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree)
@@ -90,13 +90,16 @@ def choice_diagnostics(tree: xr.DataTree) -> pd.DataFrame:
     return table
 
 
-def variable_rows(posterior: xr.Dataset, most: float = R_HAT_OF_MANY, least: int = ESS) -> pd.DataFrame:
+def variable_rows(
+    posterior: xr.Dataset, most: float = R_HAT_OF_MANY, per_chain: int = ESS_PER_CHAIN
+) -> pd.DataFrame:
     """Size, worst R-hat and effective sample sizes, and verdict of each variable that varies."""
     posterior = posterior[[name for name, values in posterior.items() if np.ptp(values.to_numpy()) > 0]]
     if not posterior.data_vars:
         return pd.DataFrame(columns=COLUMNS)
     r_hat = az.rhat(posterior) if posterior.sizes["chain"] > 1 else None
     bulk, tail = az.ess(posterior, method="bulk"), az.ess(posterior, method="tail")
+    least = per_chain * posterior.sizes["chain"]
     rows = {}
     for name in posterior.data_vars:
         size = int(posterior[name].size / posterior.sizes["chain"] / posterior.sizes["draw"])
