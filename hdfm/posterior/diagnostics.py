@@ -53,7 +53,8 @@ def choice_diagnostics(tree: xr.DataTree) -> pd.DataFrame:
     pandas.DataFrame
         As :func:`diagnostics_table`, with a column ``about``: "label-invariant", "customers" (thousands of
         coefficients: R-hat up to 1.05 and effective sample sizes from 25 a chain are "ok") or "aligned"
-        (loadings averaged over customers). Of a posterior mode or a variational approximation, the last row alone.
+        (loadings averaged over customers). Of a posterior mode or a variational approximation, the last
+        row alone.
     """
     if tree.attrs["inference"] != "nuts":
         table = _with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree)
