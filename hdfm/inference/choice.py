@@ -54,7 +54,7 @@ def sample_choices(
     from hdfm.inference import nuts, quick
 
     model = choice_model(panel, spec, gp)
-    settings = replace(settings, first_step=FIRST_STEP)
+    settings = replace(settings, first_step=FIRST_STEP, differences=True)
     engine = {"map": quick.posterior_mode, "variational": quick.variational}.get(inference)
     if engine is None:
         engine = {"numpyro": nuts.sample_numpyro, "nutpie": nuts.sample_nutpie}[sampler]

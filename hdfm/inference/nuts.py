@@ -54,7 +54,7 @@ def sample_numpyro(model: pm.Model, names: Sequence[str], settings: SamplingSett
     potential, start, unravel = flat_potential(model)
     key = jax.random.PRNGKey(settings.seed)
     key_scale, key_jitter, key_chains = jax.random.split(key, 3)
-    scale = _posterior_scale(potential, start, key_scale)
+    scale = _posterior_scale(potential, start, key_scale, settings.differences)
     jitter = JITTER * scale * jax.random.uniform(key_jitter, (settings.chains, start.size), minval=-1.0)
     kernel = NUTS(
         potential_fn=potential,
@@ -114,8 +114,11 @@ def flat_potential(model: pm.Model) -> tuple[Callable, jax.Array, Callable]:
     return lambda q: negative_logp(unravel(q)), start, unravel
 
 
-def _posterior_scale(potential, q, key):
-    """Rough posterior sd (D,) at q: Hutchinson's estimate of the Hessian's diagonal, to the power -1/2."""
+def _posterior_scale(potential, q, key, differences):
+    """Rough posterior sd (D,) at q: Hutchinson's estimate of the Hessian's diagonal, to the power -1/2.
+
+    ``differences`` of the gradient in place of second derivatives, which may take long to compile.
+    """
     gradient = jax.jit(jax.value_and_grad(potential))
     value, slope = gradient(q)
     if not (jnp.isfinite(value) and jnp.isfinite(slope).all()):
@@ -124,12 +127,21 @@ def _posterior_scale(potential, q, key):
             f"{int((~jnp.isfinite(slope)).sum())} gradients that are not finite. Look for extreme units, "
             "prices or controls in X and y; model.build_model(X, y).debug() shows the variable."
         )
-    # Differences of the gradient: compiling second derivatives takes longer than all of these.
-    diagonal = jnp.zeros_like(q)
-    for probe in jax.random.split(key, PROBES):
-        v = jax.random.rademacher(probe, q.shape, dtype=q.dtype)
+
+    def product(key):
+        v = jax.random.rademacher(key, q.shape, dtype=q.dtype)
+        return v * jax.jvp(jax.grad(potential), (q,), (v,))[1]
+
+    def difference(key):
+        v = jax.random.rademacher(key, q.shape, dtype=q.dtype)
         change = gradient(q + DIFFERENCE * v)[1] - gradient(q - DIFFERENCE * v)[1]
-        diagonal += v * change / (2 * DIFFERENCE * PROBES)
+        return v * change / (2 * DIFFERENCE)
+
+    keys = jax.random.split(key, PROBES)
+    if differences:
+        diagonal = sum(difference(key) for key in keys) / PROBES
+    else:
+        diagonal = jax.jit(lambda keys: jax.lax.map(product, keys).mean(axis=0))(keys)
     return 1 / jnp.sqrt(jnp.clip(diagonal, 1.0, 1e8))
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 class SamplingSettings:
     """Sampling arguments, the same for every sampler; ``draws`` and ``tune`` are per chain.
 
-    ``first_step`` is the step size that NumPyro's adaptation starts from.
+    ``first_step`` is the step size that NumPyro's adaptation starts from; ``differences`` says whether the
+    curvature at the start is from differences of the gradient, for graphs whose second derivatives take long
+    to compile.
     """
 
     draws: int = 1000
@@ -19,3 +21,4 @@ class SamplingSettings:
     progressbar: bool = True
     checkpoint: str | os.PathLike | None = None
     first_step: float = 1.0
+    differences: bool = False

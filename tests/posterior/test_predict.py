@@ -646,7 +646,13 @@ def test_elasticities_of_products(fitted, fitted_sales):
     np.testing.assert_array_equal(table["units"], by_product["units_sold"].sum()[table.index])
     np.testing.assert_array_equal(table["category"], by_product["category"].first()[table.index])
     assert table["shrinkage"].between(0, 1).all()
-    many, few = table.nlargest(15, "units")["shrinkage"], table.nsmallest(15, "units")["shrinkage"]
+    posterior = fitted.idata_["posterior"]
+    own = posterior["elasticity"].stack(sample=("chain", "draw")).transpose("product", "sample").to_numpy()
+    groups = posterior["elasticity_category"].sel(category=table["category"].to_numpy())
+    about = own - groups.stack(sample=("chain", "draw")).transpose("category", "sample").to_numpy()
+    expected = about.var(axis=1) / np.mean(posterior["elasticity_sd"].to_numpy() ** 2)
+    np.testing.assert_allclose(table["shrinkage"], expected.clip(0, 1))
+    many, few = table.nlargest(15, "units")["sd"], table.nsmallest(15, "units")["sd"]
     assert many.mean() < few.mean()
     counts = fitted.elasticities("category")["n_products"]
     assert counts.to_dict() == table["category"].value_counts().to_dict()
