@@ -1,5 +1,6 @@
 """What a fitted choice model says about prices: elasticities, coefficients, shares, scenarios."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -254,5 +255,6 @@ class ChoiceAnswers:
             raise InvalidDataError(f"product column {self.product!r} of X holds no row of {missing[:5]}.")
         return rows
 
+    @abstractmethod
     def _roles(self) -> ChoiceRoles:
-        raise NotImplementedError
+        """The columns, as given to the constructor."""
