@@ -13,7 +13,7 @@ import numpy as np
 import pytensor.tensor as pt
 from scipy.linalg import solve_triangular
 
-from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.exceptions import InvalidArgumentError
 
 GPS = ("hsgp", "exact")
 MOST_EXACT_PERIODS = 300
@@ -221,7 +221,7 @@ def choose_gp(gp: str, kernel: str, times: np.ndarray, shortest: float, longest:
     gp : {"hsgp", "exact"}
     kernel : {"matern32", "matern52", "sq_exp"}
     times : numpy.ndarray
-        The training periods (T,), as :func:`scale_times` gives them.
+        The training periods (T,), on a scale from 0 to 1.
     shortest, longest : float
         The 5 % and 95 % quantile of the lengthscales' prior, in the unit of ``times``.
     """
@@ -241,14 +241,6 @@ def choose_gp(gp: str, kernel: str, times: np.ndarray, shortest: float, longest:
         )
     reason = f"exact: Cholesky root of T = {T} periods; HSGP would take m = {m}, c = {c:.2f}"
     return TimeGP(gp, kernel, times, None, reason)
-
-
-def scale_times(times: np.ndarray, training: np.ndarray) -> np.ndarray:
-    """Times in units of the training window, whose first period becomes 0 and whose last 1."""
-    first, window = training.min(), np.ptp(training)
-    if window == 0:
-        raise InvalidDataError("Factors of time need at least 2 periods; the data have 1.")
-    return (times - first) / window
 
 
 def gp_factors(process: TimeGP, lengthscale, z) -> Any:
@@ -338,7 +330,7 @@ def forecast(
     lengthscale : numpy.ndarray
         (D,)
     times, new_times : numpy.ndarray
-        (T,) and (F,), both scaled by :func:`scale_times`.
+        (T,) and (F,), on the scale of the training periods.
     factor : numpy.ndarray
         Draws (D, T) at the training times.
 

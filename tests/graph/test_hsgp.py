@@ -7,7 +7,7 @@ import pytensor.tensor as pt
 import pytest
 from scipy import stats
 
-from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.exceptions import InvalidArgumentError
 from hdfm.graph.hsgp import (
     GPS,
     JITTER,
@@ -20,7 +20,6 @@ from hdfm.graph.hsgp import (
     forecast,
     gp_factors,
     kriging,
-    scale_times,
     spectral_density,
 )
 
@@ -229,12 +228,6 @@ def test_forecasts_of_drawn_factors_are_drawn_from_the_process():
     np.testing.assert_allclose(found, expected, atol=6 * expected.max() / np.sqrt(D))
 
 
-def test_times_in_units_of_the_training_window():
-    weeks = np.array([10.0, 12.0, 20.0])
-    np.testing.assert_allclose(scale_times(weeks, weeks), [0, 0.2, 1])
-    np.testing.assert_allclose(scale_times(np.array([5.0, 25.0]), weeks), [-0.5, 1.5])
-
-
 def test_reason_says_the_size():
     assert choose_gp("hsgp", "matern32", TIMES, SHORTEST, LONGEST).reason == (
         "HSGP: m = 64 eigenfunctions, c = 2.37, T = 53 periods"
@@ -253,5 +246,3 @@ def test_errors_name_the_choices():
         basis_size("matern32", 0.5, 0.4, 0.1)
     with pytest.raises(InvalidArgumentError, match=r"at most 300 periods; got 301\. Use gp=\"hsgp\""):
         choose_gp("exact", "matern32", np.linspace(0, 1, MOST_EXACT_PERIODS + 1), SHORTEST, LONGEST)
-    with pytest.raises(InvalidDataError, match="at least 2 periods"):
-        scale_times(np.array([3.0]), np.array([3.0]))
