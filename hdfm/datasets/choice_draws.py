@@ -16,7 +16,7 @@ from hdfm.datasets.choice_truth import ChoiceEffects, ChoiceTruth
 ALPHA_SD = {"price": 0.5, "display": 0.4, "feature": 0.4}
 INTERCEPT_SD = 0.8
 COVARIATE_SD = 0.3
-LOADING_SPREAD = 0.4
+INDIVIDUAL_LOADING_SPREAD = 0.4
 LOADING_DECAY = 0.6
 INDIVIDUAL_SPREAD = 0.3
 LKJ_CONCENTRATION = 2.0
@@ -57,16 +57,16 @@ def draw_truth(
 
     factors = _unit_variance(matern32_paths(rng["global"], (L_global,), T, lengthscale), -1)
     typical = _typical(effects.loading, L_global)
-    loadings, mean_loadings = customer_loadings(rng["global"], N, S, typical, effects.loading_sd)
+    loadings, mean_loadings = customer_loadings(rng["global"], N, S, typical, effects)
 
     shape = (len(categories), L_category)
     category_factors = _unit_variance(matern32_paths(rng["category"], shape, T, lengthscale), -1)
     typical = _typical(effects.category_loading, L_category)
-    category_loadings, mean_category = customer_loadings(rng["category"], N, S, typical, effects.loading_sd)
+    category_loadings, mean_category = customer_loadings(rng["category"], N, S, typical, effects)
 
     individual = matern32_paths(rng["individual"], (N, L_individual), T, lengthscale)
     individual = _unit_variance(individual - individual.mean(axis=0), (0, 2))
-    spread = np.exp(LOADING_SPREAD * rng["individual"].standard_normal((S, L_individual)))
+    spread = np.exp(INDIVIDUAL_LOADING_SPREAD * rng["individual"].standard_normal((S, L_individual)))
     scale = np.exp(INDIVIDUAL_SPREAD * rng["individual"].standard_normal(N))
 
     of = categories.get_indexer(mean.index.get_level_values("category"))
@@ -170,7 +170,7 @@ def softplus_mean(mean: np.ndarray, sd: float) -> np.ndarray:
 
 
 def customer_loadings(
-    rng: Generator, N: int, S: int, typical: np.ndarray, sd: float
+    rng: Generator, N: int, S: int, typical: np.ndarray, effects: ChoiceEffects
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Positive loadings (N, S, L) and their expectation over customers (S, L).
 
@@ -183,10 +183,11 @@ def customer_loadings(
     ----------
     typical : numpy.ndarray
         Loadings (L,) that those of the coefficients scatter about.
-    sd : float
-        :math:`\sigma`, between customers.
+    effects : ChoiceEffects
+        :math:`\sigma` is its ``loading_sd``; the :math:`\mu_{sl}` scatter by ``loading_spread``.
     """
-    mean = softplus_inverse(typical) + LOADING_SPREAD * rng.standard_normal((S, len(typical)))
+    sd = effects.loading_sd
+    mean = softplus_inverse(typical) + effects.loading_spread * rng.standard_normal((S, len(typical)))
     root = lkj_cholesky(rng, S)
     scatter = np.einsum("st,ntl->nsl", root, rng.standard_normal((N, S, len(typical))))
     return softplus(mean + sd * scatter), softplus_mean(mean, sd)

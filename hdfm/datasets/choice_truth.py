@@ -31,6 +31,9 @@ class ChoiceEffects:
     loading_sd : float
         Standard deviation of the loadings between customers, before the softplus. 0: loadings of the
         population.
+    loading_spread : float
+        Standard deviation of the mean loadings on global and category factors between coefficients, before
+        the softplus. Factors with loadings in proportion, at 0, can't be told apart by population paths.
     """
 
     price: float = -2.0
@@ -39,6 +42,7 @@ class ChoiceEffects:
     category_loading: float | Sequence[float] = 0.6
     individual_loading: float | Sequence[float] = 0.4
     loading_sd: float = 0.5
+    loading_spread: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

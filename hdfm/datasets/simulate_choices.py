@@ -278,7 +278,7 @@ def _check_alternatives(alternatives, categories, least):
 def _check_effects(effects, arguments):
     if not np.isfinite(effects.price):
         raise InvalidArgumentError(f"effects.price must be finite; got {effects.price!r}.")
-    for name in ("heterogeneity", "loading_sd"):
+    for name in ("heterogeneity", "loading_sd", "loading_spread"):
         if not 0 <= getattr(effects, name) < np.inf:
             raise InvalidArgumentError(
                 f"effects.{name} must be at least 0 and finite; got {getattr(effects, name)!r}."

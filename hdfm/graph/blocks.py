@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pymc.pytensorf import floatX
 from scipy import stats
 
 SMALLEST_START = 0.02
@@ -69,7 +70,7 @@ def whitened_normal(name: str, mean, sd, evidence: Evidence, *, dims, shape):
         scale * (precision * mean - shift),
         pt.sqrt(inflation),
         dims=dims,
-        initval=np.zeros(shape),
+        initval=floatX(np.zeros(shape)),
     )
     return centre + scale * raw
 
@@ -99,7 +100,7 @@ def whitened_standard_normal(name: str, evidence: Evidence, *, shape, dims=None)
         logp=_whitened_log_density,
         signature="(n),(n,n)->(n)",
         dims=dims,
-        initval=np.zeros(shape),
+        initval=floatX(np.zeros(shape)),
     )
     return _from_whitened(raw, pull, root)
 
@@ -127,7 +128,7 @@ def spread(name: str, scale: float, start: np.ndarray):
     The log of a spread that the data leave near zero has a long tail to the left; u has none.
     """
     first = stats.norm.isf(stats.halfnorm.sf(start, scale=scale))
-    raw = pm.Normal(name, 0, 1, shape=first.shape, initval=first)
+    raw = pm.Normal(name, 0, 1, shape=first.shape, initval=floatX(first))
     return scale * np.sqrt(2) * pt.erfcinv(pt.erfc(raw / np.sqrt(2)) / 2)
 
 
@@ -159,7 +160,8 @@ def correlation_root(name: str, eta: float, start: np.ndarray):
     size = len(start)
     row, column = np.tril_indices(size, -1)
     shape = eta + (size - 2 - column) / 2
-    share = pm.Beta(name, shape, shape, initval=(1 + _partial_correlations(start)[row, column]) / 2)
+    first = (1 + _partial_correlations(start)[row, column]) / 2
+    share = pm.Beta(name, shape, shape, initval=floatX(first))
     partial = pt.zeros((size, size))[row, column].set(2 * share - 1)
     log_left = pt.log1p(-(partial**2))
     before = pt.cumsum(log_left, axis=1) - log_left
@@ -193,7 +195,7 @@ def zero_sum_waves(n_periods: int) -> tuple[np.ndarray, np.ndarray]:
 
 def half_normal(name: str, scale: float, *, start: float):
     """A spread, half-normal, that starts at ``start`` or a little above zero."""
-    return pm.HalfNormal(name, scale, initval=max(float(start), SMALLEST_START))
+    return pm.HalfNormal(name, scale, initval=floatX(max(start, SMALLEST_START)))
 
 
 def spread_rows(table, codes: np.ndarray):

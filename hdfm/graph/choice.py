@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pymc.pytensorf import floatX
 
 from hdfm.graph.blocks import Evidence, correlation_root, spread, whitened_standard_normal
 from hdfm.graph.choice_factors import evidence_by_period, whitened_factors
@@ -99,7 +100,11 @@ def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: Choic
     pm.Deterministic("customer_sd", sd / scale, dims=COEFFICIENT)
     if panel.covariates.shape[1]:
         effect = pm.Normal(
-            "covariate_raw", 0, priors.covariate_sd, dims=(COEFFICIENT, "covariate"), initval=start.effect
+            "covariate_raw",
+            0,
+            priors.covariate_sd,
+            dims=(COEFFICIENT, "covariate"),
+            initval=floatX(start.effect),
         )
         pm.Deterministic("covariate_effect", effect / scale[:, None], dims=(COEFFICIENT, "covariate"))
         expected = expected + pt.dot(pt.constant(panel.covariates), effect.T)
@@ -172,7 +177,7 @@ def individual_tier(panel, spec, gp):
         lam / coefficient_scale(panel)[:, None],
         dims=(COEFFICIENT, "individual_factor"),
     )
-    spread = pm.HalfNormal("individual_sd", priors.individual_sd, initval=0.2)
+    spread = pm.HalfNormal("individual_sd", priors.individual_sd, initval=floatX(0.2))
     a = pt.exp(spread * pm.Normal("multiplier_raw", 0, 1, dims="customer"))
     pm.Deterministic("individual_multiplier", a, dims="customer")
     pm.Deterministic(
@@ -215,7 +220,7 @@ def _amplitude(name, sd, mean, dim, S):
         dist=lambda sd, typical, size: pt.log(pm.HalfNormal.dist(sd, size=size)) + typical,
         logp=lambda raw, sd, typical: pm.logp(pm.HalfNormal.dist(sd), pt.exp(raw - typical)) + raw - typical,
         dims=dim,
-        initval=np.log(np.minimum(START_AMPLITUDE, sd) * START_LOADING),
+        initval=floatX(np.log(np.minimum(START_AMPLITUDE, sd) * START_LOADING)),
     )
     return pm.Deterministic(f"{name}_amplitude", pt.exp(raw - typical), dims=dim)
 
@@ -223,7 +228,7 @@ def _amplitude(name, sd, mean, dim, S):
 def lengthscales(name, priors, dim, size):
     """Lengthscales (L,) on the time scale from 0 to 1, or one where size is None."""
     first, second = priors.lengthscale
-    start = np.full(() if size is None else size, first)
+    start = floatX(np.full(() if size is None else size, first))
     if priors.lengthscale_family == "weibull":
         return pm.Weibull(name, alpha=second, beta=first, dims=dim, initval=start)
     return pm.LogNormal(name, np.log(first), second, dims=dim, initval=start)

@@ -14,6 +14,7 @@ What ends in ``_raw`` is a coordinate to sample in; deterministics are in the un
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pymc.pytensorf import floatX
 
 from hdfm.graph import likelihoods
 from hdfm.graph.blocks import (
@@ -50,11 +51,13 @@ def log_likelihood(panel, spec, start, delta, beta, gamma, kappa):
     """Log-likelihood of the panel, a scalar; registers the scale of its noise."""
     eta = linear_predictor(panel, delta, beta, gamma, kappa)
     if spec.likelihood == "log_normal":
-        sd = pm.HalfNormal("noise_sd", spec.priors.noise_sd, initval=start.scale)
+        sd = pm.HalfNormal("noise_sd", spec.priors.noise_sd, initval=floatX(start.scale))
         return likelihoods.log_normal(panel, eta, sd)
     linear = likelihoods.linear_statistic(panel, delta, beta, gamma, kappa)
     if spec.likelihood == "negative_binomial":
-        overdispersion = pm.HalfNormal("overdispersion", spec.priors.overdispersion, initval=start.scale)
+        overdispersion = pm.HalfNormal(
+            "overdispersion", spec.priors.overdispersion, initval=floatX(start.scale)
+        )
         dispersion = pm.Deterministic("dispersion", overdispersion**-2)
         return likelihoods.negative_binomial(panel, eta, linear, dispersion)
     return (likelihoods.conditional_poisson if spec.conditional else likelihoods.poisson)(panel, eta, linear)
@@ -81,10 +84,16 @@ def product_effects(panel, spec, start, group_mean):
     dims, priors, about = dimension_names(panel), spec.priors, mean_log_units(panel)
     if spec.product_effects == "fixed":
         return pm.Normal(
-            "product_effect", about, priors.level_sd, dims=dims["product"], initval=start.product_effect
+            "product_effect",
+            about,
+            priors.level_sd,
+            dims=dims["product"],
+            initval=floatX(start.product_effect),
         ), None
     sd = half_normal("product_effect_sd", priors.product_effect_sd, start=start.product_effect_sd)
-    level = pm.Normal("group_level", about, priors.level_sd, dims=dims["group"], initval=start.group_level)
+    level = pm.Normal(
+        "group_level", about, priors.level_sd, dims=dims["group"], initval=floatX(start.group_level)
+    )
     mean = level[panel.group]
     if priors.between_price_bias is not None and group_mean is not None:
         slope = between_price_slopes(panel, spec, start, group_mean, sd)
@@ -115,7 +124,7 @@ def between_price_slopes(panel, spec, start, group_mean, product_effect_sd):
     """
     priors, dims, within = spec.priors, dimension_names(panel)["group"], within_group_price(panel)
     bias0 = float(np.mean(start.between_price - start.group_elasticity))
-    bias = pm.Normal("between_price_bias", 0, priors.between_price_bias, initval=bias0)
+    bias = pm.Normal("between_price_bias", 0, priors.between_price_bias, initval=floatX(bias0))
     sd = half_normal("between_price_sd", priors.between_price_sd, start=priors.between_price_sd)
     evidence = Evidence(
         np.bincount(panel.group, within**2) / product_effect_sd**2,
@@ -192,7 +201,7 @@ def tied_to_level(eta, correlation0, deviation, mean, sd):
     .. math:: \beta_i | \delta_i \sim N(\mu_i + \rho \sigma e_i, \sigma \sqrt{1 - \rho^2}), \qquad
         e_i = (\delta_i - E \delta_i) / \sigma_\delta
     """
-    share = pm.Beta("correlation_raw", eta, eta, initval=(1 + np.clip(correlation0, -0.9, 0.9)) / 2)
+    share = pm.Beta("correlation_raw", eta, eta, initval=floatX((1 + np.clip(correlation0, -0.9, 0.9)) / 2))
     rho = pm.Deterministic("correlation", 2 * share - 1)
     return mean + rho * sd * deviation, sd * pt.sqrt(1 - rho**2)
 
@@ -231,7 +240,11 @@ def control_effects(panel, spec, start):
     if not len(panel.controls):
         return None
     kappa = pm.Normal(
-        "control_effect_raw", 0, spec.priors.control_sd, dims="control", initval=start.control_effect
+        "control_effect_raw",
+        0,
+        spec.priors.control_sd,
+        dims="control",
+        initval=floatX(start.control_effect),
     )
     pm.Deterministic("control_effect", kappa / panel.control_sd, dims="control")
     return kappa

@@ -107,11 +107,21 @@ def sample_nutpie(model: pm.Model, names: Sequence[str], settings: SamplingSetti
 
 
 def flat_potential(model: pm.Model) -> tuple[Callable, jax.Array, Callable]:
-    """Negative log density of coordinates (D,), where they start, and the way back to the variables."""
+    """Negative log density of coordinates (D,), where they start, and the way back to the variables.
+
+    In 64 bits, or in 32 with ``pytensor.config.floatX = "float32"``.
+    """
     point = model.initial_point()
     start, unravel = ravel_pytree([jnp.asarray(point[variable.name]) for variable in model.value_vars])
     negative_logp = get_jaxified_logp(model, negative_logp=False)  # PyMC names it the other way round
-    return lambda q: negative_logp(unravel(q)), start, unravel
+    return lambda q: _traced(negative_logp, unravel(q)), start, unravel
+
+
+def _traced(function, *values):
+    """The function of values, without JAX's word on each 64-bit constant that 32 bits are to hold."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Explicitly requested dtype float64", UserWarning)
+        return function(*values)
 
 
 def _posterior_scale(potential, q, key, differences):
@@ -200,7 +210,7 @@ def deterministics(model, names, unravel, q):
     """Variables by name (C, n, ...) at coordinates q (C, n, D), in blocks."""
     found = {variable.name: variable for variable in model.unobserved_value_vars}
     graph = get_jaxified_graph(inputs=model.value_vars, outputs=[found[name] for name in names])
-    evaluate = jax.jit(jax.vmap(lambda flat: graph(*unravel(flat))))
+    evaluate = jax.jit(jax.vmap(lambda flat: _traced(graph, *unravel(flat))))
     C, n, D = q.shape
     flat, out = q.reshape(C * n, D), None
     for first in range(0, C * n, BLOCK):

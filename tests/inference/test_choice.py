@@ -70,3 +70,37 @@ def test_sets_of_one_alternative_leave_the_gradient_finite():
     panel = build_choice_panel(frame, frame["chosen"], replace(roles, features=("display",)))
     potential, start, _ = flat_potential(choice_model(panel, ChoiceSpec(0, 0, 0, True, ChoicePriors()), None))
     assert np.isfinite(jax.grad(potential)(start)).all()
+
+
+@pytest.mark.parametrize("customers", [6, pytest.param(220, marks=pytest.mark.slow)])
+def test_density_and_gradient_in_32_and_64_bits(customers):
+    import jax
+    import pytensor
+
+    frame, _ = simulate_choices(customers, 3, 52, seed=1)
+    roles = ChoiceRoles(
+        customer="customer", category="category", product="product", time="week", choice_set="choice_set"
+    )
+    roles = replace(roles, price="price", features=("display", "feature"))
+    panel = build_choice_panel(frame, frame["chosen"], roles)
+    assert customers < 100 or len(panel.choice_set) >= 10_000
+    value, slope = density_and_gradient(panel)
+    with jax.enable_x64(False), pytensor.config.change_flags(floatX="float32"):
+        value_32, slope_32 = density_and_gradient(panel)
+    assert (slope.dtype, slope_32.dtype) == (np.float64, np.float32)
+    assert value_32 == pytest.approx(value, rel=1e-5)
+    np.testing.assert_allclose(slope_32, slope, atol=1e-5 * abs(slope).max())
+
+
+def density_and_gradient(panel):
+    """At the same point off the start, whatever the precision."""
+    import jax
+
+    from hdfm.inference.choice import choice_model
+    from hdfm.inference.nuts import flat_potential
+
+    spec = ChoiceSpec(1, 0, 0, True, ChoicePriors())
+    potential, start, _ = flat_potential(choice_model(panel, spec, choice_gp(panel, spec, "hsgp")))
+    away = 0.1 * np.random.default_rng(0).standard_normal(start.size)
+    value, slope = jax.jit(jax.value_and_grad(potential))((start + away).astype(start.dtype))
+    return float(value), np.asarray(slope)
