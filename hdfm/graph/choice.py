@@ -21,7 +21,13 @@ import pymc as pm
 import pytensor.tensor as pt
 from pymc.pytensorf import floatX
 
-from hdfm.graph.blocks import Evidence, correlation_root, spread, whitened_standard_normal
+from hdfm.graph.blocks import (
+    Evidence,
+    correlation_root,
+    preconditioned_standard_normal,
+    spread,
+    whitened_standard_normal,
+)
 from hdfm.graph.choice_factors import evidence_by_period, whitened_factors
 from hdfm.graph.choice_start import ChoiceStart, contrasts
 from hdfm.graph.hsgp import TimeGP, gp_factors
@@ -90,7 +96,7 @@ def coefficient_scale(panel: ChoicePanel) -> np.ndarray:
 def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: ChoiceStart):
     r"""alpha (N, S): :math:`\alpha_i = \mu + \Delta z_i + L e_i`, with L the root of Sigma; or mu (1, S).
 
-    The e_i are whitened by each customer's information about them, L' I L.
+    The e_i are about whitened by each customer's information about them, L' I L.
     """
     scale = coefficient_scale(panel)
     expected = _mean_coefficients(priors, start, scale)[None, :]
@@ -110,11 +116,13 @@ def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: Choic
         expected = expected + pt.dot(pt.constant(panel.covariates), effect.T)
     information = pt.constant(start.information)
     pull = pt.constant(start.shift) - pt.matvec(information, expected)
-    e = whitened_standard_normal(
+    first = np.linalg.cholesky(start.covariance)
+    e = preconditioned_standard_normal(
         "alpha_raw",
-        Evidence(root.T @ information @ root, pt.dot(pull, root)),
+        lambda v: pt.dot(pt.matvec(information, pt.dot(v, root.T)), root),
+        pt.dot(pull, root),
+        first.T @ start.information @ first,
         dims=("customer", COEFFICIENT),
-        shape=start.customer.shape,
     )
     alpha = expected + pt.dot(e, root.T)
     pm.Deterministic("alpha", alpha / scale, dims=("customer", COEFFICIENT))

@@ -1,5 +1,7 @@
 """Building blocks against what they claim in closed form."""
 
+from functools import partial
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -11,6 +13,7 @@ from hdfm.graph.blocks import (
     Evidence,
     correlation_root,
     evidence_about_means,
+    preconditioned_standard_normal,
     spread,
     spread_rows,
     sum_rows,
@@ -103,9 +106,22 @@ def joint_evidence(seed=2, shape=(2, 3)):
     return Evidence(3 * root @ root.transpose(0, 2, 1), 5 * rng.normal(size=shape))
 
 
-def test_jointly_whitened_effects_are_standard_normal():
+def whitened(evidence):
+    return whitened_standard_normal("v_raw", evidence, shape=(2, 3))
+
+
+def preconditioned(evidence, now=1.0):
+    """Evidence is ``now`` times what it was at the start."""
+    precision, shift = evidence
+    return preconditioned_standard_normal(
+        "v_raw", lambda v: now * pt.matvec(precision, v), pt.constant(shift), precision, dims=None
+    )
+
+
+@pytest.mark.parametrize("effects", [whitened, preconditioned, partial(preconditioned, now=4.0)])
+def test_jointly_whitened_effects_are_standard_normal(effects):
     with pm.Model() as model:
-        pm.Deterministic("v", whitened_standard_normal("v_raw", joint_evidence(), shape=(2, 3)))
+        pm.Deterministic("v", effects(joint_evidence()))
     draws = pm.draw(model["v"], 4000, random_seed=0).reshape(4000, 6)
     assert stats.kstest(draws, "norm").pvalue.min() > 0.001
     np.testing.assert_allclose(np.corrcoef(draws.T), np.eye(6), atol=0.06)
@@ -117,15 +133,33 @@ def test_jointly_whitened_effects_are_standard_normal():
     assert logp({"v_raw": r}) - np.linalg.slogdet(jacobian)[1] == pytest.approx(expected)
 
 
-def test_joint_coordinates_are_standard_normal_given_the_evidence():
+@pytest.mark.parametrize("effects", [whitened, preconditioned])
+def test_joint_coordinates_are_standard_normal_given_the_evidence(effects):
     precision, shift = evidence = joint_evidence()
     observed = np.random.default_rng(1).normal(size=(6, 2, 3))
     with pm.Model() as model:
-        v = whitened_standard_normal("v_raw", evidence, shape=(2, 3))
+        v = effects(evidence)
         pm.Potential("data", (shift * v).sum() - (v[:, :, None] * precision * v[:, None, :]).sum() / 2)
     logp = model.compile_logp()
     values = [float(logp({"v_raw": r})) for r in observed]
     np.testing.assert_allclose(np.diff(values), np.diff(-0.5 * (observed**2).sum(axis=(1, 2))), atol=1e-9)
+
+
+@pytest.mark.parametrize("now", [0.5, 1.0, 2.0])
+def test_preconditioned_effects_follow_the_evidence(now):
+    precision, shift = joint_evidence()
+    with pm.Model() as model:
+        pm.Deterministic("v", preconditioned((precision, shift), now))
+    centre = values_of_v(model)({"v_raw": np.zeros((2, 3))})
+    expected = np.linalg.solve(np.eye(3) + now * precision, shift[..., None])[..., 0]
+    assert abs(centre - expected).max() < 0.02 * abs(expected).max()
+
+
+def test_effects_without_evidence_are_finite():
+    none = np.zeros((2, 3, 3)), np.zeros((2, 3))
+    with pm.Model() as model:
+        preconditioned(none)
+    assert np.isfinite(model.compile_dlogp()(model.initial_point())).all()
 
 
 def test_spreads_are_half_normal():
