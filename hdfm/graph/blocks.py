@@ -1,6 +1,5 @@
 """Building blocks of hierarchical models in PyTensor."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -123,57 +122,76 @@ def _draw_whitened(pull, root, size):
     return pt.matvec(root.mT, z) - pull
 
 
-def preconditioned_standard_normal(name: str, evidence: Callable, shift, precision: np.ndarray, *, dims):
-    r"""Standard normal effects z (..., n) in coordinates that are about white, cheaply.
+def nearly_whitened_normal(name: str, root, evidence: Evidence, covariance: np.ndarray, *, dims):
+    r"""Effects v_i ~ N(0, Sigma) in coordinates r that are about white given the data, cheaply.
 
-    Other than in :func:`whitened_standard_normal`, the evidence I, h should stay near the I_0 of the start.
-    With the root C C' = 1 + I_0,
+    With evidence I_i, h_i about v_i, the conditional covariance V_i at the Sigma of the start, of root
+    :math:`C_i C_i' = V_i`, and the conditional variance of one effect at other spreads
+    :math:`\sigma_s = \sqrt{\Sigma_{ss}}` about
 
-    .. math:: z = x + C'^{-1} r, \qquad x \approx (1 + I)^{-1} h
+    .. math:: u_{is}(\sigma_s) = 1 / (\sigma_s^{-2} + J_{is}), \qquad u_{is} = V_{iss} \text{ at the start},
 
-    and x by ``CG_STEPS`` steps of conjugate gradients, preconditioned with :math:`(1 + I_0)^{-1}` [1]_: exact
-    for any x, since r moves z by a constant matrix, and without a factorisation in the graph.
+    the coordinates are r in
+
+    .. math::
+
+        v_i = x_i + D_i C_i r_i, \qquad D_{is} = \sqrt{u_{is}(\sigma_s) / V_{iss}}, \qquad
+        x_i \approx (\Sigma^{-1} + I_i)^{-1} h_i
+
+    and x_i comes from ``CG_STEPS`` steps of conjugate gradients, preconditioned with D_i V_i D_i [1]_. That
+    is exact for any x and D, and factorises no matrix for each i, whose gradient costs ten times as much.
 
     Parameters
     ----------
-    evidence : callable
-        Of effects v (..., n), which gives I v.
-    shift : TensorVariable
-        h (..., n).
-    precision : numpy.ndarray
-        I_0 (..., n, n).
+    root : TensorVariable
+        Lower Cholesky root (n, n) of Sigma.
+    evidence : Evidence
+        I (N, n, n), an array, and h (N, n).
+    covariance : numpy.ndarray
+        Sigma at the start (n, n).
 
     Returns
     -------
     TensorVariable
-        z, not registered in the model.
+        v (N, n), not registered in the model.
 
     References
     ----------
     .. [1] Golub and Van Loan (2013), "Matrix Computations", section 11.5.
     """
-    root = np.linalg.cholesky(np.eye(precision.shape[-1]) + precision)
-    inverse = np.linalg.inv(root)
-    scale = inverse.swapaxes(-1, -2)
-    centre = _conjugate_gradients(lambda v: v + evidence(v), shift, scale @ inverse)
+    information, shift = evidence
+    V = np.linalg.inv(np.linalg.inv(covariance) + information)
+    variance = np.diagonal(V, axis1=-2, axis2=-1)
+    about_one = 1 / variance - 1 / np.diag(covariance)
+    prior_variance = (root**2).sum(axis=-1)
+    D = pt.sqrt(prior_variance / (1 + about_one * prior_variance) / variance)
+    inverse = _inverse(root)
+    precision = pt.dot(inverse.T, inverse)
+    centre = _conjugate_gradients(
+        lambda v: pt.dot(v, precision) + pt.matvec(information, v),
+        lambda v: D * pt.matvec(V, D * v),
+        shift,
+    )
+    C = np.linalg.cholesky(V)
     raw = pm.CustomDist(
         name,
         centre,
-        scale,
-        pt.constant(root),
-        dist=_draw_preconditioned,
-        logp=_preconditioned_log_density,
-        signature="(n),(n,n),(n,n)->(n)",
+        D,
+        C,
+        root,
+        dist=_draw_nearly_whitened,
+        logp=_nearly_whitened_log_density,
+        signature="(n),(n),(n,n),(n,n)->(n)",
         dims=dims,
-        initval=floatX(np.zeros(precision.shape[:-1])),
+        initval=floatX(np.zeros(variance.shape)),
     )
-    return centre + pt.matvec(scale, raw)
+    return centre + D * pt.matvec(C, raw)
 
 
-def _conjugate_gradients(apply, right, inverse):
-    """About the x (..., n) with apply(x) = right, from 0, preconditioned by inverse (..., n, n)."""
+def _conjugate_gradients(apply, precondition, right):
+    """About the x (N, n) with apply(x) = right, from 0."""
     x, left = pt.zeros_like(right), right
-    step = pt.matvec(inverse, left)
+    step = precondition(left)
     size = _dot(left, step)
     for k in range(CG_STEPS):
         applied = apply(step)
@@ -181,7 +199,7 @@ def _conjugate_gradients(apply, right, inverse):
         x = x + length * step
         if k + 1 < CG_STEPS:
             left = left - length * applied
-            descent = pt.matvec(inverse, left)
+            descent = precondition(left)
             before, size = size, _dot(left, descent)
             step = descent + size / (before + TINY) * step
     return x
@@ -191,15 +209,19 @@ def _dot(a, b):
     return (a * b).sum(axis=-1, keepdims=True)
 
 
-def _preconditioned_log_density(raw, centre, scale, root):
-    z = centre + pt.matvec(scale, raw)
-    log_volume = pt.log(pt.diagonal(root, axis1=-2, axis2=-1)) + np.log(2 * np.pi) / 2
-    return -(z**2 / 2 + log_volume).sum(axis=-1)
+def _inverse(root):
+    return pt.linalg.solve_triangular(root, pt.eye(root.shape[-1]), lower=True)
 
 
-def _draw_preconditioned(centre, scale, root, size):
+def _nearly_whitened_log_density(raw, centre, D, C, root):
+    z = pt.dot(centre + D * pt.matvec(C, raw), _inverse(root).T)
+    log_volume = pt.log(D) + pt.log(pt.diagonal(C, axis1=-2, axis2=-1)) - pt.log(pt.diagonal(root))
+    return (log_volume - z**2 / 2 - np.log(2 * np.pi) / 2).sum(axis=-1)
+
+
+def _draw_nearly_whitened(centre, D, C, root, size):
     z = pm.Normal.dist(0, 1, shape=centre.shape)
-    return pt.matvec(root.mT, z - centre)
+    return pt.matvec(pt.linalg.inv(C), (pt.dot(z, root.T) - centre) / D)
 
 
 def spread(name: str, scale: float, start: np.ndarray):

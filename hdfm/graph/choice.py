@@ -24,7 +24,7 @@ from pymc.pytensorf import floatX
 from hdfm.graph.blocks import (
     Evidence,
     correlation_root,
-    preconditioned_standard_normal,
+    nearly_whitened_normal,
     spread,
     whitened_standard_normal,
 )
@@ -94,9 +94,9 @@ def coefficient_scale(panel: ChoicePanel) -> np.ndarray:
 
 
 def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: ChoiceStart):
-    r"""alpha (N, S): :math:`\alpha_i = \mu + \Delta z_i + L e_i`, with L the root of Sigma; or mu (1, S).
+    r"""alpha (N, S), :math:`\alpha_i \sim N(\mu + \Delta z_i, \Sigma)`; or mu (1, S).
 
-    The e_i are about whitened by each customer's information about them, L' I L.
+    In coordinates that are about white given what each customer's choices say.
     """
     scale = coefficient_scale(panel)
     expected = _mean_coefficients(priors, start, scale)[None, :]
@@ -116,15 +116,14 @@ def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: Choic
         expected = expected + pt.dot(pt.constant(panel.covariates), effect.T)
     information = pt.constant(start.information)
     pull = pt.constant(start.shift) - pt.matvec(information, expected)
-    first = np.linalg.cholesky(start.covariance)
-    e = preconditioned_standard_normal(
+    apart = nearly_whitened_normal(
         "alpha_raw",
-        lambda v: pt.dot(pt.matvec(information, pt.dot(v, root.T)), root),
-        pt.dot(pull, root),
-        first.T @ start.information @ first,
+        root,
+        Evidence(start.information, pull),
+        start.covariance,
         dims=("customer", COEFFICIENT),
     )
-    alpha = expected + pt.dot(e, root.T)
+    alpha = expected + apart
     pm.Deterministic("alpha", alpha / scale, dims=("customer", COEFFICIENT))
     return alpha
 

@@ -13,7 +13,7 @@ from hdfm.graph.blocks import (
     Evidence,
     correlation_root,
     evidence_about_means,
-    preconditioned_standard_normal,
+    nearly_whitened_normal,
     spread,
     spread_rows,
     sum_rows,
@@ -110,15 +110,12 @@ def whitened(evidence):
     return whitened_standard_normal("v_raw", evidence, shape=(2, 3))
 
 
-def preconditioned(evidence, now=1.0):
-    """Evidence is ``now`` times what it was at the start."""
-    precision, shift = evidence
-    return preconditioned_standard_normal(
-        "v_raw", lambda v: now * pt.matvec(precision, v), pt.constant(shift), precision, dims=None
-    )
+def nearly_whitened(evidence, now=1.0):
+    """Effects that are standard normal now, and of a variance of ``1 / now`` at the start."""
+    return nearly_whitened_normal("v_raw", pt.eye(3), evidence, np.eye(3) / now, dims=None)
 
 
-@pytest.mark.parametrize("effects", [whitened, preconditioned, partial(preconditioned, now=4.0)])
+@pytest.mark.parametrize("effects", [whitened, nearly_whitened, partial(nearly_whitened, now=4.0)])
 def test_jointly_whitened_effects_are_standard_normal(effects):
     with pm.Model() as model:
         pm.Deterministic("v", effects(joint_evidence()))
@@ -133,7 +130,7 @@ def test_jointly_whitened_effects_are_standard_normal(effects):
     assert logp({"v_raw": r}) - np.linalg.slogdet(jacobian)[1] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("effects", [whitened, preconditioned])
+@pytest.mark.parametrize("effects", [whitened, nearly_whitened])
 def test_joint_coordinates_are_standard_normal_given_the_evidence(effects):
     precision, shift = evidence = joint_evidence()
     observed = np.random.default_rng(1).normal(size=(6, 2, 3))
@@ -145,20 +142,36 @@ def test_joint_coordinates_are_standard_normal_given_the_evidence(effects):
     np.testing.assert_allclose(np.diff(values), np.diff(-0.5 * (observed**2).sum(axis=(1, 2))), atol=1e-9)
 
 
-@pytest.mark.parametrize("now", [0.5, 1.0, 2.0])
-def test_preconditioned_effects_follow_the_evidence(now):
+CORRELATED = np.array([[0.6, 0.2, 0.0], [0.2, 0.3, -0.1], [0.0, -0.1, 0.2]])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "off"),
+    [((1, 1, 1), 1e-9), ((1.2, 0.8, 1), 0.2), ((2, 2, 2), 0.5), ((0.5, 0.5, 0.5), 0.5), ((0.01, 1, 2), 0.9)],
+)
+def test_nearly_whitened_coordinates_follow_the_spreads(sizes, off):
+    """Their mean and covariance given the data stay about 0 and 1 while the spreads move."""
     precision, shift = joint_evidence()
+    root = np.linalg.cholesky(CORRELATED * np.outer(sizes, sizes))
     with pm.Model() as model:
-        pm.Deterministic("v", preconditioned((precision, shift), now))
-    centre = values_of_v(model)({"v_raw": np.zeros((2, 3))})
-    expected = np.linalg.solve(np.eye(3) + now * precision, shift[..., None])[..., 0]
-    assert abs(centre - expected).max() < 0.02 * abs(expected).max()
+        evidence = Evidence(precision, pt.constant(shift))
+        v = nearly_whitened_normal("v_raw", pt.constant(root), evidence, CORRELATED, dims=None)
+        pm.Deterministic("v", v)
+    v_of = values_of_v(model)
+    centre = v_of({"v_raw": np.zeros((2, 3))})
+    linear = np.stack([v_of({"v_raw": np.tile(row, (2, 1))}) - centre for row in np.eye(3)], axis=-1)
+    covariance = np.linalg.inv(np.linalg.inv(root @ root.T) + precision)
+    mean = (covariance @ shift[..., None])[..., 0]
+    back = np.linalg.inv(linear)
+    np.testing.assert_allclose((back @ (mean - centre)[..., None])[..., 0], 0, atol=off)
+    np.testing.assert_allclose(
+        np.linalg.eigvalsh(back @ covariance @ back.transpose(0, 2, 1)), 1, atol=off + 1e-9
+    )
 
 
 def test_effects_without_evidence_are_finite():
-    none = np.zeros((2, 3, 3)), np.zeros((2, 3))
     with pm.Model() as model:
-        preconditioned(none)
+        nearly_whitened(Evidence(np.zeros((2, 3, 3)), pt.zeros((2, 3))))
     assert np.isfinite(model.compile_dlogp()(model.initial_point())).all()
 
 
