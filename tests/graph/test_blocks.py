@@ -147,7 +147,7 @@ CORRELATED = np.array([[0.6, 0.2, 0.0], [0.2, 0.3, -0.1], [0.0, -0.1, 0.2]])
 
 @pytest.mark.parametrize(
     ("sizes", "off"),
-    [((1, 1, 1), 1e-9), ((1.2, 0.8, 1), 0.2), ((2, 2, 2), 0.5), ((0.5, 0.5, 0.5), 0.5), ((0.01, 1, 2), 0.9)],
+    [((1, 1, 1), 1e-9), ((1.2, 0.8, 1), 0.2), ((2, 2, 2), 1.0), ((0.5, 0.5, 0.5), 0.5), ((0.01, 1, 2), 1.0)],
 )
 def test_nearly_whitened_coordinates_follow_the_spreads(sizes, off):
     """Their mean and covariance given the data stay about 0 and 1 while the spreads move."""
