@@ -122,70 +122,81 @@ def _draw_whitened(pull, root, size):
     return pt.matvec(root.mT, z) - pull
 
 
-def nearly_whitened_normal(name: str, root, evidence: Evidence, covariance: np.ndarray, *, dims):
-    r"""Effects v_i ~ N(0, Sigma) in coordinates r that are about white given the data, cheaply.
+def nearly_whitened_standard_normal(name: str, root, evidence: Evidence, first_root: np.ndarray, *, dims):
+    r"""Standard normal effects z (N, n) in coordinates r that are about white given the data, cheaply.
 
-    With evidence I_i, h_i about v_i, the conditional covariance V_i at the Sigma of the start, of root
-    :math:`C_i C_i' = V_i`, and the conditional variance of one effect at other spreads
-    :math:`\sigma_s = \sqrt{\Sigma_{ss}}` about
+    The data speak about v_i = L z_i, L a root (n, n) that all i share, with evidence I_i, h_i. At the root
+    of the start, z_i has the conditional covariance V_i = C_i C_i', and at others the precision
+    p_is = 1 + (L' I_i L)_ss of one effect given the rest. With
 
-    .. math:: u_{is}(\sigma_s) = 1 / (\sigma_s^{-2} + J_{is}), \qquad u_{is} = V_{iss} \text{ at the start},
+    .. math:: D_{is}^2 = \frac{1}{V_{iss}} \Big/ \Big(1 + \kappa_{is} (p_{is} - 1)\Big), \qquad
+        \kappa_{is} = \frac{1 / V_{iss} - 1}{p_{is} - 1} \text{ at the start},
 
-    the coordinates are r in
+    which guesses how conditional variances follow L, the coordinates are r in
 
-    .. math::
+    .. math:: z_i = x_i + D_i C_i r_i, \qquad x_i \approx (1 + L' I_i L)^{-1} L' h_i,
 
-        v_i = x_i + D_i C_i r_i, \qquad D_{is} = \sqrt{u_{is}(\sigma_s) / V_{iss}}, \qquad
-        x_i \approx (\Sigma^{-1} + I_i)^{-1} h_i
-
-    and x_i comes from ``CG_STEPS`` steps of conjugate gradients, preconditioned with D_i V_i D_i [1]_. That
-    is exact for any x and D, and factorises no matrix for each i, whose gradient costs ten times as much.
+    x_i by ``CG_STEPS`` steps of conjugate gradients, preconditioned with D_i V_i D_i [1]_. That is exact for
+    any x and D, and factorises no matrix for each i, whose gradient costs ten times as much.
 
     Parameters
     ----------
     root : TensorVariable
-        Lower Cholesky root (n, n) of Sigma.
+        L.
     evidence : Evidence
-        I (N, n, n), an array, and h (N, n).
-    covariance : numpy.ndarray
-        Sigma at the start (n, n).
+        I (N, n, n), an array, and h (N, n), about v.
+    first_root : numpy.ndarray
+        L at the start.
 
     Returns
     -------
     TensorVariable
-        v (N, n), not registered in the model.
+        z, not registered in the model.
 
     References
     ----------
     .. [1] Golub and Van Loan (2013), "Matrix Computations", section 11.5.
     """
     information, shift = evidence
-    V = np.linalg.inv(np.linalg.inv(covariance) + information)
-    variance = np.diagonal(V, axis1=-2, axis2=-1)
-    about_one = 1 / variance - 1 / np.diag(covariance)
-    prior_variance = (root**2).sum(axis=-1)
-    D = pt.sqrt(prior_variance / (1 + about_one * prior_variance) / variance)
-    inverse = _inverse(root)
-    precision = pt.dot(inverse.T, inverse)
+    N, n = information.shape[:2]
+    first = np.eye(n) + first_root.T @ information @ first_root
+    V = np.linalg.inv(first)
+    variance, own = np.diagonal(V, axis1=1, axis2=2), np.diagonal(first, axis1=1, axis2=2) - 1
+    share = np.divide(1 / variance - 1, own, out=np.zeros((N, n)), where=own > TINY)
+    squares = (root[:, None, :] * root[None, :, :]).reshape((n * n, n))
+    D = 1 / pt.sqrt(variance * (1 + share * pt.dot(information.reshape(N, n * n), squares)))
     centre = _conjugate_gradients(
-        lambda v: pt.dot(v, precision) + pt.matvec(information, v),
+        lambda v: v + pt.dot(pt.matvec(information, pt.dot(v, root.T)), root),
         lambda v: D * pt.matvec(V, D * v),
-        shift,
+        pt.dot(shift, root),
     )
-    C = np.linalg.cholesky(V)
     raw = pm.CustomDist(
         name,
         centre,
         D,
-        C,
-        root,
+        np.linalg.cholesky(V),
         dist=_draw_nearly_whitened,
         logp=_nearly_whitened_log_density,
-        signature="(n),(n),(n,n),(n,n)->(n)",
+        signature="(n),(n),(n,n)->(n)",
         dims=dims,
         initval=floatX(np.zeros(variance.shape)),
     )
+    return _from_nearly_whitened(raw, centre, D, np.linalg.cholesky(V))
+
+
+def _from_nearly_whitened(raw, centre, D, C):
     return centre + D * pt.matvec(C, raw)
+
+
+def _nearly_whitened_log_density(raw, centre, D, C):
+    z = _from_nearly_whitened(raw, centre, D, C)
+    log_volume = pt.log(D) + pt.log(pt.diagonal(C, axis1=-2, axis2=-1))
+    return (log_volume - z**2 / 2 - np.log(2 * np.pi) / 2).sum(axis=-1)
+
+
+def _draw_nearly_whitened(centre, D, C, size):
+    z = pm.Normal.dist(0, 1, shape=centre.shape)
+    return pt.matvec(pt.linalg.inv(C), (z - centre) / D)
 
 
 def _conjugate_gradients(apply, precondition, right):
@@ -207,21 +218,6 @@ def _conjugate_gradients(apply, precondition, right):
 
 def _dot(a, b):
     return (a * b).sum(axis=-1, keepdims=True)
-
-
-def _inverse(root):
-    return pt.linalg.solve_triangular(root, pt.eye(root.shape[-1]), lower=True)
-
-
-def _nearly_whitened_log_density(raw, centre, D, C, root):
-    z = pt.dot(centre + D * pt.matvec(C, raw), _inverse(root).T)
-    log_volume = pt.log(D) + pt.log(pt.diagonal(C, axis1=-2, axis2=-1)) - pt.log(pt.diagonal(root))
-    return (log_volume - z**2 / 2 - np.log(2 * np.pi) / 2).sum(axis=-1)
-
-
-def _draw_nearly_whitened(centre, D, C, root, size):
-    z = pm.Normal.dist(0, 1, shape=centre.shape)
-    return pt.matvec(pt.linalg.inv(C), (pt.dot(z, root.T) - centre) / D)
 
 
 def spread(name: str, scale: float, start: np.ndarray):

@@ -24,7 +24,7 @@ from pymc.pytensorf import floatX
 from hdfm.graph.blocks import (
     Evidence,
     correlation_root,
-    nearly_whitened_normal,
+    nearly_whitened_standard_normal,
     spread,
     whitened_standard_normal,
 )
@@ -94,9 +94,9 @@ def coefficient_scale(panel: ChoicePanel) -> np.ndarray:
 
 
 def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: ChoiceStart):
-    r"""alpha (N, S), :math:`\alpha_i \sim N(\mu + \Delta z_i, \Sigma)`; or mu (1, S).
+    r"""alpha (N, S): :math:`\alpha_i = \mu + \Delta z_i + L e_i`, with L the root of Sigma; or mu (1, S).
 
-    In coordinates that are about white given what each customer's choices say.
+    The e_i are about whitened by what each customer's choices say.
     """
     scale = coefficient_scale(panel)
     expected = _mean_coefficients(priors, start, scale)[None, :]
@@ -116,14 +116,14 @@ def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: Choic
         expected = expected + pt.dot(pt.constant(panel.covariates), effect.T)
     information = pt.constant(start.information)
     pull = pt.constant(start.shift) - pt.matvec(information, expected)
-    apart = nearly_whitened_normal(
+    e = nearly_whitened_standard_normal(
         "alpha_raw",
         root,
         Evidence(start.information, pull),
-        start.covariance,
+        np.linalg.cholesky(start.covariance),
         dims=("customer", COEFFICIENT),
     )
-    alpha = expected + apart
+    alpha = expected + pt.dot(e, root.T)
     pm.Deterministic("alpha", alpha / scale, dims=("customer", COEFFICIENT))
     return alpha
 
