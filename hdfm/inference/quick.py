@@ -24,7 +24,7 @@ from hdfm.inference.draws import PosteriorDraws
 from hdfm.inference.settings import SamplingSettings
 
 MODE_OPTIONS = {"maxiter": 2000, "ftol": 1e-13}
-STEPS, STEP_SIZE, FIRST_SD = 4000, 0.02, 0.1
+STEPS, STEP_SIZE, FIRST_SD = 2500, 0.02, 0.1
 
 
 def posterior_mode(model: pm.Model, names: Sequence[str], settings: SamplingSettings) -> PosteriorDraws:
