@@ -11,8 +11,6 @@ from scipy import stats
 SMALLEST_START = 0.02
 LARGEST_START = 0.9
 MOST_COLUMNS = 32
-CG_STEPS = 2
-TINY = 1e-12
 
 
 class Evidence(NamedTuple):
@@ -120,104 +118,6 @@ def _whitened_log_density(raw, pull, root):
 def _draw_whitened(pull, root, size):
     z = pm.Normal.dist(0, 1, shape=pull.shape)
     return pt.matvec(root.mT, z) - pull
-
-
-def nearly_whitened_standard_normal(name: str, root, evidence: Evidence, first_root: np.ndarray, *, dims):
-    r"""Standard normal effects z (N, n) in coordinates r that are about white given the data, cheaply.
-
-    The data speak about v_i = L z_i, L a root (n, n) that all i share, with evidence I_i, h_i. At the root
-    of the start, z_i has the conditional covariance V_i = C_i C_i', and at others the precision
-    p_is = 1 + (L' I_i L)_ss of one effect given the rest. With
-
-    .. math:: D_{is}^2 = \frac{1}{V_{iss}} \Big/ \Big(1 + \kappa_{is} (p_{is} - 1)\Big), \qquad
-        \kappa_{is} = \frac{1 / V_{iss} - 1}{p_{is} - 1} \text{ at the start},
-
-    which guesses how conditional variances follow L, the coordinates are r in
-
-    .. math:: z_i = x_i + D_i C_i r_i, \qquad x_i \approx (1 + L' I_i L)^{-1} L' h_i,
-
-    x_i by ``CG_STEPS`` steps of conjugate gradients, preconditioned with D_i V_i D_i [1]_. That is exact for
-    any x and D, and factorises no matrix for each i, whose gradient costs ten times as much.
-
-    Parameters
-    ----------
-    root : TensorVariable
-        L.
-    evidence : Evidence
-        I (N, n, n), an array, and h (N, n), about v.
-    first_root : numpy.ndarray
-        L at the start.
-
-    Returns
-    -------
-    TensorVariable
-        z, not registered in the model.
-
-    References
-    ----------
-    .. [1] Golub and Van Loan (2013), "Matrix Computations", section 11.5.
-    """
-    information, shift = evidence
-    N, n = information.shape[:2]
-    first = np.eye(n) + first_root.T @ information @ first_root
-    V = np.linalg.inv(first)
-    variance, own = np.diagonal(V, axis1=1, axis2=2), np.diagonal(first, axis1=1, axis2=2) - 1
-    share = np.divide(1 / variance - 1, own, out=np.zeros((N, n)), where=own > TINY)
-    squares = (root[:, None, :] * root[None, :, :]).reshape((n * n, n))
-    D = 1 / pt.sqrt(variance * (1 + share * pt.dot(information.reshape(N, n * n), squares)))
-    centre = _conjugate_gradients(
-        lambda v: v + pt.dot(pt.matvec(information, pt.dot(v, root.T)), root),
-        lambda v: D * pt.matvec(V, D * v),
-        pt.dot(shift, root),
-    )
-    raw = pm.CustomDist(
-        name,
-        centre,
-        D,
-        np.linalg.cholesky(V),
-        dist=_draw_nearly_whitened,
-        logp=_nearly_whitened_log_density,
-        signature="(n),(n),(n,n)->(n)",
-        dims=dims,
-        initval=floatX(np.zeros(variance.shape)),
-    )
-    return _from_nearly_whitened(raw, centre, D, np.linalg.cholesky(V))
-
-
-def _from_nearly_whitened(raw, centre, D, C):
-    return centre + D * pt.matvec(C, raw)
-
-
-def _nearly_whitened_log_density(raw, centre, D, C):
-    z = _from_nearly_whitened(raw, centre, D, C)
-    log_volume = pt.log(D) + pt.log(pt.diagonal(C, axis1=-2, axis2=-1))
-    return (log_volume - z**2 / 2 - np.log(2 * np.pi) / 2).sum(axis=-1)
-
-
-def _draw_nearly_whitened(centre, D, C, size):
-    z = pm.Normal.dist(0, 1, shape=centre.shape)
-    return pt.matvec(pt.linalg.inv(C), (z - centre) / D)
-
-
-def _conjugate_gradients(apply, precondition, right):
-    """About the x (N, n) with apply(x) = right, from 0."""
-    x, left = pt.zeros_like(right), right
-    step = precondition(left)
-    size = _dot(left, step)
-    for k in range(CG_STEPS):
-        applied = apply(step)
-        length = size / (_dot(step, applied) + TINY)
-        x = x + length * step
-        if k + 1 < CG_STEPS:
-            left = left - length * applied
-            descent = precondition(left)
-            before, size = size, _dot(left, descent)
-            step = descent + size / (before + TINY) * step
-    return x
-
-
-def _dot(a, b):
-    return (a * b).sum(axis=-1, keepdims=True)
 
 
 def spread(name: str, scale: float, start: np.ndarray):

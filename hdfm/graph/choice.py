@@ -21,13 +21,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pymc.pytensorf import floatX
 
-from hdfm.graph.blocks import (
-    Evidence,
-    correlation_root,
-    nearly_whitened_standard_normal,
-    spread,
-    whitened_standard_normal,
-)
+from hdfm.graph.blocks import Evidence, correlation_root, spread, whitened_standard_normal
 from hdfm.graph.choice_factors import evidence_by_period, whitened_factors
 from hdfm.graph.choice_start import ChoiceStart, contrasts
 from hdfm.graph.hsgp import TimeGP, gp_factors
@@ -96,7 +90,7 @@ def coefficient_scale(panel: ChoicePanel) -> np.ndarray:
 def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: ChoiceStart):
     r"""alpha (N, S): :math:`\alpha_i = \mu + \Delta z_i + L e_i`, with L the root of Sigma; or mu (1, S).
 
-    The e_i are about whitened by what each customer's choices say.
+    The e_i are whitened by each customer's information about them, L' I L.
     """
     scale = coefficient_scale(panel)
     expected = _mean_coefficients(priors, start, scale)[None, :]
@@ -116,12 +110,11 @@ def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: Choic
         expected = expected + pt.dot(pt.constant(panel.covariates), effect.T)
     information = pt.constant(start.information)
     pull = pt.constant(start.shift) - pt.matvec(information, expected)
-    e = nearly_whitened_standard_normal(
+    e = whitened_standard_normal(
         "alpha_raw",
-        root,
-        Evidence(start.information, pull),
-        np.linalg.cholesky(start.covariance),
+        Evidence(root.T @ information @ root, pt.dot(pull, root)),
         dims=("customer", COEFFICIENT),
+        shape=start.customer.shape,
     )
     alpha = expected + pt.dot(e, root.T)
     pm.Deterministic("alpha", alpha / scale, dims=("customer", COEFFICIENT))

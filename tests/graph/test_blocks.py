@@ -1,7 +1,5 @@
 """Building blocks against what they claim in closed form."""
 
-from functools import partial
-
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -13,7 +11,6 @@ from hdfm.graph.blocks import (
     Evidence,
     correlation_root,
     evidence_about_means,
-    nearly_whitened_standard_normal,
     spread,
     spread_rows,
     sum_rows,
@@ -106,19 +103,9 @@ def joint_evidence(seed=2, shape=(2, 3)):
     return Evidence(3 * root @ root.transpose(0, 2, 1), 5 * rng.normal(size=shape))
 
 
-def whitened(evidence):
-    return whitened_standard_normal("v_raw", evidence, shape=(2, 3))
-
-
-def nearly_whitened(evidence, now=1.0):
-    """Of a root that is 1 now, and ``1 / now`` at the start."""
-    return nearly_whitened_standard_normal("v_raw", pt.eye(3), evidence, np.eye(3) / now, dims=None)
-
-
-@pytest.mark.parametrize("effects", [whitened, nearly_whitened, partial(nearly_whitened, now=4.0)])
-def test_jointly_whitened_effects_are_standard_normal(effects):
+def test_jointly_whitened_effects_are_standard_normal():
     with pm.Model() as model:
-        pm.Deterministic("v", effects(joint_evidence()))
+        pm.Deterministic("v", whitened_standard_normal("v_raw", joint_evidence(), shape=(2, 3)))
     draws = pm.draw(model["v"], 4000, random_seed=0).reshape(4000, 6)
     assert stats.kstest(draws, "norm").pvalue.min() > 0.001
     np.testing.assert_allclose(np.corrcoef(draws.T), np.eye(6), atol=0.06)
@@ -130,50 +117,15 @@ def test_jointly_whitened_effects_are_standard_normal(effects):
     assert logp({"v_raw": r}) - np.linalg.slogdet(jacobian)[1] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("effects", [whitened, nearly_whitened])
-def test_joint_coordinates_are_standard_normal_given_the_evidence(effects):
+def test_joint_coordinates_are_standard_normal_given_the_evidence():
     precision, shift = evidence = joint_evidence()
     observed = np.random.default_rng(1).normal(size=(6, 2, 3))
     with pm.Model() as model:
-        v = effects(evidence)
+        v = whitened_standard_normal("v_raw", evidence, shape=(2, 3))
         pm.Potential("data", (shift * v).sum() - (v[:, :, None] * precision * v[:, None, :]).sum() / 2)
     logp = model.compile_logp()
     values = [float(logp({"v_raw": r})) for r in observed]
     np.testing.assert_allclose(np.diff(values), np.diff(-0.5 * (observed**2).sum(axis=(1, 2))), atol=1e-9)
-
-
-CORRELATED = np.array([[0.6, 0.2, 0.0], [0.2, 0.3, -0.1], [0.0, -0.1, 0.2]])
-
-
-@pytest.mark.parametrize(
-    ("sizes", "off"),
-    [((1, 1, 1), 1e-9), ((1.2, 0.8, 1), 0.4), ((2, 2, 2), 1.0), ((0.5, 0.5, 0.5), 0.6), ((0.01, 1, 2), 1.0)],
-)
-def test_nearly_whitened_coordinates_follow_the_spreads(sizes, off):
-    """Their mean and covariance given the data stay about 0 and 1 while the spreads move."""
-    precision, shift = joint_evidence()
-    root = np.linalg.cholesky(CORRELATED * np.outer(sizes, sizes))
-    with pm.Model() as model:
-        evidence = Evidence(precision, pt.constant(shift))
-        first_root = np.linalg.cholesky(CORRELATED)
-        v = nearly_whitened_standard_normal("v_raw", pt.constant(root), evidence, first_root, dims=None)
-        pm.Deterministic("v", v)
-    v_of = values_of_v(model)
-    centre = v_of({"v_raw": np.zeros((2, 3))})
-    linear = np.stack([v_of({"v_raw": np.tile(row, (2, 1))}) - centre for row in np.eye(3)], axis=-1)
-    covariance = np.linalg.inv(np.eye(3) + root.T @ precision @ root)
-    mean = (covariance @ root.T @ shift[..., None])[..., 0]
-    back = np.linalg.inv(linear)
-    np.testing.assert_allclose((back @ (mean - centre)[..., None])[..., 0], 0, atol=off)
-    np.testing.assert_allclose(
-        np.linalg.eigvalsh(back @ covariance @ back.transpose(0, 2, 1)), 1, atol=off + 1e-9
-    )
-
-
-def test_effects_without_evidence_are_finite():
-    with pm.Model() as model:
-        nearly_whitened(Evidence(np.zeros((2, 3, 3)), pt.zeros((2, 3))))
-    assert np.isfinite(model.compile_dlogp()(model.initial_point())).all()
 
 
 def test_spreads_are_half_normal():
