@@ -63,7 +63,7 @@ def run_elasticity(options: argparse.Namespace) -> None:
         time="week",
         price="price",
         controls=["feature", "display"],
-        **sampling(options, draws=600, tune=500, chains=4),
+        **sampling(options, draws=500, tune=400, chains=4),
         checkpoint=options.output / "checkpoint",
     )
     timed_fit(model, sales, sales["units"])
@@ -93,7 +93,7 @@ def run_choice(options: argparse.Namespace) -> None:
         features=["display", "feature"],
         availability="available",
         loadings="population",
-        **sampling(options, draws=450, tune=250, chains=2),
+        **sampling(options, draws=600, tune=250, chains=2),
         checkpoint=options.output / "choice-checkpoint",
     )
     timed_fit(model, choices, choices["chosen"])
