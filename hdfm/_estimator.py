@@ -6,7 +6,7 @@ import uuid
 from abc import abstractmethod
 from numbers import Integral
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import joblib
 import pandas as pd
@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state, estimator_html_repr
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 
 LARGEST_SEED = 2**31 - 1
+LARGEST_PRIOR = 50_000_000  # predictions
 SAMPLERS = ("numpyro", "nutpie")
 
 
@@ -105,6 +106,16 @@ class BayesianEstimator(BaseEstimator):
     @abstractmethod
     def _summary_text(self) -> str:
         """The sentence above that table."""
+
+
+def check_prior_draws(name: str, draws: Any, rows: int) -> None:
+    """The argument ``name`` is a number of draws whose predictions of some rows can be held."""
+    if not isinstance(draws, Integral) or isinstance(draws, bool) or draws < 2:
+        raise InvalidArgumentError(f"{name} must be a whole number, at least 2; got {draws!r}.")
+    if int(draws) * rows > LARGEST_PRIOR:
+        raise InvalidArgumentError(
+            f"{draws:,} draws of {rows:,} rows are too many to hold; take fewer draws or rows."
+        )
 
 
 def default_ci_prob(ci_prob: float | None) -> float:

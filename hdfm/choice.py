@@ -13,7 +13,7 @@ from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from hdfm._choice_answers import ChoiceAnswers
-from hdfm._estimator import SAMPLERS, BayesianEstimator, default_ci_prob
+from hdfm._estimator import SAMPLERS, BayesianEstimator, check_prior_draws, default_ci_prob
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
 from hdfm.graph.priors import ChoicePriors
 from hdfm.graph.spec import ChoiceSpec
@@ -34,7 +34,6 @@ GPS = ("hsgp", "exact")
 PRICE_TRANSFORMS = ("log", "linear")
 FACTORS = ("n_factors", "n_category_factors", "n_individual_factors")
 FLAGS = ("product_intercepts", "outside_option")
-LEAST_FOR_LOO = 25
 KEPT_OUT = ("draws_", "factors_", "loadings_")
 
 
@@ -345,7 +344,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.posterior.choice_factors import identification_table, values_of
 
         self._check_draws("identification")
-        _check_prior_draws("prior_draws", prior_draws)
+        check_prior_draws("prior_draws", prior_draws, 0)
         prior = draw_prior(self.panel_, self.spec_, self.gp_, prior_draws, self.seed_)
         before = values_of(prior["prior"].to_dataset())
         after = values_of(self.idata_["posterior"].to_dataset())
@@ -360,10 +359,6 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.posterior.loo import loo_from_blocks
 
         self._check_draws("loo")
-        if self.draws_.n_draws < LEAST_FOR_LOO:
-            raise InvalidArgumentError(
-                f"loo needs at least {LEAST_FOR_LOO} draws in all chains; there are {self.draws_.n_draws}."
-            )
         blocks = pointwise_log_likelihood(self.draws_, place_fitted(self.draws_, self.panel_))
         chains = self.idata_["posterior"].sizes["chain"]
         return loo_from_blocks(blocks, len(self.panel_.choice_set), chains)
@@ -395,9 +390,9 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.inference.choice import choice_gp, prior_draws
         from hdfm.posterior.choice_prior import any_choice, with_choices
 
-        _check_prior_draws("draws", draws)
         y = any_choice(X, self._roles()) if y is None else y
         panel, spec, _ = clone(self)._panel(X, y)
+        check_prior_draws("draws", draws, panel.n_rows)
         seed = self._new_seed()
         return with_choices(
             prior_draws(panel, spec, choice_gp(panel, spec, self.gp), draws, seed), panel, seed
@@ -506,11 +501,6 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
 
     def _summary_table(self) -> pd.DataFrame:
         return self.coefficients(by=None)
-
-
-def _check_prior_draws(name: str, value: Any) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 2:
-        raise InvalidArgumentError(f"{name} must be a whole number, at least 2; got {value!r}.")
 
 
 def _parts(panel: ChoicePanel) -> tuple[list[slice], np.ndarray]:

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hdfm._estimator import SAMPLERS, BayesianEstimator, default_ci_prob
+from hdfm._estimator import SAMPLERS, BayesianEstimator, check_prior_draws, default_ci_prob
 from hdfm.exceptions import DataWarning, InvalidArgumentError
 from hdfm.graph.priors import ElasticityPriors
 from hdfm.graph.spec import DemandSpec
@@ -379,6 +379,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
 
         panel, spec = self._panel(X, np.ones(len(X)) if y is None else y)
         rows, _ = panel_rows(panel)
+        check_prior_draws("draws", draws, len(rows.product))
         return prior_draws(panel, spec, rows, draws, self._new_seed())
 
     def __getstate__(self) -> dict[str, Any]:

@@ -875,7 +875,7 @@ def test_prior_draws_without_choice_sets(trips):
 
 
 def test_too_many_prior_draws(trips, monkeypatch):
-    monkeypatch.setattr("hdfm.posterior.choice_prior.LARGEST_PRIOR", 1000)
+    monkeypatch.setattr("hdfm._estimator.LARGEST_PRIOR", 1000)
     model = DynamicFactorChoiceModel(0, **TRIPS, **QUICK)
     with pytest.raises(InvalidArgumentError, match="9 draws of 323 rows are too many to hold; take fewer"):
         model.sample_prior(trips, draws=9)

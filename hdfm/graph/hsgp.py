@@ -82,16 +82,20 @@ def covariance(kernel: str, distance, lengthscale):
     return _kernel(kernel).covariance(abs(distance) / lengthscale)
 
 
-def spectral_density(kernel: str, omega, lengthscale):
-    r"""Spectral density of :func:`covariance` at angular frequencies omega; arrays or tensors.
+def amplitude(kernel: str, omega, lengthscale):
+    r"""Square root of the spectral density of :func:`covariance`; arrays or tensors.
+
+    The density at angular frequencies omega is
 
     .. math::
 
         \text{matern32: } \frac{4 \cdot 3^{3/2} \rho}{(3 + \rho^2 \omega^2)^2}, \quad
         \text{matern52: } \frac{16 \cdot 5^{5/2} \rho}{3 (5 + \rho^2 \omega^2)^3}, \quad
         \text{sq\_exp: } \sqrt{2 \pi} \rho e^{-\rho^2 \omega^2 / 2}
+
+    The gradient of its root stays finite where the density underflows.
     """
-    return _amplitude(kernel, omega, lengthscale) ** 2
+    return lengthscale**0.5 * _kernel(kernel).amplitude((lengthscale * omega) ** 2)
 
 
 def basis_size(kernel: str, half_range: float, shortest: float, longest: float) -> tuple[int, float]:
@@ -261,7 +265,7 @@ def gp_factors(process: TimeGP, lengthscale, z) -> Any:
     """
     if process.basis is not None:
         omega = process.basis.sqrt_eigenvalues[:, None]
-        return pt.dot(process.basis.matrix, _amplitude(process.kernel, omega, lengthscale) * z)
+        return pt.dot(process.basis.matrix, amplitude(process.kernel, omega, lengthscale) * z)
     rho = pt.as_tensor(lengthscale)
     roots = gp_roots(process, pt.atleast_1d(rho))
     return pt.dot(roots[0], z) if rho.ndim == 0 else pt.matvec(roots, z.T).T
@@ -271,7 +275,7 @@ def gp_roots(process: TimeGP, lengthscale) -> Any:
     """Roots (L, T, m) of the covariances of factors with lengthscales (L,), as in :func:`gp_factors`."""
     if process.basis is not None:
         omega = process.basis.sqrt_eigenvalues
-        return process.basis.matrix * _amplitude(process.kernel, omega, lengthscale[:, None])[:, None, :]
+        return process.basis.matrix * amplitude(process.kernel, omega, lengthscale[:, None])[:, None, :]
     distance = process.times[:, None] - process.times
     K = covariance(process.kernel, distance, lengthscale[:, None, None]) + JITTER * np.eye(len(distance))
     root = pt.linalg.cholesky(K)
@@ -346,11 +350,6 @@ def forecast(
         weights, root = kriging(kernel, rho, times, new_times)
         draws[same] = factor[same] @ weights.T + noise[same] @ root.T
     return draws
-
-
-def _amplitude(kernel, omega, lengthscale):
-    """Square root of the spectral density; its gradient stays finite where the density underflows."""
-    return lengthscale**0.5 * _kernel(kernel).amplitude((lengthscale * omega) ** 2)
 
 
 def _kernel(name: str) -> Kernel:

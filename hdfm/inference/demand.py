@@ -8,7 +8,6 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from hdfm.exceptions import InvalidArgumentError
 from hdfm.graph.demand import build_demand_model
 from hdfm.graph.spec import DemandSpec, dimension_names, model_coords
 from hdfm.graph.start import rough_estimates
@@ -17,7 +16,6 @@ from hdfm.inference.settings import SamplingSettings
 from hdfm.panel.sales import SalesPanel, SalesRows
 
 NEVER_SOLD_SHAPE = 0.5
-LARGEST_PRIOR = 50_000_000
 
 
 def demand_model(panel: SalesPanel, spec: DemandSpec) -> pm.Model:
@@ -105,10 +103,6 @@ def prior_draws(panel: SalesPanel, spec: DemandSpec, rows: SalesRows, draws: int
     from hdfm.posterior.demand_draws import demand_draws
     from hdfm.posterior.predict import draw_units, linear_predictor_blocks
 
-    if draws * len(rows.product) > LARGEST_PRIOR:
-        raise InvalidArgumentError(
-            f"{draws:,} draws of {len(rows.product):,} rows are too many to hold; take fewer draws or rows."
-        )
     random_levels = replace(spec, product_effects="random") if spec.conditional else spec
     model = demand_model(panel, random_levels)
     names = reported_names(model)

@@ -8,13 +8,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hdfm.exceptions import InvalidArgumentError
 from hdfm.panel.choice_frame import ChoiceRoles
 from hdfm.panel.choices import ChoicePanel
 from hdfm.posterior.choice_draws import choice_draws
 from hdfm.posterior.choice_predict import log_probability_blocks, place_fitted
-
-LARGEST_PRIOR = 50_000_000
 
 
 def any_choice(X: pd.DataFrame, roles: ChoiceRoles) -> np.ndarray:
@@ -34,11 +31,6 @@ def any_choice(X: pd.DataFrame, roles: ChoiceRoles) -> np.ndarray:
 def with_choices(tree: xr.DataTree, panel: ChoicePanel, seed: int) -> xr.DataTree:
     """A tree of ``prior`` draws with ``prior_predictive``: ``chosen`` (1, D, n), 0 or 1."""
     draws = choice_draws(tree["prior"].to_dataset(), panel)
-    if draws.n_draws * panel.n_rows > LARGEST_PRIOR:
-        raise InvalidArgumentError(
-            f"{draws.n_draws:,} draws of {panel.n_rows:,} rows are too many to hold; take fewer "
-            "draws or rows."
-        )
     chosen = np.zeros((1, draws.n_draws, panel.n_rows), dtype=np.int8)
     rng = np.random.default_rng([seed, 5])
     for sets in place_fitted(draws, panel):

@@ -8,7 +8,10 @@ import numpy as np
 import xarray as xr
 from arviz_stats.utils import ELPDData
 
+from hdfm.exceptions import InvalidArgumentError
+
 GOOD_K = 0.7
+LEAST_DRAWS = 25  # fewer leave no tail to smooth
 
 
 def loo_from_blocks(blocks: Iterable[tuple[slice | np.ndarray, np.ndarray]], n: int, chains: int) -> ELPDData:
@@ -24,10 +27,19 @@ def loo_from_blocks(blocks: Iterable[tuple[slice | np.ndarray, np.ndarray]], n: 
     -------
     ELPDData
         ``warning`` is True, and its repr says how many, where k of an observation is above 0.7.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Where there are fewer than 25 draws.
     """
     elpd, lppd, k = np.empty(n), np.empty(n), np.zeros(n)
     for piece, values in blocks:
         S = values.shape[1]
+        if S < LEAST_DRAWS:
+            raise InvalidArgumentError(
+                f"loo needs at least {LEAST_DRAWS} draws in all chains; there are {S}."
+            )
         lppd[piece] = np.logaddexp.reduce(values, axis=1) - np.log(S)
         elpd[piece] = lppd[piece]
         varies = np.arange(n)[piece][np.ptp(values, axis=1) > 0]

@@ -13,6 +13,7 @@ from hdfm.graph.hsgp import (
     JITTER,
     KERNELS,
     MOST_EXACT_PERIODS,
+    amplitude,
     basis_size,
     choose_gp,
     covariance,
@@ -20,7 +21,6 @@ from hdfm.graph.hsgp import (
     forecast,
     gp_factors,
     kriging,
-    spectral_density,
 )
 
 PYMC = {"matern32": pm.gp.cov.Matern32, "matern52": pm.gp.cov.Matern52, "sq_exp": pm.gp.cov.ExpQuad}
@@ -49,8 +49,7 @@ def largest_error(kernel, times, m, c, lengthscales):
     phi, omega = eigenfunctions(times, m, c * np.ptp(times) / 2)
     H = centring(len(times))
     errors = [
-        (phi * spectral_density(kernel, omega, rho)) @ phi.T - dense(kernel, times, rho)
-        for rho in lengthscales
+        (phi * amplitude(kernel, omega, rho) ** 2) @ phi.T - dense(kernel, times, rho) for rho in lengthscales
     ]
     return max(np.abs(error).max() for raw in errors for error in (raw, H @ raw @ H))
 
@@ -68,14 +67,14 @@ def test_covariance_and_spectral_density_are_those_of_pymc(kernel):
     theirs = PYMC[kernel](1, ls=0.2)
     np.testing.assert_allclose(dense(kernel, TIMES, 0.2), theirs(TIMES[:, None]).eval(), atol=1e-7)
     np.testing.assert_allclose(
-        spectral_density(kernel, omega, 0.2), theirs.power_spectral_density(omega[:, None]).eval()
+        amplitude(kernel, omega, 0.2) ** 2, theirs.power_spectral_density(omega[:, None]).eval()
     )
 
 
 @all_kernels
 def test_arrays_and_tensors_agree(kernel):
     x, rho = np.array([[-0.5], [0.0], [2.0]]), np.array([0.1, 0.7])
-    for function in (covariance, spectral_density):
+    for function in (covariance, amplitude):
         np.testing.assert_allclose(function(kernel, x, pt.constant(rho)).eval(), function(kernel, x, rho))
 
 
@@ -89,9 +88,7 @@ def test_eigenfunctions_are_those_of_pymc(times):
     ours, omega = eigenfunctions(times, m, process.basis.boundary)
     np.testing.assert_allclose(ours, theirs, atol=ROUNDING)
     np.testing.assert_allclose(process.basis.matrix, theirs - theirs.mean(axis=0), atol=ROUNDING)
-    np.testing.assert_allclose(
-        np.sqrt(spectral_density("matern32", omega, 0.2)), sqrt_density.eval(), atol=ROUNDING
-    )
+    np.testing.assert_allclose(amplitude("matern32", omega, 0.2), sqrt_density.eval(), atol=ROUNDING)
 
 
 @all_kernels
