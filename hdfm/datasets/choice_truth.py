@@ -109,13 +109,18 @@ class ChoiceTruth:
             * xr.dot(self.individual_loadings.sel(own), self.individual_factors, dim="factor")
         ).transpose("customer", "predictor", "period")
 
-    def variance_shares(self) -> pd.Series:
+    def variance_shares(self, static: bool = False) -> pd.Series:
         r"""Share of each factor in the variance over time that the factors give to coefficients.
 
         .. math:: \sum_{is} \operatorname{Var}_t(w_{isl} \, \theta_l(t)),
 
         divided by its sum over the factors of all tiers; for an individual factor
         :math:`\lambda_{sl} a_i \phi_{il}(t)` takes the place of the product.
+
+        Parameters
+        ----------
+        static : bool
+            Count the variance of alpha between customers with the divisor.
 
         Returns
         -------
@@ -135,4 +140,5 @@ class ChoiceTruth:
         }
         series = {tier: pd.Series(v.to_numpy(), dtype="float64") for tier, v in variances.items()}
         shares = pd.concat(series, names=["tier", "factor"]).rename("share")
-        return shares / (shares.sum() or 1.0)
+        between = (self.alpha.var("customer").sum() * self.alpha.sizes["customer"]).item() if static else 0.0
+        return shares / (shares.sum() + between or 1.0)

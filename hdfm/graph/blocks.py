@@ -75,7 +75,7 @@ def whitened_normal(name: str, mean, sd, evidence: Evidence, *, dims, shape):
     return centre + scale * raw
 
 
-def whitened_standard_normal(name: str, evidence: Evidence, *, shape, dims=None):
+def whitened_standard_normal(name: str, evidence: Evidence, *, shape, dims=None, start=None):
     r"""Standard normal effects z (..., n) in coordinates that are whitened jointly given the data.
 
     With evidence I (..., n, n), h (..., n) about z, and the Cholesky root C C' = 1 + I,
@@ -87,9 +87,12 @@ def whitened_standard_normal(name: str, evidence: Evidence, *, shape, dims=None)
     Returns
     -------
     TensorVariable
-        z, not registered in the model, which starts at its conditional mean.
+        z, not registered in the model, which starts at ``start``, or else at its conditional mean.
     """
     precision, shift = evidence
+    first: dict[str, Any] = {"initval": floatX(np.zeros(shape))}
+    if start is not None:
+        first = {"support_point": lambda rv, size, pull, root: pt.matvec(root.mT, floatX(start)) - pull}
     root = pt.linalg.cholesky(pt.eye(shape[-1]) + precision)
     pull = pt.linalg.solve_triangular(root, shift, lower=True, b_ndim=1)
     raw = pm.CustomDist(
@@ -100,7 +103,7 @@ def whitened_standard_normal(name: str, evidence: Evidence, *, shape, dims=None)
         logp=_whitened_log_density,
         signature="(n),(n,n)->(n)",
         dims=dims,
-        initval=floatX(np.zeros(shape)),
+        **first,
     )
     return _from_whitened(raw, pull, root)
 

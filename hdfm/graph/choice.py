@@ -22,7 +22,7 @@ import pytensor.tensor as pt
 from pymc.pytensorf import floatX
 
 from hdfm.graph.blocks import Evidence, correlation_root, spread, whitened_standard_normal
-from hdfm.graph.choice_factors import evidence_by_period, whitened_factors
+from hdfm.graph.choice_factors import evidence_by_period, first_coordinates, whitened_factors
 from hdfm.graph.choice_start import ChoiceStart, contrasts
 from hdfm.graph.hsgp import TimeGP, gp_factors
 from hdfm.graph.priors import ChoicePriors
@@ -41,9 +41,10 @@ def build_choice_model(
     """The model of a panel; its likelihood is the potential ``log_likelihood``."""
     with pm.Model(coords=choice_coords(panel, spec)) as model:
         alpha = customer_coefficients(panel, spec.priors, start)
+        first = first_coordinates(spec, gp, start)
         tiers = [
-            global_tier(panel, spec, gp, start),
-            category_tier(panel, spec, gp, start),
+            global_tier(panel, spec, gp, start, first),
+            category_tier(panel, spec, gp, start, first),
             individual_tier(panel, spec, gp),
         ]
         moving = [tier for tier in tiers if tier is not None]
@@ -132,7 +133,7 @@ def _mean_coefficients(priors, start, scale):
     return mean
 
 
-def global_tier(panel, spec, gp, start):
+def global_tier(panel, spec, gp, start, first):
     """Loadings (N or 1, S, L) and factors (T, L) that all categories share."""
     L = spec.n_factors
     if not L:
@@ -141,12 +142,12 @@ def global_tier(panel, spec, gp, start):
     w = loadings(panel, spec, "loading", "factor", L)
     apart = evidence_by_period(panel, start, w, L)
     together = Evidence(*(sum(parts) for parts in zip(*apart, strict=True)))
-    theta = whitened_factors("factor_raw", gp, rho, [together], L)[0]
+    theta = whitened_factors("factor_raw", gp, rho, [together], L, first[0][None])[0]
     pm.Deterministic("factor_path", theta, dims=("period", "factor"))
     return lambda part: pt.dot(w[:, part], theta.T).transpose(0, 2, 1)
 
 
-def category_tier(panel, spec, gp, start):
+def category_tier(panel, spec, gp, start, first):
     """Loadings (N or 1, S, L), and factors (C, T, L) of each category alone."""
     L = spec.n_category_factors
     if not L:
@@ -154,7 +155,7 @@ def category_tier(panel, spec, gp, start):
     rho = lengthscales("category_lengthscale", spec.priors, "category_factor", L)
     w = loadings(panel, spec, "category_loading", "category_factor", L)
     about = evidence_by_period(panel, start, w, L)
-    theta = whitened_factors("category_factor_raw", gp, rho, about, L)
+    theta = whitened_factors("category_factor_raw", gp, rho, about, L, first[1])
     pm.Deterministic("category_factor_path", theta, dims=("category", "period", "category_factor"))
     number = {category.coefficient.start: c for c, category in enumerate(panel.categories)}
     return lambda part: pt.dot(w[:, part], theta[number[part.start]].T).transpose(0, 2, 1)

@@ -10,18 +10,79 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytensor.tensor as pt
+from scipy.sparse import csr_array, vstack
 
 from hdfm.graph.blocks import Evidence, whitened_standard_normal
 from hdfm.graph.choice_start import ChoiceStart
 from hdfm.graph.hsgp import TimeGP, gp_roots
+from hdfm.graph.spec import ChoiceSpec
 from hdfm.panel.choices import ChoicePanel
 
 
-def whitened_factors(name: str, gp: TimeGP, lengthscale, groups: Sequence[Evidence], L: int):
-    """theta (G, T, L), zero-sum over periods, given evidence about each group by period."""
+def first_coordinates(
+    spec: ChoiceSpec, gp: TimeGP | None, start: ChoiceStart
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Where the common factors (L, m), and those of each category (C, L, m), start; None without any.
+
+    A category's are apart from the common ones.
+    """
+    if gp is None:
+        return None
+    B = gp_roots(gp, np.array([spec.priors.lengthscale[0]]))[0]
+    if spec.customer_loadings:
+        scores = list(start.customer_score)
+    else:
+        scores = [csr_array(score.T) for score in start.score_by_period]
+    common = moving_together(vstack(scores), B, spec.n_factors)
+    of_category = [moving_together(score, B, spec.n_category_factors, B @ common.T) for score in scores]
+    return common, np.stack(of_category)
+
+
+def moving_together(score: csr_array, B: np.ndarray, L: int, known: np.ndarray | None = None) -> np.ndarray:
+    r"""Coordinates (L, m) of smooth paths along which coefficients with scores (R, T) seem to move.
+
+    With loadings w of variance :math:`\tau^2` on a path theta, the log-likelihood rises by about
+
+    .. math:: \frac{\tau^2}{2} \theta' M \theta, \qquad
+        M_{tt'} = \sum_r g_{rt} g_{rt'} \ (t \ne t'), \quad M_{tt} = 0
+
+    since the square of a score holds as much noise as it has information, and scores of different periods
+    share none. Paths are eigenvectors of M under the prior of covariance B B', of variance 1, each with the
+    sign under which more loadings are positive. Individual habits that drift count as much as common
+    movements, which alone would start the sampler in a lesser mode.
+
+    Parameters
+    ----------
+    known : numpy.ndarray, optional
+        Paths (T, K) to stay apart from.
+    """
+    M = (score.T @ score).toarray()
+    np.fill_diagonal(M, 0)
+    if known is not None and known.shape[1]:
+        basis = np.linalg.qr(known)[0]
+        apart = np.eye(len(B)) - basis @ basis.T
+        M = apart @ M @ apart
+    found = np.zeros((L, B.shape[1]))
+    vectors = np.linalg.eigh(B.T @ M @ B)[1].T[::-1]
+    for place, z in zip(found, vectors[: len(B) - 1], strict=False):
+        path = B @ z
+        gain = score @ path
+        sign = 1 if (gain.clip(0) ** 2).sum() >= (gain.clip(max=0) ** 2).sum() else -1
+        place[:] = sign * z / path.std()
+    return found
+
+
+def whitened_factors(
+    name: str, gp: TimeGP, lengthscale, groups: Sequence[Evidence], L: int, start: np.ndarray
+):
+    """theta (G, T, L), zero-sum over periods, given evidence about each group by period.
+
+    ``start`` (G, L, m) are coordinates along the GP's roots.
+    """
     B = gp_roots(gp, lengthscale)
     G, m = len(groups), gp.size
-    z = whitened_standard_normal(name, evidence_about_coordinates(gp, B, groups, L), shape=(G, L * m))
+    evidence = evidence_about_coordinates(gp, B, groups, L)
+    z = whitened_standard_normal(name, evidence, shape=(G, L * m), start=start.reshape(G, L * m))
     return pt.matvec(B, z.reshape((G, L, m))).transpose(0, 2, 1)
 
 

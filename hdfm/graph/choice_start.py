@@ -46,6 +46,8 @@ class ChoiceStart:
         Gradient of the log-likelihood there by the coefficients of each category (T, P).
     information_by_period : tuple of numpy.ndarray
         Fisher information about the coefficients of each category (T, P, P), summed over customers.
+    customer_score : tuple of scipy.sparse.csr_array
+        Gradient of the log-likelihood there by the coefficients of each category (N P, T), by customer.
     """
 
     mean: np.ndarray
@@ -57,6 +59,7 @@ class ChoiceStart:
     information: np.ndarray
     score_by_period: tuple[np.ndarray, ...]
     information_by_period: tuple[np.ndarray, ...]
+    customer_score: tuple[csr_array, ...]
 
     @property
     def shift(self) -> np.ndarray:
@@ -71,6 +74,7 @@ class _Sets(NamedTuple):
     D: np.ndarray
     available: np.ndarray
     customer: np.ndarray
+    period: np.ndarray
     by_customer: csr_array
     by_period: csr_array
 
@@ -105,7 +109,16 @@ def choice_start(panel: ChoicePanel, priors: ChoicePriors, scale: np.ndarray) ->
     about_mean = (information @ np.linalg.inv(np.eye(S) + covariance @ information)).sum(axis=0)
     score_by_period = tuple(_score(sets, alpha, sets.by_period) for sets in data)
     return ChoiceStart(
-        B[0], B[1:].T, covariance, about_mean, alpha, score, information, score_by_period, periods
+        B[0],
+        B[1:].T,
+        covariance,
+        about_mean,
+        alpha,
+        score,
+        information,
+        score_by_period,
+        periods,
+        tuple(_customer_score(sets, alpha, len(panel.period)) for sets in data),
     )
 
 
@@ -174,6 +187,7 @@ def _sets(panel, part, choices, scale):
         D / scale[part],
         available,
         choices.customer,
+        choices.period,
         csr_array((np.ones(len(D)), (choices.customer, of)), (len(panel.customer), len(D))),
         csr_array((np.ones(len(D)), (choices.period, of)), (len(panel.period), len(D))),
     )
@@ -191,7 +205,21 @@ def _score_and_information(data, alpha):
 
 def _score(sets, alpha, groups):
     """Gradient (G, P) by a category's coefficients, summed by group."""
-    return -(groups @ np.einsum("ok,okp->op", _shares(sets, alpha), sets.D))
+    return groups @ _score_of_sets(sets, alpha)
+
+
+def _score_of_sets(sets, alpha):
+    """Gradient (O, P) by a category's coefficients."""
+    return -np.einsum("ok,okp->op", _shares(sets, alpha), sets.D)
+
+
+def _customer_score(sets, alpha, n_periods):
+    """Gradient (N P, T) by a category's coefficients, summed by customer and period."""
+    score = _score_of_sets(sets, alpha)
+    P = score.shape[1]
+    row = sets.customer[:, None] * P + np.arange(P)
+    column = np.broadcast_to(sets.period[:, None], row.shape)
+    return csr_array((score.ravel(), (row.ravel(), column.ravel())), (len(alpha) * P, n_periods))
 
 
 def _information(sets, alpha, groups):

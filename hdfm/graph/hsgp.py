@@ -272,13 +272,16 @@ def gp_factors(process: TimeGP, lengthscale, z) -> Any:
 
 
 def gp_roots(process: TimeGP, lengthscale) -> Any:
-    """Roots (L, T, m) of the covariances of factors with lengthscales (L,), as in :func:`gp_factors`."""
+    """Roots (L, T, m) of the covariances of factors with lengthscales (L,), as in :func:`gp_factors`.
+
+    Of an array of lengthscales an array.
+    """
     if process.basis is not None:
         omega = process.basis.sqrt_eigenvalues
         return process.basis.matrix * amplitude(process.kernel, omega, lengthscale[:, None])[:, None, :]
     distance = process.times[:, None] - process.times
     K = covariance(process.kernel, distance, lengthscale[:, None, None]) + JITTER * np.eye(len(distance))
-    root = pt.linalg.cholesky(K)
+    root = np.linalg.cholesky(K) if isinstance(K, np.ndarray) else pt.linalg.cholesky(K)
     return root - root.mean(axis=1, keepdims=True)
 
 

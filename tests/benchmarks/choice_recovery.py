@@ -80,7 +80,8 @@ def figures(options: argparse.Namespace, seed: int) -> dict:
     out |= coverages(model, truth)
     shares = model.factor_table_[["share", "share_of_all"]].round(3)
     out["shares"] = {f"{tier} {factor}": row.tolist() for (tier, factor), row in shares.iterrows()}
-    out["true shares"] = {f"{tier} {k}": round(v, 3) for (tier, k), v in truth.variance_shares().items()}
+    true = zip(truth.variance_shares().items(), truth.variance_shares(static=True), strict=True)
+    out["true shares"] = {f"{tier} {k + 1}": [round(v, 3), round(u, 3)] for ((tier, k), v), u in true}
     if options.loo:
         result = model.loo()
         out["elpd"], out["elpd se"] = float(result.elpd), float(result.se)

@@ -211,6 +211,9 @@ def test_variance_shares_add_up_and_are_distinct():
     ]
     variances = np.array([part.var(axis=-1).sum() for part in parts])
     np.testing.assert_allclose(shares, variances / variances.sum(), rtol=1e-8)
+    between = 200 * truth.alpha.var("customer").sum().item()
+    with_alpha = truth.variance_shares(static=True)
+    np.testing.assert_allclose(with_alpha, variances / (variances.sum() + between), rtol=1e-8)
     assert shares["global"][0] > 1.2 * shares["global"][1]
 
 

@@ -172,3 +172,10 @@ def test_correlations_are_lkj(eta, size):
     a = eta - 1 + size / 2
     for i, j in zip(*np.tril_indices(size, -1), strict=True):
         assert stats.kstest((R[:, i, j] + 1) / 2, stats.beta(a, a).cdf).pvalue > 0.001
+
+
+def test_jointly_whitened_effects_start_where_they_are_told():
+    start = np.random.default_rng(3).normal(size=(2, 3))
+    with pm.Model() as model:
+        pm.Deterministic("v", whitened_standard_normal("v_raw", joint_evidence(), shape=(2, 3), start=start))
+    np.testing.assert_allclose(values_of_v(model)(model.initial_point()), start)
