@@ -65,6 +65,10 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
     doesn't depend on their labels first, and ``identification`` says which factors can be told apart. Price
     coefficients are causal only if prices did not follow the customer's demand.
 
+    With few factors the posterior may have several modes, in which different movements have a factor. Chains
+    start with factors along the smooth paths on which most coefficients of customers seem to move together;
+    if they end in different modes all the same, the diagnostics report an R-hat far above 1.
+
     Parameters
     ----------
     n_factors, n_category_factors, n_individual_factors : int

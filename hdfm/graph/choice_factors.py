@@ -18,6 +18,8 @@ from hdfm.graph.hsgp import TimeGP, gp_roots
 from hdfm.graph.spec import ChoiceSpec
 from hdfm.panel.choices import ChoicePanel
 
+ROUNDING = 1e-9
+
 
 def first_coordinates(
     spec: ChoiceSpec, gp: TimeGP | None, start: ChoiceStart
@@ -48,8 +50,8 @@ def moving_together(score: csr_array, B: np.ndarray, L: int, known: np.ndarray |
 
     since the square of a score holds as much noise as it has information, and scores of different periods
     share none. Paths are eigenvectors of M under the prior of covariance B B', of variance 1, each with the
-    sign under which more loadings are positive. Individual habits that drift count as much as common
-    movements, which alone would start the sampler in a lesser mode.
+    sign under which more loadings are positive, or 0 where nothing seems to move any more. Individual habits
+    that drift count as much as common movements, which alone would start the sampler in a lesser mode.
 
     Parameters
     ----------
@@ -63,8 +65,9 @@ def moving_together(score: csr_array, B: np.ndarray, L: int, known: np.ndarray |
         apart = np.eye(len(B)) - basis @ basis.T
         M = apart @ M @ apart
     found = np.zeros((L, B.shape[1]))
-    vectors = np.linalg.eigh(B.T @ M @ B)[1].T[::-1]
-    for place, z in zip(found, vectors[: len(B) - 1], strict=False):
+    values, vectors = np.linalg.eigh(B.T @ M @ B)
+    moving = values > ROUNDING * abs(values).max()
+    for place, z in zip(found, vectors.T[moving][::-1], strict=False):
         path = B @ z
         gain = score @ path
         sign = 1 if (gain.clip(0) ** 2).sum() >= (gain.clip(max=0) ** 2).sum() else -1

@@ -62,11 +62,13 @@ def test_paths_stay_apart_from_those_known(gp):
     assert abs(np.corrcoef(path, found[0])[0, 1]) < 0.5
 
 
-def test_more_factors_than_paths(gp):
-    few = choose_gp(gp.gp, "matern32", np.linspace(0, 1, 3), SHORTEST, LONGEST)
-    found = moving_together(noisy_scores(np.zeros((1, 3)), np.zeros((50, 1))), root(few), 4)
-    assert np.isfinite(found).all()
-    np.testing.assert_array_equal(found[2:], 0)
+def test_factors_beyond_what_moves_start_at_rest(gp):
+    few = choose_gp(gp.gp, "matern32", np.linspace(0, 1, 4), SHORTEST, LONGEST)
+    scores = csr_array(np.array([[1.0, 1.0, -1.0, -1.0]]))
+    found = moving_together(scores, root(few), 3) @ root(few).T
+    assert np.corrcoef(found[0], [1, 1, -1, -1])[0, 1] > 0.9
+    np.testing.assert_array_equal(found[1:], 0)
+    np.testing.assert_array_equal(moving_together(0 * scores, root(few), 2), 0)
 
 
 @pytest.mark.parametrize("customer_loadings", [True, False])
