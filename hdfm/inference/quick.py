@@ -24,7 +24,7 @@ from hdfm.inference.draws import PosteriorDraws
 from hdfm.inference.settings import SamplingSettings
 
 MODE_OPTIONS = {"maxiter": 2000, "ftol": 1e-13}
-STEPS, STEP_SIZE, FIRST_SD = 2500, 0.02, 0.1
+STEPS, STEP_SIZE, FIRST_SD = 2500, 0.05, 0.1
 
 
 def posterior_mode(model: pm.Model, names: Sequence[str], settings: SamplingSettings) -> PosteriorDraws:
@@ -67,7 +67,7 @@ def variational(model: pm.Model, names: Sequence[str], settings: SamplingSetting
         numpyro.factor("log_density", -potential(q))
 
     guide = AutoNormal(target, init_loc_fn=init_to_value(values={"q": start}), init_scale=FIRST_SD)
-    optimiser = numpyro.optim.Adam(lambda step: STEP_SIZE / (1 + 9 * step / STEPS))
+    optimiser = numpyro.optim.Adam(lambda step: STEP_SIZE * (1 + jnp.cos(jnp.pi * step / STEPS)) / 2)
     key_fit, key_draw = jax.random.split(jax.random.PRNGKey(settings.seed))
     fit = SVI(target, guide, optimiser, Trace_ELBO()).run(key_fit, STEPS, progress_bar=False)
     size = (settings.chains, settings.draws)
