@@ -108,10 +108,15 @@ class BayesianEstimator(BaseEstimator):
         """The sentence above that table."""
 
 
-def check_prior_draws(name: str, draws: Any, rows: int) -> None:
-    """The argument ``name`` is a number of draws whose predictions of some rows can be held."""
+def check_prior_draws(name: str, draws: Any) -> None:
+    """The argument ``name`` is a number of draws."""
     if not isinstance(draws, Integral) or isinstance(draws, bool) or draws < 2:
         raise InvalidArgumentError(f"{name} must be a whole number, at least 2; got {draws!r}.")
+
+
+def check_prior_predictions(draws: Any, rows: int) -> None:
+    """``draws`` is a number of draws whose predictions of some rows can be held."""
+    check_prior_draws("draws", draws)
     if int(draws) * rows > LARGEST_PRIOR:
         raise InvalidArgumentError(
             f"{draws:,} draws of {rows:,} rows are too many to hold; take fewer draws or rows."

@@ -13,7 +13,13 @@ from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from hdfm._choice_answers import ChoiceAnswers
-from hdfm._estimator import SAMPLERS, BayesianEstimator, check_prior_draws, default_ci_prob
+from hdfm._estimator import (
+    SAMPLERS,
+    BayesianEstimator,
+    check_prior_draws,
+    check_prior_predictions,
+    default_ci_prob,
+)
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
 from hdfm.graph.priors import ChoicePriors
 from hdfm.graph.spec import ChoiceSpec
@@ -348,7 +354,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.posterior.choice_factors import identification_table, values_of
 
         self._check_draws("identification")
-        check_prior_draws("prior_draws", prior_draws, 0)
+        check_prior_draws("prior_draws", prior_draws)
         prior = draw_prior(self.panel_, self.spec_, self.gp_, prior_draws, self.seed_)
         before = values_of(prior["prior"].to_dataset())
         after = values_of(self.idata_["posterior"].to_dataset())
@@ -384,19 +390,24 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         y : array-like, optional
             It settles the reference products, nothing else; the first available row of each set by default.
         draws : int
-            How many.
+            How many, at least 2.
 
         Returns
         -------
         xarray.DataTree
             ``prior``, and ``prior_predictive``: ``chosen`` (chain, draw, row of X) as 0 and 1.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If there are too few draws, or more predictions than can be held.
         """
         from hdfm.inference.choice import choice_gp, prior_draws
         from hdfm.posterior.choice_prior import any_choice, with_choices
 
         y = any_choice(X, self._roles()) if y is None else y
         panel, spec, _ = clone(self)._panel(X, y)
-        check_prior_draws("draws", draws, panel.n_rows)
+        check_prior_predictions(draws, panel.n_rows)
         seed = self._new_seed()
         return with_choices(
             prior_draws(panel, spec, choice_gp(panel, spec, self.gp), draws, seed), panel, seed

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hdfm._estimator import SAMPLERS, BayesianEstimator, check_prior_draws, default_ci_prob
+from hdfm._estimator import SAMPLERS, BayesianEstimator, check_prior_predictions, default_ci_prob
 from hdfm.exceptions import DataWarning, InvalidArgumentError
 from hdfm.graph.priors import ElasticityPriors
 from hdfm.graph.spec import DemandSpec
@@ -368,18 +368,23 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         y : array-like, optional
             Its mean sets where levels are centred, nothing else; one unit a row by default.
         draws : int
-            How many.
+            How many, at least 2.
 
         Returns
         -------
         xarray.DataTree
             ``prior`` and ``prior_predictive`` (``units`` by draw and row; products, then periods).
+
+        Raises
+        ------
+        InvalidArgumentError
+            If there are too few draws, or more predictions than can be held.
         """
         from hdfm.inference.demand import prior_draws
 
         panel, spec = self._panel(X, np.ones(len(X)) if y is None else y)
         rows, _ = panel_rows(panel)
-        check_prior_draws("draws", draws, len(rows.product))
+        check_prior_predictions(draws, len(rows.product))
         return prior_draws(panel, spec, rows, draws, self._new_seed())
 
     def __getstate__(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pytensor.compile.mode import Mode
 from scipy.special import expit, logsumexp
 from scipy.stats import bernoulli
 from sklearn.linear_model import LogisticRegression
+from trips import SIMULATED
 
 from hdfm import DynamicFactorChoiceModel
 from hdfm.datasets import simulate_choices
@@ -371,13 +372,7 @@ def test_without_factors_the_week_does_not_matter(mock_sampling):
     X, _ = simulate_choices(6, 2, 5, alternatives=3, sets_per_customer=6, seed=1)
     model = DynamicFactorChoiceModel(
         0,
-        customer="customer",
-        category="category",
-        product="product",
-        time="week",
-        choice_set="choice_set",
-        price="price",
-        features=["display", "feature"],
+        **SIMULATED,
         chains=1,
         draws=4,
         tune=1,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from trips import SIMULATED
 
 from hdfm import DynamicFactorChoiceModel
 from hdfm.datasets import simulate_choices
@@ -19,13 +20,7 @@ def fit():
         choices, truth = simulate_choices(100, 2, 40, n_factors=n_true, seed=3)
         model = DynamicFactorChoiceModel(
             n_factors=1,
-            customer="customer",
-            category="category",
-            product="product",
-            time="week",
-            choice_set="choice_set",
-            price="price",
-            features=["display", "feature"],
+            **SIMULATED,
             loadings="population",
             draws=300,
             tune=250,

@@ -7,6 +7,15 @@ import pandas as pd
 
 from hdfm.panel.choices import ChoicePanel, ChoiceRoles, build_choice_panel
 
+SIMULATED = {  # roles of the columns of simulate_choices, as arguments of the estimator
+    "customer": "customer",
+    "category": "category",
+    "product": "product",
+    "time": "week",
+    "choice_set": "choice_set",
+    "price": "price",
+    "features": ["display", "feature"],
+}
 PRODUCTS = {"milk": ["alpine", "creamy", "plain", "store"], "tea": ["green", "plain", "black"]}
 ROLES = ChoiceRoles(
     customer="household",

@@ -107,7 +107,7 @@ def choice_start(panel: ChoicePanel, priors: ChoicePriors, scale: np.ndarray) ->
     score, information = _score_and_information(data, alpha)
     periods = tuple(_information(sets, alpha, sets.by_period) for sets in data)
     about_mean = (information @ np.linalg.inv(np.eye(S) + covariance @ information)).sum(axis=0)
-    score_by_period = tuple(_score(sets, alpha, sets.by_period) for sets in data)
+    customer_score = tuple(_customer_score(sets, alpha, len(panel.period)) for sets in data)
     return ChoiceStart(
         B[0],
         B[1:].T,
@@ -116,9 +116,9 @@ def choice_start(panel: ChoicePanel, priors: ChoicePriors, scale: np.ndarray) ->
         alpha,
         score,
         information,
-        score_by_period,
+        tuple(_sum_over_customers(scores, N) for scores in customer_score),
         periods,
-        tuple(_customer_score(sets, alpha, len(panel.period)) for sets in data),
+        customer_score,
     )
 
 
@@ -198,28 +198,29 @@ def _score_and_information(data, alpha):
     score = np.zeros_like(alpha)
     information = np.zeros((*alpha.shape, alpha.shape[1]))
     for sets in data:
-        score[:, sets.part] = _score(sets, alpha, sets.by_customer)
+        score[:, sets.part] = sets.by_customer @ _score(sets, alpha)
         information[:, sets.part, sets.part] = _information(sets, alpha, sets.by_customer)
     return score, information
 
 
-def _score(sets, alpha, groups):
-    """Gradient (G, P) by a category's coefficients, summed by group."""
-    return groups @ _score_of_sets(sets, alpha)
-
-
-def _score_of_sets(sets, alpha):
+def _score(sets, alpha):
     """Gradient (O, P) by a category's coefficients."""
     return -np.einsum("ok,okp->op", _shares(sets, alpha), sets.D)
 
 
 def _customer_score(sets, alpha, n_periods):
     """Gradient (N P, T) by a category's coefficients, summed by customer and period."""
-    score = _score_of_sets(sets, alpha)
+    score = _score(sets, alpha)
     P = score.shape[1]
     row = sets.customer[:, None] * P + np.arange(P)
     column = np.broadcast_to(sets.period[:, None], row.shape)
     return csr_array((score.ravel(), (row.ravel(), column.ravel())), (len(alpha) * P, n_periods))
+
+
+def _sum_over_customers(scores, n_customers):
+    """Sums (T, P) of scores (N P, T)."""
+    n_rows, n_periods = scores.shape
+    return scores.reshape(n_customers, -1).sum(axis=0).reshape(n_rows // n_customers, n_periods).T
 
 
 def _information(sets, alpha, groups):

@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pandas as pd
+from choice_recovery import ROLES
 
 from hdfm import DynamicFactorChoiceModel
 from hdfm.datasets import load_complete_journey_choices
@@ -66,13 +67,7 @@ def choice_model(factors: str, options: argparse.Namespace) -> DynamicFactorChoi
     """The model with some factors, or a plain logit of the population."""
     return DynamicFactorChoiceModel(
         n_factors=0 if factors == PLAIN else int(factors),
-        customer=None if factors == PLAIN else "household",
-        category="category",
-        product="product",
-        time="week",
-        choice_set="choice_set",
-        price="price",
-        features=["display", "feature"],
+        **ROLES | {"customer": None if factors == PLAIN else "household"},
         draws=options.draws,
         tune=options.tune,
         chains=2,

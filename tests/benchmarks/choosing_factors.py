@@ -7,6 +7,7 @@ import argparse
 import time
 
 import numpy as np
+from choice_recovery import ROLES
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
@@ -47,10 +48,12 @@ def main() -> None:
                 error_score="raise",
                 **SEARCHES[name],
             ).fit(choices, choices["chosen"])
-            scores = search.cv_results_["mean_test_score"]
+            results = search.cv_results_
+            scores = results["mean_test_score"]
+            splits = np.array([results[f"split{k}_test_score"] for k in range(search.n_splits_)])
             print(
                 f"seed {seed}, {name}: best {FACTORS[int(np.argmax(scores))]} of {FACTORS}, nats a choice "
-                f"{scores.round(4)}, {time.perf_counter() - begin:.0f} s",
+                f"{scores.round(4)} (splits {splits.round(4).tolist()}), {time.perf_counter() - begin:.0f} s",
                 flush=True,
             )
 
@@ -58,13 +61,7 @@ def main() -> None:
 def choice_model(options: argparse.Namespace) -> DynamicFactorChoiceModel:
     """The model that is searched."""
     return DynamicFactorChoiceModel(
-        customer="customer",
-        category="category",
-        product="product",
-        time="week",
-        choice_set="choice_set",
-        price="price",
-        features=["display", "feature"],
+        **ROLES,
         inference=options.inference,
         draws=options.draws,
         tune=options.tune,
