@@ -10,7 +10,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
-from hdfm.model_selection import ColumnGroupKFold, RollingOriginSplit, WholeSample, loo_scorer
+from hdfm.model_selection import (
+    ColumnGroupKFold,
+    OneStandardError,
+    RollingOriginSplit,
+    WholeSample,
+    loo_scorer,
+)
 
 
 @pytest.fixture(scope="module")
@@ -247,3 +253,84 @@ def test_loo_scorer_needs_loo(frame):
 def test_loo_of_a_fit(fitted, fitted_sales):
     loo = fitted.loo()
     assert loo_scorer(fitted, fitted_sales, None) == pytest.approx(loo.elpd / len(fitted_sales))
+
+
+def results_of(scores, parameter="n_factors", values=(0, 1, 2, 3), metric="score"):
+    """``cv_results_`` of a search: scores (splits, candidates)."""
+    results = {f"split{k}_test_{metric}": np.array(row) for k, row in enumerate(scores)}
+    return results | {f"param_{parameter}": np.array(values), f"mean_test_{metric}": np.mean(scores, axis=0)}
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ([[-3.0, -2.0, -1.00, -0.99], [-3.0, -2.0, -1.00, -1.01], [-3.0, -2.0, -1.01, -1.00]], 2),  # noise
+        ([[-3.0, -2.0, -1.10, -0.99], [-3.0, -2.0, -1.10, -0.98], [-3.0, -2.0, -1.11, -1.00]], 3),  # a gain
+        ([[-9.0, -2.0, -1.10, -1.00], [-1.0, -2.0, -1.10, -1.00]], 0),  # scores vary as much as they gain
+        ([[-5.0, -4.0, -1.1, -1.0]], 3),  # one split says nothing of noise
+        ([[-1.0, -1.0, -1.0, -1.0], [-2.0, -2.0, -2.0, -2.0]], 0),
+        ([[-1.0, np.nan, -0.5, -0.5], [-1.0, -0.1, -0.5, -0.5]], 2),  # a fit that failed
+    ],
+)
+def test_within_one_standard_error(scores, expected):
+    assert OneStandardError("n_factors")(results_of(scores)) == expected
+
+
+def test_of_equally_simple_candidates_the_best():
+    results = results_of([[-1.0, -0.9, -1.1, -0.9], [-1.0, -0.9, -0.7, -0.9]], values=(2, 1, 1, 3))
+    assert OneStandardError("n_factors")(results) == 1
+    results = results_of([[-1.0, -0.9, -0.95], [-1.0, -0.9, -0.8]], values=(2, 1, 1))
+    assert OneStandardError("n_factors")(results) == 2
+
+
+def test_error_is_that_of_paired_differences():
+    """What all candidates share does not widen it."""
+    rng = np.random.default_rng(3)
+    shared = rng.normal(0, 10, (6, 1))
+    scores = np.array([-3.0, -2.0, -1.0, -1.5]) + 0.1 * rng.normal(size=(6, 4))
+    assert OneStandardError("n_factors")(results_of(scores + shared)) == 2
+    gaps = scores[:, 2] - scores[:, 1]
+    edge = gaps.mean() - gaps.std(ddof=1) / np.sqrt(6)
+    for shift, expected in ((edge - 1e-6, 2), (edge + 1e-6, 1)):
+        assert OneStandardError("n_factors")(results_of(scores + shift * np.array([0, 1, 0, 0]))) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "results", "found"),
+    [
+        (
+            OneStandardError("C"),
+            results_of([[1.0] * 4]),
+            r"vary one parameter 'C'; it varies \['n_factors'\]",
+        ),
+        (OneStandardError("n_factors", "auc"), results_of([[1.0] * 4]), "no metric 'auc'"),
+        (OneStandardError("n_factors"), results_of([[np.nan] * 4]), "Every candidate of the search failed"),
+    ],
+)
+def test_what_the_rule_needs(rule, results, found):
+    with pytest.raises(InvalidArgumentError, match=found):
+        rule(results)
+
+
+class ScoredByFactors(LooByFactors):
+    """Three factors are better than two by less than the noise of windows."""
+
+    def score(self, X, y):
+        return [-9.0, -3.0, -1.0, -1.0 + (0.1 if X["week"].max() % 2 else -0.09)][self.n_factors]
+
+
+@pytest.mark.parametrize(("depth", "metric"), [(0, "score"), (1, "score"), (2, "own")])
+def test_search_takes_the_rule(frame, depth, metric):
+    model, prefix = ScoredByFactors(), ""
+    for _ in range(depth):
+        model, prefix = Pipeline([("same", FunctionTransformer()), ("model", model)]), prefix + "model__"
+    scoring = None if metric == "score" else {"own": lambda model, X, y: model.score(X, y)}
+    search = GridSearchCV(
+        model,
+        {f"{prefix}n_factors": [3, 2, 1, 0]},
+        cv=RollingOriginSplit("week", 4, 1),
+        scoring=scoring,
+        refit=OneStandardError("n_factors", metric),
+    ).fit(frame, frame["x"] > 0)
+    assert search.best_params_ == {f"{prefix}n_factors": 2}
+    assert search.best_estimator_ is not None

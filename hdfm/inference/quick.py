@@ -16,8 +16,6 @@ import jax.numpy as jnp  # isort: skip
 import numpyro  # isort: skip
 from numpyro import distributions as dist  # isort: skip
 from numpyro.infer import SVI, Trace_ELBO  # isort: skip
-from numpyro.infer.autoguide import AutoNormal  # isort: skip
-from numpyro.infer.initialization import init_to_value  # isort: skip
 from scipy.optimize import minimize  # isort: skip
 
 from hdfm.inference.draws import PosteriorDraws
@@ -61,18 +59,23 @@ def variational(model: pm.Model, names: Sequence[str], settings: SamplingSetting
     """
     begin = time.perf_counter()
     potential, start, unravel = flat_potential(model)
+    potential = jax.jit(potential)  # NumPyro starts outside of jit, where each operation compiles apart
 
     def target():
         q = numpyro.sample("q", dist.ImproperUniform(dist.constraints.real_vector, (), start.shape))
         numpyro.factor("log_density", -potential(q))
 
-    guide = AutoNormal(target, init_loc_fn=init_to_value(values={"q": start}), init_scale=FIRST_SD)
+    def guide():
+        location = numpyro.param("location", start)
+        scale = numpyro.param("scale", jnp.full_like(start, FIRST_SD), constraint=dist.constraints.positive)
+        numpyro.sample("q", dist.Normal(location, scale).to_event(1))
+
     optimiser = numpyro.optim.Adam(lambda step: STEP_SIZE * (1 + jnp.cos(jnp.pi * step / STEPS)) / 2)
     key_fit, key_draw = jax.random.split(jax.random.PRNGKey(settings.seed))
-    fit = SVI(target, guide, optimiser, Trace_ELBO()).run(key_fit, STEPS, progress_bar=False)
+    fit = SVI(target, guide, optimiser, Trace_ELBO()).run(key_fit, STEPS, progress_bar=False).params
     size = (settings.chains, settings.draws)
-    q = guide.sample_posterior(key_draw, fit.params, sample_shape=size)["q"]
+    q = fit["location"] + fit["scale"] * jax.random.normal(key_draw, (*size, start.size))
     values = deterministics(model, names, unravel, np.asarray(q))
-    lp = -jax.lax.map(potential, jnp.reshape(q, (-1, start.size)))
-    statistics = {"lp": np.asarray(lp).reshape(size), "diverging": np.zeros(size, dtype=bool)}
+    lp = [[-potential(draw) for draw in chain] for chain in q]
+    statistics = {"lp": np.array(lp), "diverging": np.zeros(size, dtype=bool)}
     return PosteriorDraws(values, statistics, STEPS, time.perf_counter() - begin, "numpyro")

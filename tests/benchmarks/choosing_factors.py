@@ -13,13 +13,10 @@ from sklearn.pipeline import Pipeline
 
 from hdfm import DynamicFactorChoiceModel
 from hdfm.datasets import simulate_choices
-from hdfm.model_selection import RollingOriginSplit, WholeSample, loo_scorer
+from hdfm.model_selection import OneStandardError, RollingOriginSplit, WholeSample, loo_scorer
 
 FACTORS = [0, 1, 2, 3]
-SEARCHES = {
-    "loo": {"cv": WholeSample(), "scoring": loo_scorer},
-    "rolling": {"cv": RollingOriginSplit("week", n_splits=3, test_size=4)},
-}
+SEARCHES = ("loo", "rolling")
 
 
 def main() -> None:
@@ -30,7 +27,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--customers", type=int, default=150)
     parser.add_argument("--periods", type=int, default=40)
-    parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
+    parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=SEARCHES)
+    parser.add_argument("--windows", type=int, default=6, help="origins of rolling searches")
+    parser.add_argument("--window", type=int, default=2, help="weeks of each")
     parser.add_argument("--inference", default="variational")
     parser.add_argument("--draws", type=int, default=300)
     parser.add_argument("--tune", type=int, default=200)
@@ -46,16 +45,24 @@ def main() -> None:
                 n_jobs=options.jobs,
                 refit=False,
                 error_score="raise",
-                **SEARCHES[name],
+                **search_arguments(name, options),
             ).fit(choices, choices["chosen"])
             results = search.cv_results_
-            scores = results["mean_test_score"]
+            scores, simplest = results["mean_test_score"], OneStandardError("n_factors")(results)
             splits = np.array([results[f"split{k}_test_score"] for k in range(search.n_splits_)])
             print(
-                f"seed {seed}, {name}: best {FACTORS[int(np.argmax(scores))]} of {FACTORS}, nats a choice "
+                f"seed {seed}, {name}: best {FACTORS[int(np.argmax(scores))]} of {FACTORS}, within one "
+                f"standard error {FACTORS[simplest]}; nats a choice "
                 f"{scores.round(4)} (splits {splits.round(4).tolist()}), {time.perf_counter() - begin:.0f} s",
                 flush=True,
             )
+
+
+def search_arguments(name: str, options: argparse.Namespace) -> dict:
+    """How candidates are split and scored."""
+    if name == "loo":
+        return {"cv": WholeSample(), "scoring": loo_scorer}
+    return {"cv": RollingOriginSplit("week", options.windows, options.window)}
 
 
 def choice_model(options: argparse.Namespace) -> DynamicFactorChoiceModel:
