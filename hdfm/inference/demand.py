@@ -33,11 +33,14 @@ def sample_demand(
     model = demand_model(panel, spec)
     sample = {"numpyro": nuts.sample_numpyro, "nutpie": nuts.sample_nutpie}[sampler]
     draws = sample(model, reported_names(model), settings)
-    dims = {name: list(names) for name, names in model.named_vars_to_dims.items()}
-    if spec.conditional:
-        draws.values["product_effect"] = conditional_levels(draws.values, panel, settings.seed)
-        dims["product_effect"] = [dimension_names(panel)["product"]]
-    return labelled(draws, panel, spec, dims, settings)
+    return labelled(draws, panel, spec, settings, "nuts")
+
+
+def laplace_demand(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> xr.DataTree:
+    """Independent draws from Laplace's approximation, labelled as those of :func:`sample_demand`."""
+    from hdfm.inference.laplace.draws import sample_laplace
+
+    return labelled(sample_laplace(panel, spec, settings), panel, spec, settings, "laplace")
 
 
 def conditional_levels(values: dict[str, np.ndarray], panel: SalesPanel, seed: int) -> np.ndarray:
@@ -70,11 +73,13 @@ def labelled(
     draws: PosteriorDraws,
     panel: SalesPanel,
     spec: DemandSpec,
-    dims: dict[str, list],
     settings: SamplingSettings,
+    inference: str,
 ) -> xr.DataTree:
     """Draws as a DataTree with the data's labels, and how they were made in its attributes."""
-    product = dimension_names(panel)["product"]
+    if spec.conditional:
+        draws.values["product_effect"] = conditional_levels(draws.values, panel, settings.seed)
+    product, dims = dimension_names(panel)["product"], variable_dimensions(panel)
     constants = {
         "price_level": panel.price_level,
         "units": panel.units.sum(axis=1),
@@ -87,7 +92,7 @@ def labelled(
         | {name: [product] for name in constants},
     )
     tree.attrs |= {
-        "inference": "nuts",
+        "inference": inference,
         "sampler": draws.library,
         "likelihood": spec.likelihood,
         "tuning_steps": draws.tune,
@@ -96,6 +101,21 @@ def labelled(
         "created_at": datetime.now(UTC).isoformat(),
     }
     return tree
+
+
+def variable_dimensions(panel: SalesPanel) -> dict[str, list[str]]:
+    """Names of the dimensions of each variable that has some."""
+    names = dimension_names(panel)
+    dims = {
+        "product_effect": ["product"],
+        "elasticity": ["product"],
+        "group_level": ["group"],
+        "between_price": ["group"],
+        "time_effect": ["block", "time"],
+    }
+    found = {variable: [names[each] for each in of] for variable, of in dims.items()}
+    found |= {f"elasticity_{level.name}": [level.name] for level in panel.levels}
+    return found | {"control_effect": ["control"]}
 
 
 def prior_draws(panel: SalesPanel, spec: DemandSpec, rows: SalesRows, draws: int, seed: int) -> xr.DataTree:
@@ -109,7 +129,7 @@ def prior_draws(panel: SalesPanel, spec: DemandSpec, rows: SalesRows, draws: int
     variables = [model[name] for name in names]
     drawn = pm.draw(variables, draws, random_seed=seed, mode="FAST_COMPILE")
     values = dict(zip(names, drawn, strict=True))
-    dims = {name: list(labels) for name, labels in model.named_vars_to_dims.items() if name in values}
+    dims = {name: labels for name, labels in variable_dimensions(panel).items() if name in values}
     coords = model_coords(panel)
     prior = az.from_dict({"prior": {k: v[None] for k, v in values.items()}}, coords=coords, dims=dims)
     effects = demand_draws(prior["prior"].to_dataset(), panel, spec)

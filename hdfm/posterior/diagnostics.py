@@ -27,16 +27,30 @@ def diagnostics_table(tree: xr.DataTree) -> pd.DataFrame:
         A row per variable, and a last row ``sampler``: ``n`` quantities, ``r_hat`` (largest), ``ess_bulk``
         and ``ess_tail`` (smallest), ``divergences``, ``verdict``. A variable is "ok" with R-hat at most
         1.01 and both effective sample sizes at least 100 a chain [1]_; the largest R-hat of a vector may
-        reach 1.02, since the largest of hundreds passes 1.01 by chance. ``attrs["verdict"]`` sums up.
+        reach 1.02, since the largest of hundreds passes 1.01 by chance. ``attrs["verdict"]`` sums up. Of
+        Laplace's approximation, whose draws are independent, the last row alone.
 
     References
     ----------
     .. [1] Vehtari, Gelman, Simpson, Carpenter, Buerkner (2021), "Rank-normalization, folding, and
        localization: An improved R-hat for assessing convergence of MCMC", Bayesian Analysis 16(2).
     """
+    if tree.attrs["inference"] == "laplace":
+        return _of_independent_draws(tree)
     table = variable_rows(tree["posterior"].to_dataset())
     table = _with_sampler(table, tree)
     table.attrs["verdict"] = summary(table)
+    return table
+
+
+def _of_independent_draws(tree):
+    """The sampler's row alone; the verdict says on how many values of the scales draws rest."""
+    table = _with_sampler(pd.DataFrame(columns=COLUMNS), tree)
+    share = np.bincount(tree["sample_stats"]["point"].to_numpy().ravel()) / table.loc["sampler", "n"]
+    table.attrs["verdict"] = (
+        f"Laplace's approximation: {table.loc['sampler', 'n']:,} independent draws, nothing to converge; "
+        f"the scales take effectively {1 / (share**2).sum():.0f} values."
+    )
     return table
 
 

@@ -1,0 +1,131 @@
+r"""Newton steps, determinants and draws for precisions shaped like an arrow.
+
+Given scales, the effects of a demand model fall into products, bundles and a top: a product touches its
+bundle and the top, a bundle the top alone. So products are eliminated first, two effects at a time, then
+bundles, and what is left is small.
+
+Array names and axis order: N products sorted by bundle, G bundles, T periods, S draws; F columns that enter
+eta and are shared by products (time effects' waves, controls), q effects of a group that products are
+expected from; b effects of a bundle, m of the top.
+
+    W, x (N, T); A (N, 2, 2); U (2, N, T)
+
+With Z_i = [1, x_i], the block of a product is A_i = Z_i' W_i Z_i + Omega = L L'. With U_i = W_i Z_i L'^{-1},
+
+    W_i - W_i Z_i A_i^{-1} Z_i' W_i = W_i - U_i U_i'
+
+is what products leave to columns that they share.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+
+
+@dataclass(frozen=True, slots=True)
+class ProductBlocks:
+    """Products eliminated.
+
+    Attributes
+    ----------
+    root : numpy.ndarray
+        l11, l21, l22 of the Cholesky roots L of A (3, N).
+    U : numpy.ndarray
+        (2, N, T)
+    """
+
+    root: np.ndarray
+    U: np.ndarray
+
+    @property
+    def log_det(self) -> float:
+        """Of A, summed over products."""
+        return 2 * float(np.log(self.root[0] * self.root[2]).sum())
+
+    def half_solve(self, y: np.ndarray) -> np.ndarray:
+        """L^-1 y of y (2, N, ...)."""
+        l11, l21, l22 = self._root_like(y[0])
+        first = y[0] / l11
+        return np.stack([first, (y[1] - l21 * first) / l22])
+
+    def half_solve_back(self, y: np.ndarray) -> np.ndarray:
+        """L'^-1 y of y (2, N, ...)."""
+        l11, l21, l22 = self._root_like(y[0])
+        second = y[1] / l22
+        return np.stack([(y[0] - l21 * second) / l11, second])
+
+    def _root_like(self, y):
+        return (part.reshape(-1, *(1,) * (y.ndim - 1)) for part in self.root)
+
+
+def eliminate_products(W: np.ndarray, x: np.ndarray, omega: np.ndarray) -> ProductBlocks:
+    """A = Z'WZ + Omega of all products, factored."""
+    Wx = W * x
+    a = W.sum(axis=1) + omega[0, 0]
+    c = Wx.sum(axis=1) + omega[0, 1]
+    d = np.einsum("nt,nt->n", Wx, x) + omega[1, 1]
+    l11 = np.sqrt(a)
+    l21 = c / l11
+    l22 = np.sqrt(d - l21**2)
+    U = np.empty((2, *W.shape))
+    np.divide(W, l11[:, None], out=U[0])
+    np.subtract(Wx, l21[:, None] * U[0], out=U[1])
+    U[1] /= l22[:, None]
+    return ProductBlocks(np.stack([l11, l21, l22]), U)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """What is left without products, factored.
+
+    Attributes
+    ----------
+    roots : list of numpy.ndarray
+        Lower Cholesky roots of the bundles (b, b).
+    border : list of numpy.ndarray
+        Each bundle's root^-1 times its border with the top (b, m).
+    top : numpy.ndarray
+        Lower Cholesky root of the top (m, m), bundles eliminated.
+    """
+
+    roots: list[np.ndarray]
+    border: list[np.ndarray]
+    top: np.ndarray
+
+    @property
+    def log_det(self) -> float:
+        """Of the whole."""
+        return 2 * float(sum(np.log(np.diag(root)).sum() for root in [*self.roots, self.top]))
+
+    def solve(self, of_bundles: np.ndarray, of_top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Solution (G, b), (m,) for a right-hand side."""
+        halves = [solve_triangular(L, y, lower=True) for L, y in zip(self.roots, of_bundles, strict=True)]
+        left = of_top - sum(
+            (C.T @ h for C, h in zip(self.border, halves, strict=True)), np.zeros(len(of_top))
+        )
+        top = cho_solve((self.top, True), left) if len(left) else left
+        return self._back(halves, top), top
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Normal draws (G, b, n), (m, n) with this precision, about 0."""
+        z = rng.standard_normal((len(self.top), n))
+        top = solve_triangular(self.top, z, lower=True, trans="T") if len(z) else z
+        halves = [rng.standard_normal((len(L), n)) for L in self.roots]
+        return self._back(halves, top), top
+
+    def _back(self, halves, top):
+        return np.stack(
+            [
+                solve_triangular(L, h - C @ top, lower=True, trans="T")
+                for L, C, h in zip(self.roots, self.border, halves, strict=True)
+            ]
+        )
+
+
+def factor_arrow(bundles: np.ndarray, border: np.ndarray, top: np.ndarray) -> Arrow:
+    """Roots of a precision of bundles (G, b, b), their border (G, b, m) and the top (m, m)."""
+    roots = [cholesky(block, lower=True) for block in bundles]
+    half = [solve_triangular(L, C, lower=True) for L, C in zip(roots, border, strict=True)]
+    left = top - sum((C.T @ C for C in half), np.zeros_like(top))
+    return Arrow(roots, half, cholesky(left, lower=True) if len(left) else left)

@@ -1,0 +1,142 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from dense_demand import case
+from scipy.integrate import dblquad
+from scipy.special import gammaln
+from scipy.stats import multivariate_normal, nbinom, poisson
+
+from hdfm.inference.laplace.effects import linear_predictor, normal_posterior
+from hdfm.inference.laplace.newton import cell_likelihood, posterior_mode, working_likelihood
+from hdfm.inference.laplace.prior import product_precision
+from hdfm.inference.laplace.quadrature import ENOUGH, refine
+
+STEP = 1e-5
+
+
+def refined(one):
+    """The working likelihood at the fixed point, from the mode."""
+    from hdfm.inference.laplace.mode import first_guess, working_data
+
+    _, effects = first_guess(one.panel, one.spec, one.layout)
+    effects, _, _ = posterior_mode(one.panel, one.spec, one.layout, one.scales, effects)
+    W, s, _ = working_data(one.panel, one.spec, one.layout, one.scales, effects)
+    return refine(one.panel, one.spec, one.layout, one.scales, W, s)
+
+
+@pytest.fixture(scope="module", params=["poisson", "negative_binomial"])
+def found(request):
+    one = case("one level", request.param, products=12, periods=8)
+    few = one.panel.units // 12
+    few[2] = 0  # never sold
+    one = replace(one, panel=replace(one.panel, units=few), spec=replace(one.spec, likelihood=request.param))
+    return one, refined(one)
+
+
+def test_cells_are_those_of_scipy():
+    units, eta = np.array([0.0, 2.0, 7.0]), np.array([-1.0, 0.5, 1.5])
+    mu = np.exp(eta)
+    seen = np.ones(3, dtype=bool)
+    value, slope, W = cell_likelihood("poisson", units, seen, eta, 0.5)
+    np.testing.assert_allclose(value - gammaln(units + 1), poisson.logpmf(units, mu))
+    phi = 0.5**-2
+    value, slope, W = cell_likelihood("negative_binomial", units, seen, eta, 0.5)
+    ours, theirs = value, nbinom.logpmf(units, phi, phi / (phi + mu))
+    constant = gammaln(units + phi) - gammaln(phi) - gammaln(units + 1) - units * np.log(phi)
+    np.testing.assert_allclose(ours + constant, theirs)
+    up, down = (cell_likelihood("negative_binomial", units, seen, eta + h, 0.5) for h in (STEP, -STEP))
+    np.testing.assert_allclose(slope, (up[0] - down[0]) / (2 * STEP), rtol=1e-6)
+    np.testing.assert_allclose(W, -(up[1] - down[1]) / (2 * STEP), rtol=1e-6)
+
+
+@pytest.mark.parametrize("likelihood", ["poisson", "negative_binomial", "log_normal"])
+def test_working_likelihood_is_the_sum_of_cells(likelihood):
+    one = case("one level")
+    panel = replace(one.panel, units=np.where(one.panel.observed, np.maximum(one.panel.units, 1.0), 0.0))
+    eta = np.random.default_rng(1).normal(size=panel.units.shape)
+    now = working_likelihood(panel, likelihood, eta, 0.4)
+    up, down = (working_likelihood(panel, likelihood, eta + h, 0.4) for h in (STEP, -STEP))
+    assert now.gradient.sum() == pytest.approx((up.value - down.value) / (2 * STEP), rel=1e-6)
+    np.testing.assert_allclose(
+        now.precision, -(up.gradient - down.gradient) / (2 * STEP), rtol=1e-5, atol=1e-8
+    )
+    assert (now.gradient[~panel.observed] == 0).all()
+    assert (now.precision[~panel.observed] == 0).all()
+
+
+def test_means_and_evidence_are_those_of_integrals(found):
+    """Of each product given what is shared, by adaptive quadrature."""
+    one, now = found
+    assert (now.low.which == np.flatnonzero(now.W.sum(axis=1) < ENOUGH)).all()
+    posterior = normal_posterior(one.panel, one.spec, one.layout, one.scales, now.W, now.s)
+    effects = posterior.mean()
+    eta = linear_predictor(one.panel, one.layout, effects)
+    prior = np.linalg.inv(product_precision(one.scales, one.spec))
+    for k in (0, 2, 5):
+        i = now.low.which[k]
+        x, (delta, beta) = one.panel.log_price[i], effects.product[:, i]
+        shared = eta[i] - delta - beta * x
+
+        def density(b, d, working=False, i=i, k=k, x=x, shared=shared, delta=delta, beta=beta):
+            at = shared + d + b * x
+            if working:
+                value = (now.s[i] * at - now.W[i] * at**2 / 2).sum()
+            else:
+                value = cell_likelihood(
+                    one.spec.likelihood, one.panel.units[i], one.panel.observed[i], at, one.scales.noise
+                )[0].sum()
+            return np.exp(value + multivariate_normal.logpdf([d, b], now.low.expected[:, k], prior))
+
+        box = (delta - 5, delta + 5, beta - 3, beta + 3)
+        total = dblquad(density, *box, epsabs=0, epsrel=1e-6)[0]
+        mean = dblquad(lambda b, d: d * density(b, d), *box, epsabs=0, epsrel=1e-6)[0] / total
+        sd = prior[0, 0] ** 0.5
+        assert delta == pytest.approx(mean, abs=0.02 * sd)
+        single = replace_rows(now.low, k)
+        working = dblquad(lambda b, d: density(b, d, True), *box, epsabs=0, epsrel=1e-6)[0]
+        assert single.evidence(one.spec, one.scales)[0] == pytest.approx(np.log(total / working), abs=0.01)
+
+
+def replace_rows(low, k):
+    """One of the products that sell little."""
+    rows = slice(k, k + 1)
+    return replace(
+        low,
+        which=low.which[rows],
+        expected=low.expected[:, rows],
+        centre=low.centre[:, rows],
+        root=low.root[:, rows],
+        information=low.information[:, rows],
+        pull=low.pull[:, rows],
+        excess=low.excess[rows],
+    )
+
+
+def test_slope_of_evidence_is_that_of_second_moments(found):
+    """d value / d omega = -(moments) / 2."""
+    one, now = found
+    _, moments = now.low.evidence(one.spec, one.scales)
+    omega = product_precision(one.scales, one.spec)
+    values = []
+    for h in (STEP, -STEP):
+        covariance = np.linalg.inv(omega + h * np.diag([1.0, 0.0]))
+        sd = np.sqrt(np.diag(covariance))
+        scales = replace(
+            one.scales,
+            product_effect=sd[0],
+            elasticity=sd[1],
+            correlation=covariance[0, 1] / sd.prod(),
+        )
+        values.append(now.low.evidence(one.spec, scales)[0])
+    assert (values[0] - values[1]) / (2 * STEP) == pytest.approx(-moments[0, 0] / 2, rel=0.1)
+
+
+def test_log_normal_needs_none():
+    one = case("one level")
+    one = replace(
+        one,
+        panel=replace(one.panel, units=np.maximum(one.panel.units, 1.0)),
+        spec=replace(one.spec, likelihood="log_normal"),
+    )
+    assert refined(one).low is None

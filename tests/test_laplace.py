@@ -1,0 +1,149 @@
+"""HierarchicalElasticity(inference="laplace") from the outside: ugly data, everything after the fit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from hdfm import ElasticityPriors, HierarchicalElasticity
+from hdfm.datasets import simulate_sales
+from hdfm.exceptions import InvalidArgumentError
+
+ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
+
+
+def laplace(**changes):
+    return HierarchicalElasticity(**{**ROLES, "inference": "laplace", "draws": 100, **changes})
+
+
+@pytest.fixture(scope="module")
+def sales():
+    return simulate_sales(40, 3, 25, seed=2, period_noise=0.0)
+
+
+@pytest.fixture(scope="module")
+def fitted(sales):
+    return laplace(draws=500).fit(sales, sales["units_sold"])
+
+
+@pytest.fixture
+def few_points(monkeypatch):
+    monkeypatch.setattr("hdfm.inference.laplace.draws.MORE_POINTS", 32)
+
+
+def test_tables_after_the_fit(fitted, sales):
+    table = fitted.elasticities_
+    assert len(table) == 40
+    assert np.isfinite(table.select_dtypes("number").to_numpy()).all()
+    assert (table["sd"] > 0).all()
+    assert len(fitted.elasticities("category")) == 3
+    assert len(fitted.elasticities("global")) == 1
+    assert len(fitted.optimal_price(cost=1.0)) == 40
+    assert fitted.loo().n_data_points == len(sales)
+
+
+def test_predictions(fitted, sales):
+    expected = fitted.predict(sales)
+    assert np.corrcoef(expected, sales["units_sold"])[0, 1] > 0.8
+    quantiles = fitted.predict_quantiles(sales)
+    assert ((quantiles[0.05] <= sales["units_sold"]) & (sales["units_sold"] <= quantiles[0.95])).mean() > 0.88
+    new = sales.head(5).assign(product=sales["product"].max() + 1, time_period=99)
+    assert np.isfinite(fitted.predict(new)).all()
+
+
+def test_the_fit_says_how_it_was_made(fitted):
+    assert fitted.idata_.attrs["inference"] == "laplace"
+    verdict = fitted.diagnostics().attrs["verdict"]
+    assert verdict.startswith("Laplace's approximation: 2,000 independent draws, nothing to converge")
+    assert "Laplace" in fitted._repr_html_()
+
+
+def test_seeds(sales):
+    one, again, other = (
+        laplace(random_state=seed).fit(sales, sales["units_sold"]).elasticities_["mean"] for seed in (1, 1, 2)
+    )
+    pd.testing.assert_series_equal(one, again)
+    assert (one != other).all()
+
+
+def test_order_of_rows_does_not_matter(sales):
+    shuffled = sales.sample(frac=1, random_state=1)
+    one = laplace().fit(sales, sales["units_sold"]).elasticities_
+    other = laplace().fit(shuffled, shuffled["units_sold"]).elasticities_.loc[one.index]
+    pd.testing.assert_frame_equal(one, other)
+
+
+@pytest.mark.parametrize("likelihood", ["poisson", "negative_binomial"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda sales: sales.assign(units_sold=np.where(np.arange(len(sales)) == 7, 1_000_000, 0)),
+        lambda sales: sales.assign(units_sold=1),
+        lambda sales: sales[sales["time_period"] <= 2],
+        lambda sales: sales[sales["time_period"] == 1],
+        lambda sales: sales[sales["category"] == sales["category"].iloc[0]],
+        lambda sales: sales[sales["product"] == sales["product"].iloc[0]],
+        lambda sales: sales.sample(40, random_state=1),
+        lambda sales: sales.assign(price=2.0),
+        lambda sales: sales.assign(units_sold=10**9 * (1 + sales["units_sold"])),
+    ],
+    ids=[
+        "spike",
+        "all one",
+        "two periods",
+        "one period",
+        "one category",
+        "one product",
+        "few",
+        "one price",
+        "huge",
+    ],
+)
+@pytest.mark.filterwarnings("ignore::hdfm.exceptions.DataWarning")
+def test_ugly_data(few_points, sales, spoil, likelihood):
+    rows = spoil(sales)
+    model = laplace(likelihood=likelihood).fit(rows, rows["units_sold"])
+    table = model.elasticities_.select_dtypes("number")
+    assert np.isfinite(table.to_numpy()).all()
+    assert (abs(table["mean"]) < 10).all()
+    assert np.isfinite(model.score(rows, rows["units_sold"]))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"groups": None},
+        {"time": None},
+        {"price": None},
+        {"time_effects": "shared"},
+        {"product_effects": "fixed"},
+        {"product_effects": "fixed", "likelihood": "poisson"},
+        {"priors": ElasticityPriors.article()},
+        {"priors": ElasticityPriors(correlation=None)},
+        {"controls": "promotion", "exposure": "stores"},
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore::hdfm.exceptions.DataWarning")
+def test_every_layout(few_points, sales, changes):
+    rng = np.random.default_rng(3)
+    rows = sales.assign(promotion=rng.normal(size=len(sales)), stores=rng.integers(1, 5, len(sales)))
+    model = laplace(**changes).fit(rows, rows["units_sold"])
+    assert np.isfinite(model.predict(rows)).all()
+
+
+def test_exposure_scales_units(sales):
+    """Twice the stores and twice the units: the same elasticities."""
+    stores = sales.assign(stores=3.0)
+    plain = laplace().fit(sales, sales["units_sold"]).elasticities_["mean"]
+    exposed = laplace(exposure="stores").fit(stores, sales["units_sold"]).elasticities_["mean"]
+    np.testing.assert_allclose(exposed, plain, atol=0.1)
+
+
+def test_one_sign_needs_nuts(sales):
+    with pytest.raises(InvalidArgumentError, match='inference="laplace" has no elasticities of one sign'):
+        laplace(sign="negative").fit(sales, sales["units_sold"])
+
+
+def test_clones(fitted):
+    assert clone(fitted).inference == "laplace"
