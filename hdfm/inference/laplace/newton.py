@@ -6,7 +6,6 @@ Array names and axis order: N products, G groups, T periods.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
 
 from hdfm.graph.spec import DemandSpec
 from hdfm.inference.laplace.effects import Effects, NormalPosterior, linear_predictor, normal_posterior
@@ -102,7 +101,3 @@ def _between(a: Effects, b: Effects, step: float) -> Effects:
         a.bundle + step * (b.bundle - a.bundle),
         a.top + step * (b.top - a.top),
     )
-
-
-def log_factorials(panel: SalesPanel) -> float:
-    return float(gammaln(panel.units + 1).sum(where=panel.observed))
