@@ -51,10 +51,12 @@ def test_scikit_learn_checks(estimator, check):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("inference", ["nuts", "laplace"])
 @pytest.mark.filterwarnings("ignore::hdfm.exceptions.DataWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-def test_scikit_learn_checks_with_the_real_sampler():
-    results = check_estimator(HierarchicalElasticity(draws=20, tune=20, chains=1, progressbar=False))
+def test_scikit_learn_checks_with_the_real_sampler(inference):
+    model = HierarchicalElasticity(inference=inference, draws=20, tune=20, chains=1, progressbar=False)
+    results = check_estimator(model)
     assert {result["status"] for result in results} <= {"passed", "skipped"}
     assert sum(result["status"] == "skipped" for result in results) <= 1
 
