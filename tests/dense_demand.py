@@ -3,7 +3,7 @@
 Effects in one vector of D = 2 N + G b + m: levels, elasticities, bundles, the top.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,16 @@ import pandas as pd
 from hdfm import ElasticityPriors
 from hdfm.datasets import simulate_sales
 from hdfm.graph.spec import DemandSpec
-from hdfm.inference.laplace.effects import Effects
-from hdfm.inference.laplace.prior import Layout, Scales, layout_of, product_precision, shared_prior
+from hdfm.inference.laplace.effects import Effects, linear_predictor
+from hdfm.inference.laplace.evidence import Evidence, evidence
+from hdfm.inference.laplace.prior import (
+    ArrowModel,
+    Layout,
+    Scales,
+    arrow_model,
+    product_precision,
+    shared_prior,
+)
 from hdfm.panel.sales import Roles, SalesPanel, build_panel
 
 LAYOUTS = {
@@ -34,17 +42,43 @@ LAYOUTS = {
 class Case:
     """A small panel, its model, and some scales."""
 
-    panel: SalesPanel
-    spec: DemandSpec
-    layout: Layout
+    model: ArrowModel
     scales: Scales
 
     @property
+    def panel(self) -> SalesPanel:
+        return self.model.panel
+
+    @property
+    def spec(self) -> DemandSpec:
+        return self.model.spec
+
+    @property
+    def layout(self) -> Layout:
+        return self.model.layout
+
+    def having(self, **changes) -> "Case":
+        """With another panel or spec."""
+        return replace(self, model=replace(self.model, **changes))
+
+    @property
     def working(self) -> tuple[np.ndarray, np.ndarray]:
-        """Some W and s (N, T)."""
+        """Some W and s (N, T), of the log-likelihood s'eta - eta' W eta / 2."""
         rng = np.random.default_rng(1)
         W = rng.exponential(1, self.panel.units.shape) * self.panel.observed
         return W, rng.normal(size=W.shape) * self.panel.observed
+
+    @property
+    def evidence(self) -> Evidence:
+        """That likelihood about some effects."""
+        rng, layout = np.random.default_rng(2), self.layout
+        at = Effects(
+            rng.normal(size=(2, len(self.panel.product))),
+            rng.normal(size=(self.panel.n_groups, layout.n_bundle)),
+            rng.normal(size=layout.n_top),
+        )
+        W, s = self.working
+        return evidence(self.model, at, 0.0, W, s - W * linear_predictor(self.model, at))
 
 
 def case(name: str, likelihood: str = "poisson", **simulation) -> Case:
@@ -57,7 +91,7 @@ def case(name: str, likelihood: str = "poisson", **simulation) -> Case:
     spec = DemandSpec(likelihood, changes.get("time_effects", True), effects, False, priors)
     correlation = 0.5 if effects == "random" else 0.0
     scales = Scales(0.8, 0.4, correlation, (0.3,) * len(panel.levels), 0.2, 0.1, 0.4, 0.3)
-    return Case(panel, spec, layout_of(panel, spec), scales)
+    return Case(arrow_model(panel, spec), scales)
 
 
 def small_sales(products: int = 12, periods: int = 8, **simulation) -> pd.DataFrame:
@@ -90,7 +124,7 @@ def dense_posterior(case: Case, W: np.ndarray, s: np.ndarray) -> Dense:
     """Everything in one matrix."""
     panel, layout = case.panel, case.layout
     N, T = W.shape
-    prior = shared_prior(panel, case.spec, layout, case.scales)
+    prior = shared_prior(case.model, case.scales)
     omega = product_precision(case.scales, case.spec)
     top = slice(size(case) - layout.n_top, size(case))
     P, h = np.zeros((size(case), size(case))), np.zeros(size(case))

@@ -1,14 +1,13 @@
-r"""Newton steps, determinants and draws for precisions shaped like an arrow.
+r"""Determinants, solutions and draws for precisions shaped like an arrow.
 
 Given scales, the effects of a demand model fall into products, bundles and a top: a product touches its
 bundle and the top, a bundle the top alone. So products are eliminated first, two effects at a time, then
 bundles, and what is left is small.
 
-Array names and axis order: N products sorted by bundle, G bundles, T periods, S draws; F columns that enter
-eta and are shared by products (time effects' waves, controls), q effects of a group that products are
-expected from; b effects of a bundle, m of the top.
+Array names and axis order: N products sorted by bundle, G bundles, T periods, S draws; b effects of a bundle,
+m of the top.
 
-    W, x (N, T); A (N, 2, 2); U (2, N, T)
+    W, Wx (N, T); A (N, 2, 2); U (2, N, T)
 
 With Z_i = [1, x_i], the block of a product is A_i = Z_i' W_i Z_i + Omega = L L'. With U_i = W_i Z_i L'^{-1},
 
@@ -20,23 +19,15 @@ is what products leave to columns that they share.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 
 @dataclass(frozen=True, slots=True)
 class ProductBlocks:
-    """Products eliminated.
-
-    Attributes
-    ----------
-    root : numpy.ndarray
-        l11, l21, l22 of the Cholesky roots L of A (3, N).
-    U : numpy.ndarray
-        (2, N, T)
-    """
+    """Cholesky roots L of the blocks A, as their entries 11, 21 and 22 (3, N)."""
 
     root: np.ndarray
-    U: np.ndarray
 
     @property
     def log_det(self) -> float:
@@ -53,26 +44,32 @@ class ProductBlocks:
         """L'^-1 y of y (2, N, ...)."""
         l11, l21, l22 = self._root_like(y[0])
         second = y[1] / l22
-        return np.stack([(y[0] - l21 * second) / l11, second])
+        return np.stack([(y[0] - l21 * second) / l11, np.broadcast_to(second, np.shape(y[0] / l11))])
+
+    def of(self, part: slice, dtype: DTypeLike) -> "ProductBlocks":
+        """Some products, in some precision."""
+        return ProductBlocks(self.root[:, part].astype(dtype))
+
+    def U(self, W: np.ndarray, Wx: np.ndarray) -> np.ndarray:
+        """(2, N, T) of W and W x (N, T)."""
+        l11, l21, l22 = self.root[:, :, None]
+        out = np.empty((2, *W.shape), W.dtype)
+        np.divide(W, l11, out=out[0])
+        np.multiply(out[0], -l21, out=out[1])
+        out[1] += Wx
+        out[1] /= l22
+        return out
 
     def _root_like(self, y):
         return (part.reshape(-1, *(1,) * (y.ndim - 1)) for part in self.root)
 
 
-def eliminate_products(W: np.ndarray, x: np.ndarray, omega: np.ndarray) -> ProductBlocks:
-    """A = Z'WZ + Omega of all products, factored."""
-    Wx = W * x
-    a = W.sum(axis=1) + omega[0, 0]
-    c = Wx.sum(axis=1) + omega[0, 1]
-    d = np.einsum("nt,nt->n", Wx, x) + omega[1, 1]
+def product_blocks(information: np.ndarray, omega: np.ndarray) -> ProductBlocks:
+    """A of Z'WZ as its entries 11, 21 and 22 (3, N), factored."""
+    a, c, d = information + omega[np.tril_indices(2)][:, None]
     l11 = np.sqrt(a)
     l21 = c / l11
-    l22 = np.sqrt(d - l21**2)
-    U = np.empty((2, *W.shape))
-    np.divide(W, l11[:, None], out=U[0])
-    np.subtract(Wx, l21[:, None] * U[0], out=U[1])
-    U[1] /= l22[:, None]
-    return ProductBlocks(np.stack([l11, l21, l22]), U)
+    return ProductBlocks(np.stack([l11, l21, np.sqrt(d - l21**2)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +95,15 @@ class Arrow:
         """Of the whole."""
         return 2 * float(sum(np.log(np.diag(root)).sum() for root in [*self.roots, self.top]))
 
-    def solve(self, of_bundles: np.ndarray, of_top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Solution (G, b), (m,) for a right-hand side."""
+    def solve(self, of_bundles: np.ndarray, of_top: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """Solution (G, b), (m,) for a right-hand side, and their inner product."""
         halves = [solve_triangular(L, y, lower=True) for L, y in zip(self.roots, of_bundles, strict=True)]
         left = of_top - sum(
             (C.T @ h for C, h in zip(self.border, halves, strict=True)), np.zeros(len(of_top))
         )
         top = cho_solve((self.top, True), left) if len(left) else left
-        return self._back(halves, top), top
+        inner = sum(float(h @ h) for h in halves) + float(left @ top)
+        return self._back(halves, top), top, inner
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Normal draws (G, b, n), (m, n) with this precision, about 0."""

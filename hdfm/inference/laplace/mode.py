@@ -10,11 +10,13 @@ from scipy.optimize import minimize
 from scipy.special import gammaln
 
 from hdfm.graph.spec import DemandSpec
-from hdfm.inference.laplace.effects import Effects, linear_predictor, normal_posterior
-from hdfm.inference.laplace.newton import posterior_mode, working_likelihood
-from hdfm.inference.laplace.prior import Layout, Scales, layout_of
+from hdfm.inference.laplace.effects import Effects, linear_predictor
+from hdfm.inference.laplace.evidence import Evidence
+from hdfm.inference.laplace.newton import Working, evidence_at, posterior_mode
+from hdfm.inference.laplace.posterior import normal_posterior
+from hdfm.inference.laplace.prior import ArrowModel, Scales, arrow_model
 from hdfm.inference.laplace.quadrature import LowCounts, refine
-from hdfm.inference.laplace.scales import ScaleModel, marginal, marginal_slope, scale_model
+from hdfm.inference.laplace.scales import ScaleModel, marginal_slope, scale_model
 from hdfm.panel.sales import SalesPanel
 
 FIRST_NOISE = 0.3
@@ -24,48 +26,43 @@ DIFFERENCE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class LaplaceMode:
-    """Where the marginal posterior of scales is highest; effects and eta (N, T) there.
+    """Where the marginal posterior of scales is highest; the working likelihood and eta (N, T) there."""
 
-    ``s`` and ``W`` (N, T) are those of the working likelihood s'eta - eta' W eta / 2.
-    """
-
-    panel: SalesPanel
-    spec: DemandSpec
-    layout: Layout
-    model: ScaleModel
+    model: ArrowModel
+    coordinates: ScaleModel
     scales: Scales
-    effects: Effects
+    evidence: Evidence
+    working: Working
     eta: np.ndarray
-    W: np.ndarray
-    s: np.ndarray
     low: LowCounts | None
 
 
 def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
     """Newton steps of effects and quasi-Newton steps of scales in turn."""
-    layout = layout_of(panel, spec)
-    model = scale_model(panel, spec, layout)
-    scales, effects = first_guess(panel, spec, layout)
-    effects, _, _ = posterior_mode(panel, spec, layout, scales, effects)
-    W, s, eta = working_data(panel, spec, layout, scales, effects)
+    model = arrow_model(panel, spec)
+    coordinates = scale_model(model)
+    scales, effects = first_guess(model)
+    effects = posterior_mode(model, scales, effects)
+    evidence = evidence_at(model, effects, linear_predictor(model, effects), scales.noise)
     for _ in range(ROUNDS):
-        now = refine(panel, spec, layout, scales, W, s)
-        W, s, eta, low = now.W, now.s, now.eta, now.low
-        better = improved_scales(panel, spec, layout, model, scales, W, s, low)
-        change = abs(model.coordinates(better) - model.coordinates(scales)).max(initial=0.0)
-        noise = improved_noise(panel, spec, layout, better, eta)
+        now = refine(model, scales, evidence)
+        evidence = now.evidence
+        better = improved_scales(coordinates, scales, evidence, now.low)
+        change = abs(coordinates.coordinates(better) - coordinates.coordinates(scales)).max(initial=0.0)
+        noise = improved_noise(better, now.effects, now.eta, model)
         change = max(change, abs(np.log(noise / scales.noise)))
         scales = replace(better, noise=noise)
         if change < SETTLED:
             break
-    now = refine(panel, spec, layout, scales, W, s)
-    return LaplaceMode(panel, spec, layout, model, scales, now.effects, now.eta, now.W, now.s, now.low)
+    now = refine(model, scales, evidence)
+    return LaplaceMode(model, coordinates, scales, now.evidence, now.working, now.eta, now.low)
 
 
-def first_guess(panel: SalesPanel, spec: DemandSpec, layout: Layout) -> tuple[Scales, Effects]:
+def first_guess(model: ArrowModel) -> tuple[Scales, Effects]:
     """Levels from totals, elasticities at the prior's mean."""
-    priors, observed = spec.priors, panel.observed
-    if spec.likelihood == "log_normal":
+    panel, layout, priors = model.panel, model.layout, model.spec.priors
+    observed = panel.observed
+    if model.spec.likelihood == "log_normal":
         logs = np.log(np.where(observed, panel.units, 1.0)) - panel.log_exposure
         levels = logs.sum(axis=1, where=observed) / observed.sum(axis=1)
     else:
@@ -88,55 +85,53 @@ def first_guess(panel: SalesPanel, spec: DemandSpec, layout: Layout) -> tuple[Sc
     return scales, effects
 
 
-def working_data(panel, spec, layout, scales, effects):
-    """W, s and eta (N, T) at effects."""
-    eta = linear_predictor(panel, layout, effects)
-    now = working_likelihood(panel, spec.likelihood, eta, scales.noise)
-    return now.precision, now.precision * eta + now.gradient, eta
-
-
-def improved_scales(panel, spec, layout, model, scales, W, s, low) -> Scales:
+def improved_scales(
+    coordinates: ScaleModel, scales: Scales, evidence: Evidence, low: LowCounts | None
+) -> Scales:
     """Scales with a higher marginal posterior for a fixed working likelihood."""
-    if not model.names:
+    if not coordinates.names:
         return scales
 
-    first = model.coordinates(scales)
-    height = log_height(panel, spec, layout, model, scales, W, s, low)  # differences, or rounding stops it
+    first = coordinates.coordinates(scales)
+    height = log_height(coordinates, scales, evidence, low)  # differences, or rounding stops it
 
     def loss(u):
-        value, slope = log_posterior(panel, spec, layout, model, model.scales(u, scales), W, s, low)
+        value, slope = log_posterior(coordinates, coordinates.scales(u, scales), evidence, low)
         return height - value, -slope
 
+    bounds = coordinates.bounds()
     fit = minimize(
-        loss, first, jac=True, method="L-BFGS-B", bounds=model.bounds(), options={"maxiter": 15, "ftol": 1e-5}
+        loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 15, "ftol": 1e-5}
     )
-    return model.scales(fit.x, scales)
+    return coordinates.scales(fit.x, scales)
 
 
-def log_height(panel, spec, layout, model, scales, W, s, low) -> float:
+def log_height(coordinates: ScaleModel, scales: Scales, evidence: Evidence, low: LowCounts | None) -> float:
     """Marginal log posterior of scales."""
-    value = marginal(panel, spec, layout, scales, W, s)[0]
-    more = low.evidence(spec, scales)[0] if low is not None else 0.0
-    return value + more + model.log_prior(model.coordinates(scales))[0]
+    value = normal_posterior(evidence, scales).log_marginal
+    more = low.evidence(evidence.model.spec, scales)[0] if low is not None else 0.0
+    return value + more + coordinates.log_prior(coordinates.coordinates(scales))[0]
 
 
-def log_posterior(panel, spec, layout, model, scales, W, s, low) -> tuple[float, np.ndarray]:
+def log_posterior(
+    coordinates: ScaleModel, scales: Scales, evidence: Evidence, low: LowCounts | None
+) -> tuple[float, np.ndarray]:
     """Marginal log posterior of scales and its gradient (D,)."""
-    value, posterior, effects = marginal(panel, spec, layout, scales, W, s)
-    more, products = low.evidence(spec, scales) if low is not None else (0.0, 0.0)
-    prior, prior_slope = model.log_prior(model.coordinates(scales))
-    slope = marginal_slope(model, layout, scales, posterior, effects, products)
-    return value + more + prior, slope + prior_slope
+    posterior = normal_posterior(evidence, scales)
+    more, products = low.evidence(evidence.model.spec, scales) if low is not None else (0.0, 0.0)
+    prior, prior_slope = coordinates.log_prior(coordinates.coordinates(scales))
+    slope = marginal_slope(coordinates, posterior, products)
+    return posterior.log_marginal + more + prior, slope + prior_slope
 
 
-def improved_noise(panel, spec, layout, scales, eta) -> float:
+def improved_noise(scales: Scales, effects: Effects, eta: np.ndarray, model: ArrowModel) -> float:
     """The noise where the marginal posterior is highest, by Newton steps in its log."""
-    if spec.likelihood == "poisson":
+    if model.spec.likelihood == "poisson":
         return scales.noise
     place = np.log(scales.noise)
     for _ in range(10):
         low, here, high = (
-            noise_posterior(panel, spec, layout, scales, eta, place + k * DIFFERENCE) for k in (-1, 0, 1)
+            noise_posterior(scales, effects, eta, place + k * DIFFERENCE, model) for k in (-1, 0, 1)
         )
         slope, curvature = (high - low) / (2 * DIFFERENCE), (high + low - 2 * here) / DIFFERENCE**2
         step = -slope / curvature if curvature < 0 else np.sign(slope)
@@ -146,18 +141,18 @@ def improved_noise(panel, spec, layout, scales, eta) -> float:
     return float(np.exp(place))
 
 
-def noise_posterior(panel, spec, layout, scales, eta, log_noise) -> float:
+def noise_posterior(
+    scales: Scales, effects: Effects, eta: np.ndarray, log_noise: float, model: ArrowModel
+) -> float:
     """Marginal log posterior of log noise with the mode of effects held fixed."""
-    noise = np.exp(log_noise)
-    now = working_likelihood(panel, spec.likelihood, eta, noise)
-    posterior = normal_posterior(
-        panel, spec, layout, scales, now.precision, now.precision * eta + now.gradient
-    )
+    noise = float(np.exp(log_noise))
+    found = evidence_at(model, effects, eta, noise)
+    constant = noise_constant(model.panel, model.spec.likelihood, noise)
     return (
-        now.value
-        + noise_constant(panel, spec.likelihood, noise)
-        - posterior.log_det / 2
-        + noise_log_prior(spec, noise)
+        found.value
+        + constant
+        - normal_posterior(found, scales).log_det / 2
+        + noise_log_prior(model.spec, noise)
     )
 
 

@@ -44,6 +44,8 @@ class Layout:
 
     Attributes
     ----------
+    level : float
+        Where levels are centred.
     waves : numpy.ndarray
         Orthonormal waves of time effects (T - 1, T), or (0, T) without.
     walk : numpy.ndarray
@@ -60,6 +62,7 @@ class Layout:
         Position in the top of the mean above each finest group's (G,); empty without levels.
     """
 
+    level: float
     waves: np.ndarray
     walk: np.ndarray
     own_waves: bool
@@ -74,12 +77,31 @@ class Layout:
         return len(self.group)
 
     @property
+    def n_waves(self) -> int:
+        """Waves of a bundle."""
+        return self.own_waves * len(self.waves)
+
+    @property
     def n_bundle(self) -> int:
-        return self.n_group + self.own_waves * len(self.waves)
+        return self.n_group + self.n_waves
 
     @property
     def n_top(self) -> int:
         return max((part.stop for part in self.top.values()), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowModel:
+    """A panel, what its model is made of, and where effects stand."""
+
+    panel: SalesPanel
+    spec: DemandSpec
+    layout: Layout
+
+
+def arrow_model(panel: SalesPanel, spec: DemandSpec) -> ArrowModel:
+    """The arrow of a panel's model."""
+    return ArrowModel(panel, spec, layout_of(panel, spec))
 
 
 def layout_of(panel: SalesPanel, spec: DemandSpec) -> Layout:
@@ -114,8 +136,9 @@ def layout_of(panel: SalesPanel, spec: DemandSpec) -> Layout:
         sizes["waves"] = len(waves)
     ends = np.cumsum([0, *sizes.values()])
     top = {name: slice(a, b) for name, a, b in zip(sizes, ends[:-1], ends[1:], strict=True)}
-    fixed = np.array([0.0 if random else mean_log_units(panel), 0.0])
-    return Layout(waves, walk, own, expected, fixed, group, top, _above(panel, top))
+    level = mean_log_units(panel)
+    fixed = np.array([0.0 if random else level, 0.0])
+    return Layout(level, waves, walk, own, expected, fixed, group, top, _above(panel, top))
 
 
 def _above(panel, top):
@@ -129,8 +152,12 @@ def _above(panel, top):
 
 @dataclass(slots=True)
 class SharedPrior:
-    """Prior precision of bundles (G, b, b), border (G, b, m), top (m, m); precision times mean; log det."""
+    """Prior precision of bundles (G, b, b), border (G, b, m), top (m, m); precision times mean; log det.
 
+    Waves of a bundle come first, and are independent of the rest.
+    """
+
+    n_waves: int
     bundles: np.ndarray
     border: np.ndarray
     top: np.ndarray
@@ -138,12 +165,12 @@ class SharedPrior:
     of_top: np.ndarray
     log_det: float = 0.0
 
-    def add(self, bundle: np.ndarray, top: np.ndarray, mean: float, sd: float) -> None:
-        """Count in that bundle (G, b) and top (G, m) coefficients times effects are N(mean, sd)."""
-        P = sd**-2
-        self.bundles += P * bundle[:, :, None] * bundle[:, None, :]
-        self.border += P * bundle[:, :, None] * top[:, None, :]
-        self.of_bundles += P * mean * bundle
+    def add(self, group: np.ndarray, top: np.ndarray, mean: float, sd: float) -> None:
+        """Count in that coefficients (q,) of each group's effects and (G, m) of the top make N(mean, sd)."""
+        P, q = sd**-2, slice(self.n_waves, None)
+        self.bundles[:, q, q] += P * np.outer(group, group)
+        self.border[:, q] += P * group[:, None] * top[:, None, :]
+        self.of_bundles[:, q] += P * mean * group
         self.add_top(top, mean, np.full(len(top), sd))
 
     def add_top(self, top: np.ndarray, mean: float, sd: np.ndarray) -> None:
@@ -152,47 +179,59 @@ class SharedPrior:
         self.of_top += mean * (sd**-2 @ top)
         self.log_det -= 2 * float(np.log(sd).sum())
 
+    def slope(self, bundle: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient (G, b), (m,) of the log density at effects (G, b), (m,)."""
+        of_bundles = self.of_bundles - np.einsum("gbc,gc->gb", self.bundles, bundle) - self.border @ top
+        return of_bundles, self.of_top - self.top @ top - np.einsum("gbm,gb->m", self.border, bundle)
 
-def shared_prior(panel: SalesPanel, spec: DemandSpec, layout: Layout, scales: Scales) -> SharedPrior:
+    def log_density(self, bundle: np.ndarray, top: np.ndarray) -> float:
+        """At effects (G, b), (m,); without what means alone decide, and the determinant."""
+        at_bundles, at_top = self.slope(bundle, top)
+        value = np.vdot(bundle, at_bundles + self.of_bundles) + top @ (at_top + self.of_top)
+        return float(value) / 2
+
+
+def shared_prior(model: ArrowModel, scales: Scales) -> SharedPrior:
     """The prior of what products share."""
+    panel, spec, layout = model.panel, model.spec, model.layout
     G, b, m = panel.n_groups, layout.n_bundle, layout.n_top
-    prior = SharedPrior(
-        np.zeros((G, b, b)), np.zeros((G, b, m)), np.zeros((m, m)), np.zeros((G, b)), np.zeros(m)
-    )
-    priors, n_waves, nothing = spec.priors, b - layout.n_group, np.zeros((G, m))
+    empty = (np.zeros((G, b, b)), np.zeros((G, b, m)), np.zeros((m, m)), np.zeros((G, b)), np.zeros(m))
+    prior = SharedPrior(layout.n_waves, *empty)
+    priors, nothing = spec.priors, np.zeros((G, m))
     wave_sd = np.sqrt(scales.time_shock**2 + scales.time_drift**2 * layout.walk)
     if layout.own_waves:
-        rows = np.arange(n_waves)
+        rows = np.arange(layout.n_waves)
         prior.bundles[:, rows, rows] += wave_sd**-2
         prior.log_det -= 2 * G * float(np.log(wave_sd).sum())
     elif len(wave_sd):
         prior.add_top(np.eye(m)[layout.top["waves"]], 0.0, wave_sd)
 
     def of_group(**coefficients):
-        row = np.zeros((G, b))
+        row = np.zeros(layout.n_group)
         for name, value in coefficients.items():
-            row[:, n_waves + layout.group[name]] = value
+            row[layout.group[name]] = value
         return row
 
     if "level" in layout.group:
-        prior.add(of_group(level=1), nothing, mean_log_units(panel), priors.level_sd)
+        prior.add(of_group(level=1), nothing, layout.level, priors.level_sd)
     if "slope" in layout.group:
         bias = -np.eye(m)[np.full(G, layout.top["bias"].start)]
         prior.add(of_group(slope=1, mean=-1), bias, 0.0, scales.between_price)
         prior.add_top(np.eye(m)[layout.top["bias"]], 0.0, np.array([priors.between_price_bias]))
     if "mean" in layout.group:
-        _add_means(panel, spec, layout, scales, prior, of_group(mean=1))
+        _add_means(model, scales, prior, of_group(mean=1))
     controls = layout.top["controls"]
     if controls.stop > controls.start:
         prior.add_top(np.eye(m)[controls], 0.0, np.full(controls.stop - controls.start, priors.control_sd))
     return prior
 
 
-def _add_means(panel, spec, layout, scales, prior, finest):
+def _add_means(model, scales, prior, finest):
     """Means of elasticities: overall, of coarser groups, of the finest."""
-    m, priors = layout.n_top, spec.priors
+    panel, layout, priors = model.panel, model.layout, model.spec.priors
+    m = layout.n_top
     if not panel.levels:
-        prior.add(finest, np.zeros((len(finest), m)), priors.global_mean, priors.global_sd)
+        prior.add(finest, np.zeros((panel.n_groups, m)), priors.global_mean, priors.global_sd)
         return
     unit = np.eye(m)
     prior.add_top(unit[layout.top["global"]], priors.global_mean, np.array([priors.global_sd]))
@@ -212,16 +251,15 @@ def product_precision(scales: Scales, spec: DemandSpec) -> np.ndarray:
     return np.linalg.inv([[scales.product_effect**2, cross], [cross, scales.elasticity**2]])
 
 
-def log_prior(panel: SalesPanel, spec: DemandSpec, layout: Layout, scales: Scales, effects) -> float:
+def expected_products(model: ArrowModel, bundle: np.ndarray) -> np.ndarray:
+    """What groups let products' level and elasticity be (2, N), from effects of bundles (G, b)."""
+    layout = model.layout
+    of_group = bundle[model.panel.group, layout.n_waves :]
+    return np.einsum("jnq,nq->jn", layout.expected, of_group) + layout.fixed[:, None]
+
+
+def log_prior(model: ArrowModel, scales: Scales, product: np.ndarray, bundle: np.ndarray, top: np.ndarray):
     """Log prior density of effects, without its determinant."""
-    prior = shared_prior(panel, spec, layout, scales)
-    n_waves = layout.n_bundle - layout.n_group
-    b, top = effects.bundle, effects.top
-    gap = effects.product - np.einsum("jnq,nq->jn", layout.expected, b[panel.group, n_waves:])
-    gap -= layout.fixed[:, None]
-    energy = np.einsum("jn,jk,kn->", gap, product_precision(scales, spec), gap)
-    energy += np.einsum("gb,gbc,gc->", b, prior.bundles, b) + 2 * np.einsum(
-        "gb,gbm,m->", b, prior.border, top
-    )
-    energy += top @ prior.top @ top - 2 * (np.vdot(prior.of_bundles, b) + prior.of_top @ top)
-    return -energy / 2
+    gap = product - expected_products(model, bundle)
+    energy = np.einsum("jn,jk,kn->", gap, product_precision(scales, model.spec), gap)
+    return shared_prior(model, scales).log_density(bundle, top) - float(energy) / 2

@@ -19,9 +19,12 @@ from numpy.polynomial.hermite_e import hermegauss
 from scipy.special import logsumexp
 
 from hdfm.graph.spec import DemandSpec
-from hdfm.inference.laplace.effects import Effects, linear_predictor, normal_posterior
-from hdfm.inference.laplace.newton import cell_likelihood, working_likelihood
-from hdfm.inference.laplace.prior import Scales, product_precision
+from hdfm.inference.laplace.arrow import ProductBlocks, product_blocks
+from hdfm.inference.laplace.effects import Effects, linear_predictor
+from hdfm.inference.laplace.evidence import Evidence, evidence
+from hdfm.inference.laplace.newton import Working, cell_likelihood, working_likelihood
+from hdfm.inference.laplace.posterior import NormalPosterior, normal_posterior
+from hdfm.inference.laplace.prior import ArrowModel, Scales, expected_products, product_precision
 
 NODES, NODE_WEIGHTS = hermegauss(5)  # of a rule in each of two dimensions
 GRID = np.stack([part.ravel() for part in np.meshgrid(NODES, NODES, indexing="ij")])[:, None]
@@ -47,59 +50,52 @@ class LowCounts:
         Levels and elasticities that groups let expect (2, n).
     centre : numpy.ndarray
         Where y = 0 (2, n).
-    root : numpy.ndarray
-        l11, l21, l22 of L (3, n).
+    blocks : ProductBlocks
+        With roots L.
     information : numpy.ndarray
         The working likelihood's Z'WZ, as its entries 11, 21 and 22 (3, n).
-    pull : numpy.ndarray
-        Its Z'(s - W (eta - Z v)) (2, n).
+    gradient : numpy.ndarray
+        Its Z'g at the centre (2, n).
     excess : numpy.ndarray
-        Log-likelihood less the working one (n, K).
+        Log-likelihood less the working one (n, K), up to a constant of each product.
     """
 
     which: np.ndarray
     expected: np.ndarray
     centre: np.ndarray
-    root: np.ndarray
+    blocks: ProductBlocks
     information: np.ndarray
-    pull: np.ndarray
+    gradient: np.ndarray
     excess: np.ndarray
 
     def evidence(self, spec: DemandSpec, scales: Scales) -> tuple[float, np.ndarray]:
         """Log marginal likelihood less the working one's; so too second moments (2, 2) about ``expected``."""
-        mean, root = self.working_posterior(product_precision(scales, spec))
-        v = mean[..., None] + _back(root, GRID)
+        mean, blocks = self.working_posterior(product_precision(scales, spec))
+        v = mean[..., None] + _nodes(blocks)
         height = np.log(WEIGHTS) + self._excess_at(v)
         total = logsumexp(height, axis=1, keepdims=True)
         change = np.exp(height - total) - WEIGHTS
         gap = v - self.expected[..., None]
         return float(total.sum()), np.einsum("nk,jnk,ink->ji", change, gap, gap, optimize=True)
 
-    def working_posterior(self, omega: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean (2, n) and root (3, n) of products' normal posterior given what they share."""
-        a, c, d = self.information + omega[np.tril_indices(2)][:, None]
-        l11 = np.sqrt(a)
-        l21 = c / l11
-        root = np.stack([l11, l21, np.sqrt(d - l21**2)])
-        h = self.pull + omega @ self.expected
-        first = h[0] / root[0]
-        half = np.stack([first, (h[1] - root[1] * first) / root[2]])
-        return _back(root, half[..., None])[..., 0], root
+    def working_posterior(self, omega: np.ndarray) -> tuple[np.ndarray, ProductBlocks]:
+        """Mean (2, n) and precision of products' normal posterior given what they share."""
+        blocks = product_blocks(self.information, omega)
+        half = blocks.half_solve(self.gradient - omega @ (self.centre - self.expected))
+        return self.centre + blocks.half_solve_back(half), blocks
 
     def _excess_at(self, v):
         """Interpolated (n, K) at v (2, n, K)."""
-        l11, l21, l22 = self.root[..., None]
+        l11, l21, l22 = self.blocks.root[..., None]
         move = v - self.centre[..., None]
         y = np.stack([l11 * move[0] + l21 * move[1], l22 * move[1]]).clip(-FARTHEST, FARTHEST)
         table = self.excess.reshape(-1, len(NODES), len(NODES))
         return np.einsum("nka,nkb,nab->nk", _lagrange(y[0]), _lagrange(y[1]), table, optimize=True)
 
 
-def _back(root, y):
-    """L'^-1 y (2, n, K)."""
-    l11, l21, l22 = root[..., None]
-    second = y[1] / l22
-    return np.stack([(y[0] - l21 * second) / l11, np.broadcast_to(second, np.shape(y[0] / l11))])
+def _nodes(blocks):
+    """L'^-1 y of the nodes y (2, n, K)."""
+    return blocks.half_solve_back(np.broadcast_to(GRID, (2, blocks.root.shape[1], GRID.shape[2])))
 
 
 def _lagrange(y):
@@ -114,71 +110,79 @@ def _lagrange(y):
 
 @dataclass(frozen=True, slots=True)
 class Refined:
-    """A working likelihood W, s (N, T) about eta (N, T), effects there, and products that sell little."""
+    """A working likelihood about effects and their eta (N, T), and products that sell little."""
 
-    effects: Effects
+    evidence: Evidence
+    working: Working
     eta: np.ndarray
-    W: np.ndarray
-    s: np.ndarray
     low: LowCounts | None
 
+    @property
+    def effects(self) -> Effects:
+        return self.evidence.at
 
-def refine(panel, spec, layout, scales, W, s) -> Refined:
+
+def refine(model: ArrowModel, scales: Scales, found: Evidence) -> Refined:
     """The working likelihood whose posterior has the means that it was made at."""
     before = None
     for _ in range(ROUNDS):
-        posterior = normal_posterior(panel, spec, layout, scales, W, s)
+        posterior = normal_posterior(found, scales)
         effects = posterior.mean()
-        eta = linear_predictor(panel, layout, effects)
-        now = working_likelihood(panel, spec.likelihood, eta, scales.noise)
-        W, s = now.precision, now.precision * eta + now.gradient
-        low = _integrate(panel, spec, layout, scales, posterior, effects, eta, W, s)
-        sd = 1 / np.stack([posterior.blocks.root[0], posterior.blocks.root[2]])
+        eta = linear_predictor(model, effects)
+        now = working_likelihood(model, eta, scales.noise)
+        low = _integrate(posterior, effects, eta, now)
+        found = evidence(model, effects, now.value, now.precision, now.gradient)
+        sd = 1 / posterior.blocks.root[[0, 2]]
         if before is not None and (abs(effects.product - before) / sd).max() < SETTLED:
             break
         before = effects.product
-    return Refined(effects, eta, W, s, low)
+    return Refined(found, now, eta, low)
 
 
-def _integrate(panel, spec, layout, scales, posterior, effects, eta, W, s) -> LowCounts | None:
-    """Products that sell little; writes their rows of W and s."""
+def _integrate(
+    posterior: NormalPosterior, effects: Effects, eta: np.ndarray, now: Working
+) -> LowCounts | None:
+    """Products that sell little; writes their rows of the working likelihood."""
+    model, scales = posterior.evidence.model, posterior.scales
+    panel, spec = model.panel, model.spec
     if spec.likelihood == "log_normal":
         return None
-    which = np.flatnonzero(W.sum(axis=1) < ENOUGH)
+    which = np.flatnonzero(now.precision.sum(axis=1) < ENOUGH)
     if not len(which):
         return None
-    of_group = effects.bundle[panel.group[which], layout.n_bundle - layout.n_group :]
-    expected = np.einsum("jnq,nq->jn", layout.expected[:, which], of_group) + layout.fixed[:, None]
-    centre, root, omega = (
-        effects.product[:, which],
-        posterior.blocks.root[:, which],
-        product_precision(scales, spec),
-    )
-    move = _back(root, GRID)
+    expected, centre = expected_products(model, effects.bundle)[:, which], effects.product[:, which]
+    blocks, omega = ProductBlocks(posterior.blocks.root[:, which]), product_precision(scales, spec)
+    move = _nodes(blocks)
     gap = centre[..., None] + move - expected[..., None]
     prior = (GRID**2).sum(axis=0) / 2 - 0.5 * np.einsum("jnk,ji,ink->nk", gap, omega, gap, optimize=True)
-    excess, information, pull = np.empty(gap.shape[1:]), np.empty((3, len(which))), np.empty((2, len(which)))
-    step = max(1, BLOCK // (len(WEIGHTS) * W.shape[1]))
+    excess, information, gradient = (
+        np.empty(gap.shape[1:]),
+        np.empty((3, len(which))),
+        np.empty((2, len(which))),
+    )
+    step = max(1, BLOCK // (len(WEIGHTS) * eta.shape[1]))
     for first in range(0, len(which), step):
         part = slice(first, first + step)
         rows = which[part]
-        x, units, observed = panel.log_price[rows], panel.units[rows], panel.observed[rows]
-        exposure = np.broadcast_to(panel.log_exposure, W.shape)[rows]
-        eta_k = eta[rows, None] + move[0, part, :, None] + move[1, part, :, None] * x[:, None]
-        value, gradient, precision = cell_likelihood(
-            spec.likelihood, units[:, None], observed[:, None], eta_k + exposure[:, None], scales.noise
+        x, shift = (
+            panel.log_price[rows],
+            move[0, part, :, None] + move[1, part, :, None] * panel.log_price[rows, None],
+        )
+        value, slope, precision = cell_likelihood(
+            spec.likelihood,
+            panel.units[rows, None],
+            panel.observed[rows, None],
+            (eta[rows] + panel.log_exposure[rows])[:, None] + shift,
+            scales.noise,
         )
         exact = value.sum(axis=2)
         heights = np.log(WEIGHTS) + exact + prior[part]
         chance = np.exp(heights - logsumexp(heights, axis=1, keepdims=True))
-        mean = np.einsum("nk,jnk->jn", chance, move[:, part])
-        own = np.einsum("nk,nkt->nt", chance, precision)
-        at = eta[rows] + mean[0][:, None] + mean[1][:, None] * x
-        shift = own * at + np.einsum("nk,nkt->nt", chance, gradient)
-        W[rows], s[rows] = own, shift
-        excess[part] = exact - ((shift[:, None] - 0.5 * own[:, None] * eta_k) * eta_k).sum(axis=2)
-        information[:, part] = own.sum(axis=1), (own * x).sum(axis=1), (own * x**2).sum(axis=1)
-        shared = eta[rows] - centre[0, part, None] - centre[1, part, None] * x
-        left = shift - own * shared
-        pull[:, part] = left.sum(axis=1), (left * x).sum(axis=1)
-    return LowCounts(which, expected, centre, root, information, pull, excess)
+        W = np.einsum("nk,nkt->nt", chance, precision)
+        mean = np.einsum("nk,nkt->nt", chance, shift)
+        g = np.einsum("nk,nkt->nt", chance, slope) + W * mean
+        now.precision[rows], now.gradient[rows] = W, g
+        excess[part] = exact - ((g[:, None] - 0.5 * W[:, None] * shift) * shift).sum(axis=2)
+        information[:, part] = W.sum(axis=1), (W * x).sum(axis=1), (W * x**2).sum(axis=1)
+        gradient[:, part] = g.sum(axis=1), (g * x).sum(axis=1)
+    return LowCounts(which, expected, centre, blocks, information, gradient, excess)

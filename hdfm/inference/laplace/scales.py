@@ -11,16 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import halfnorm, norm
 
-from hdfm.graph.spec import DemandSpec
-from hdfm.inference.laplace.effects import (
-    Effects,
-    NormalPosterior,
-    linear_predictor,
-    moments,
-    normal_posterior,
-)
-from hdfm.inference.laplace.prior import Layout, Scales, log_prior
-from hdfm.panel.sales import SalesPanel
+from hdfm.inference.laplace.moments import moments
+from hdfm.inference.laplace.posterior import NormalPosterior
+from hdfm.inference.laplace.prior import ArrowModel, Scales
 
 SPREAD_RANGE, CORRELATION_RANGE = (-3.5, 8.0), (-3.0, 3.0)
 
@@ -86,8 +79,9 @@ def _get(scales, name):
     return scales.groups[int(name[6:])] if name.startswith("group ") else getattr(scales, name)
 
 
-def scale_model(panel: SalesPanel, spec: DemandSpec, layout: Layout) -> ScaleModel:
+def scale_model(model: ArrowModel) -> ScaleModel:
     """The scales of a model."""
+    panel, spec, layout = model.panel, model.spec, model.layout
     priors, found = spec.priors, {}
     has_price = panel.roles.price is not None
     if spec.product_effects == "random":
@@ -105,41 +99,20 @@ def scale_model(panel: SalesPanel, spec: DemandSpec, layout: Layout) -> ScaleMod
     return ScaleModel(tuple(found), np.array(list(found.values())), priors.correlation or 1.0)
 
 
-def marginal(
-    panel: SalesPanel,
-    spec: DemandSpec,
-    layout: Layout,
-    scales: Scales,
-    W: np.ndarray,
-    s: np.ndarray,
-) -> tuple[float, NormalPosterior, Effects]:
-    """Log marginal likelihood of a working likelihood, and the posterior of effects."""
-    posterior = normal_posterior(panel, spec, layout, scales, W, s)
-    effects = posterior.mean()
-    eta = linear_predictor(panel, layout, effects)
-    value = float(np.vdot(s, eta)) - 0.5 * float(np.einsum("nt,nt,nt->", W, eta, eta))
-    value += log_prior(panel, spec, layout, scales, effects) - posterior.log_det / 2
-    return value, posterior, effects
-
-
 def marginal_slope(
-    model: ScaleModel,
-    layout: Layout,
-    scales: Scales,
-    posterior: NormalPosterior,
-    effects: Effects,
-    more_products: np.ndarray | float = 0.0,
+    coordinates: ScaleModel, posterior: NormalPosterior, more_products: np.ndarray | float = 0.0
 ) -> np.ndarray:
     """Gradient (D,) of the log marginal likelihood by u; ``more_products`` add to second moments."""
-    found = moments(posterior, effects)
+    scales, model = posterior.scales, posterior.evidence.model
+    panel, layout = model.panel, model.layout
+    found = moments(posterior)
     found = replace(found, products=found.products + more_products)
-    panel = posterior.panel
     N, G = len(panel.product), panel.n_groups
     cross = scales.correlation * scales.product_effect * scales.elasticity
     Sigma = np.array([[scales.product_effect**2, cross], [cross, scales.elasticity**2]])
     P = np.linalg.inv(Sigma)
     D = (P @ found.products @ P - N * P) / 2
-    if "product_effect" not in model.names:
+    if "product_effect" not in coordinates.names:
         D = np.diag([0.0, (found.products[1, 1] / Sigma[1, 1] - N) / (2 * Sigma[1, 1])])
     variance = scales.time_shock**2 + scales.time_drift**2 * layout.walk
     of_waves = (found.waves / variance - (G if layout.own_waves else 1)) / (2 * variance)
@@ -153,5 +126,5 @@ def marginal_slope(
     }
     for k, (level, sd) in enumerate(zip(panel.levels, scales.groups, strict=True)):
         slopes[f"group {k}"] = found.groups[k] / sd**2 - len(level.labels) if found.groups else 0.0
-    by_log = np.array([slopes[name] for name in model.names])
-    return by_log * model.slope_of_logs(model.coordinates(scales))
+    by_log = np.array([slopes[name] for name in coordinates.names])
+    return by_log * coordinates.slope_of_logs(coordinates.coordinates(scales))

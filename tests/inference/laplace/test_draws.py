@@ -7,8 +7,9 @@ from dense_demand import LAYOUTS, case, small_sales
 from hdfm.graph.spec import dimension_names, model_coords
 from hdfm.inference.demand import demand_model, laplace_demand, variable_dimensions
 from hdfm.inference.draws import reported_names
-from hdfm.inference.laplace.draws import _systematic, sample_laplace, scale_points
+from hdfm.inference.laplace.draws import _systematic, sample_laplace
 from hdfm.inference.laplace.mode import laplace_mode, log_posterior
+from hdfm.inference.laplace.points import _height, scale_points
 from hdfm.inference.settings import SamplingSettings
 
 SETTINGS = SamplingSettings(draws=50, chains=2, progressbar=False)
@@ -17,7 +18,7 @@ SETTINGS = SamplingSettings(draws=50, chains=2, progressbar=False)
 @pytest.mark.parametrize("likelihood", ["poisson", "negative_binomial", "log_normal"])
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_variables_are_those_of_the_graph(name, likelihood, monkeypatch):
-    monkeypatch.setattr("hdfm.inference.laplace.draws.MORE_POINTS", 16)
+    monkeypatch.setattr("hdfm.inference.laplace.points.MORE_POINTS", 16)
     one = case(name, likelihood, noise=likelihood)
     found = sample_laplace(one.panel, one.spec, SETTINGS)
     model = demand_model(one.panel, one.spec)
@@ -54,14 +55,12 @@ def test_scales_have_their_exact_posterior():
     """Noise and the two spreads of time effects of log-normal data, whose marginal likelihood is exact."""
     one = case("no groups, fixed effects", "log_normal", noise="log_normal", products=20, periods=20)
     mode = laplace_mode(one.panel, one.spec)
-    assert set(mode.model.names) == {"time_shock", "time_drift"}
+    assert set(mode.coordinates.names) == {"time_shock", "time_drift"}
     points, log_noise_sd = scale_points(mode, np.random.default_rng(1))
     assert log_noise_sd == 0  # 320 rows: noise is among the coordinates
     assert 1 / sum(point.weight**2 for point in points) > 50
-    from hdfm.inference.laplace.draws import _height
-
     grid = [
-        (mode.model.scales(np.array([a, b]), replace(mode.scales, noise=mode.scales.noise * np.exp(c))))
+        (mode.coordinates.scales(np.array([a, b]), replace(mode.scales, noise=mode.scales.noise * np.exp(c))))
         for a in np.linspace(-3, 2.5, 15)
         for b in np.linspace(-3, 2.5, 15)
         for c in np.linspace(-0.2, 0.2, 11)
@@ -80,9 +79,7 @@ def test_scales_have_their_exact_posterior():
 def test_the_mode_is_where_the_slope_is_zero():
     one = case("one level", "negative_binomial")
     mode = laplace_mode(one.panel, one.spec)
-    _, slope = log_posterior(
-        one.panel, one.spec, mode.layout, mode.model, mode.scales, mode.W, mode.s, mode.low
-    )
+    _, slope = log_posterior(mode.coordinates, mode.scales, mode.evidence, mode.low)
     np.testing.assert_allclose(slope, 0, atol=0.1)
 
 

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from dense_demand import LAYOUTS, about_expected, bundle, case, columns, dense_posterior, size, vector
 
-from hdfm.inference.laplace.effects import linear_predictor, moments, normal_posterior
+from hdfm.inference.laplace.effects import linear_predictor
+from hdfm.inference.laplace.moments import moments
+from hdfm.inference.laplace.posterior import normal_posterior
 
 EXACT = {"rtol": 1e-9, "atol": 1e-10}
 
@@ -11,9 +13,7 @@ EXACT = {"rtol": 1e-9, "atol": 1e-10}
 def both(request):
     """A case, its posterior through the arrow, and the dense one."""
     one = case(request.param)
-    W, s = one.working
-    arrow = normal_posterior(one.panel, one.spec, one.layout, one.scales, W, s)
-    return one, arrow, dense_posterior(one, W, s)
+    return one, normal_posterior(one.evidence, one.scales), dense_posterior(one, *one.working)
 
 
 def test_mean_is_that_of_the_dense_posterior(both):
@@ -37,14 +37,14 @@ def test_draws_have_the_dense_covariance(both):
 
 def test_linear_predictor(both):
     one, arrow, dense = both
-    eta = linear_predictor(one.panel, one.layout, arrow.mean())
+    eta = linear_predictor(one.model, arrow.mean())
     np.testing.assert_allclose(eta, columns(one) @ dense.mean, **EXACT)
 
 
 def test_second_moments(both):
     one, arrow, dense = both
     panel, layout = one.panel, one.layout
-    found, n_waves = moments(arrow, arrow.mean()), layout.n_bundle - layout.n_group
+    found, n_waves = moments(arrow), layout.n_waves
     products = sum(
         dense.second_moment(about_expected(one, i), layout.fixed) for i in range(len(panel.product))
     )

@@ -7,8 +7,16 @@ from scipy.integrate import dblquad
 from scipy.special import gammaln
 from scipy.stats import multivariate_normal, nbinom, poisson
 
-from hdfm.inference.laplace.effects import linear_predictor, normal_posterior
-from hdfm.inference.laplace.newton import cell_likelihood, posterior_mode, working_likelihood
+from hdfm.inference.laplace.arrow import ProductBlocks
+from hdfm.inference.laplace.effects import linear_predictor
+from hdfm.inference.laplace.mode import first_guess
+from hdfm.inference.laplace.newton import (
+    cell_likelihood,
+    evidence_at,
+    posterior_mode,
+    working_likelihood,
+)
+from hdfm.inference.laplace.posterior import normal_posterior
 from hdfm.inference.laplace.prior import product_precision
 from hdfm.inference.laplace.quadrature import ENOUGH, refine
 
@@ -17,12 +25,10 @@ STEP = 1e-5
 
 def refined(one):
     """The working likelihood at the fixed point, from the mode."""
-    from hdfm.inference.laplace.mode import first_guess, working_data
-
-    _, effects = first_guess(one.panel, one.spec, one.layout)
-    effects, _, _ = posterior_mode(one.panel, one.spec, one.layout, one.scales, effects)
-    W, s, _ = working_data(one.panel, one.spec, one.layout, one.scales, effects)
-    return refine(one.panel, one.spec, one.layout, one.scales, W, s)
+    _, effects = first_guess(one.model)
+    effects = posterior_mode(one.model, one.scales, effects)
+    eta = linear_predictor(one.model, effects)
+    return refine(one.model, one.scales, evidence_at(one.model, effects, eta, one.scales.noise))
 
 
 @pytest.fixture(scope="module", params=["poisson", "negative_binomial"])
@@ -30,7 +36,7 @@ def found(request):
     one = case("one level", request.param, products=12, periods=8)
     few = one.panel.units // 12
     few[2] = 0  # never sold
-    one = replace(one, panel=replace(one.panel, units=few), spec=replace(one.spec, likelihood=request.param))
+    one = one.having(panel=replace(one.panel, units=few), spec=replace(one.spec, likelihood=request.param))
     return one, refined(one)
 
 
@@ -54,9 +60,10 @@ def test_cells_are_those_of_scipy():
 def test_working_likelihood_is_the_sum_of_cells(likelihood):
     one = case("one level")
     panel = replace(one.panel, units=np.where(one.panel.observed, np.maximum(one.panel.units, 1.0), 0.0))
+    model = one.having(panel=panel, spec=replace(one.spec, likelihood=likelihood)).model
     eta = np.random.default_rng(1).normal(size=panel.units.shape)
-    now = working_likelihood(panel, likelihood, eta, 0.4)
-    up, down = (working_likelihood(panel, likelihood, eta + h, 0.4) for h in (STEP, -STEP))
+    now = working_likelihood(model, eta, 0.4)
+    up, down = (working_likelihood(model, eta + h, 0.4) for h in (STEP, -STEP))
     assert now.gradient.sum() == pytest.approx((up.value - down.value) / (2 * STEP), rel=1e-6)
     np.testing.assert_allclose(
         now.precision, -(up.gradient - down.gradient) / (2 * STEP), rtol=1e-5, atol=1e-8
@@ -68,10 +75,9 @@ def test_working_likelihood_is_the_sum_of_cells(likelihood):
 def test_means_and_evidence_are_those_of_integrals(found):
     """Of each product given what is shared, by adaptive quadrature."""
     one, now = found
-    assert (now.low.which == np.flatnonzero(now.W.sum(axis=1) < ENOUGH)).all()
-    posterior = normal_posterior(one.panel, one.spec, one.layout, one.scales, now.W, now.s)
-    effects = posterior.mean()
-    eta = linear_predictor(one.panel, one.layout, effects)
+    assert (now.low.which == np.flatnonzero(now.working.precision.sum(axis=1) < ENOUGH)).all()
+    effects = normal_posterior(now.evidence, one.scales).mean()
+    eta = linear_predictor(one.model, effects)
     prior = np.linalg.inv(product_precision(one.scales, one.spec))
     for k in (0, 2, 5):
         i = now.low.which[k]
@@ -81,7 +87,8 @@ def test_means_and_evidence_are_those_of_integrals(found):
         def density(b, d, working=False, i=i, k=k, x=x, shared=shared, delta=delta, beta=beta):
             at = shared + d + b * x
             if working:
-                value = (now.s[i] * at - now.W[i] * at**2 / 2).sum()
+                about = at - now.eta[i]
+                value = (now.working.gradient[i] * about - now.working.precision[i] * about**2 / 2).sum()
             else:
                 value = cell_likelihood(
                     one.spec.likelihood, one.panel.units[i], one.panel.observed[i], at, one.scales.noise
@@ -106,9 +113,9 @@ def replace_rows(low, k):
         which=low.which[rows],
         expected=low.expected[:, rows],
         centre=low.centre[:, rows],
-        root=low.root[:, rows],
+        blocks=ProductBlocks(low.blocks.root[:, rows]),
         information=low.information[:, rows],
-        pull=low.pull[:, rows],
+        gradient=low.gradient[:, rows],
         excess=low.excess[rows],
     )
 
@@ -134,8 +141,7 @@ def test_slope_of_evidence_is_that_of_second_moments(found):
 
 def test_log_normal_needs_none():
     one = case("one level")
-    one = replace(
-        one,
+    one = one.having(
         panel=replace(one.panel, units=np.maximum(one.panel.units, 1.0)),
         spec=replace(one.spec, likelihood="log_normal"),
     )

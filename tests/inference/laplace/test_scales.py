@@ -5,25 +5,25 @@ import pytest
 from dense_demand import LAYOUTS, case, columns, dense_posterior, size
 from scipy.stats import halfnorm, multivariate_normal
 
-from hdfm.inference.laplace.scales import marginal, marginal_slope, scale_model
+from hdfm.inference.laplace.posterior import normal_posterior
+from hdfm.inference.laplace.scales import marginal_slope, scale_model
 
 STEP = 1e-5
 
 
 def height(one, model, u):
-    return marginal(one.panel, one.spec, one.layout, model.scales(u, one.scales), *one.working)
+    return normal_posterior(one.evidence, model.scales(u, one.scales)).log_marginal
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_slope_is_that_of_differences(name):
     one = case(name)
-    model = scale_model(one.panel, one.spec, one.layout)
+    model = scale_model(one.model)
     u = model.coordinates(one.scales)
-    _, posterior, effects = height(one, model, u)
-    slope = marginal_slope(model, one.layout, one.scales, posterior, effects)
+    slope = marginal_slope(model, normal_posterior(one.evidence, one.scales))
     steps = STEP * np.eye(len(u))
     differences = [
-        (height(one, model, u + step)[0] - height(one, model, u - step)[0]) / (2 * STEP) for step in steps
+        (height(one, model, u + step) - height(one, model, u - step)) / (2 * STEP) for step in steps
     ]
     np.testing.assert_allclose(slope, differences, rtol=1e-6, atol=1e-6)
 
@@ -44,14 +44,14 @@ def test_differences_of_the_marginal_are_those_of_normal_data(name):
         return multivariate_normal.logpdf(data, F @ prior.mean, covariance)
 
     wider = replace(one.scales, elasticity=0.6, product_effect=1.2, time_drift=0.3)
-    ours = [marginal(one.panel, one.spec, one.layout, scales, W, s)[0] for scales in (one.scales, wider)]
+    ours = [normal_posterior(one.evidence, scales).log_marginal for scales in (one.scales, wider)]
     theirs = [by_normal_density(scales) for scales in (one.scales, wider)]
     assert ours[0] - ours[1] == pytest.approx(theirs[0] - theirs[1], abs=1e-6)
 
 
 def test_coordinates_and_back():
     one = case("two levels, a control")
-    model = scale_model(one.panel, one.spec, one.layout)
+    model = scale_model(one.model)
     again = model.scales(
         model.coordinates(one.scales), replace(one.scales, elasticity=9.0, groups=(9.0, 9.0))
     )
@@ -62,7 +62,7 @@ def test_coordinates_and_back():
 def test_prior_of_coordinates_is_that_of_scales():
     """Density of u is that of sigma times d sigma / du."""
     one = case("one level")
-    model = scale_model(one.panel, one.spec, one.layout)
+    model = scale_model(one.model)
     k = model.names.index("elasticity")
     u = model.coordinates(one.scales)
     heights = []

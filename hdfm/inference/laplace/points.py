@@ -1,0 +1,150 @@
+r"""Points at which scales and noise are held while effects are drawn, and their weights.
+
+Scales u and log noise take K values, a scrambled Sobol sequence through the normal approximation q of their
+marginal posterior [1]_. Each is taken as often as
+
+.. math:: w_k \propto p(y | u_k) \, p(u_k) / q(u_k)
+
+says, with p(y | u) that of the working likelihood at the mode, whose effects are normal and drawn exactly.
+
+Array names and axis order: N products, T periods, K points, D coordinates.
+
+References
+----------
+.. [1] Rue, Martino, Chopin (2009), "Approximate Bayesian inference for latent Gaussian models by using
+   integrated nested Laplace approximations", Journal of the Royal Statistical Society B 71(2).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+from joblib import cpu_count
+from scipy.stats import norm, qmc
+
+from hdfm.inference.laplace.evidence import LARGE, Evidence, evidence
+from hdfm.inference.laplace.mode import (
+    LaplaceMode,
+    log_height,
+    log_posterior,
+    noise_constant,
+    noise_log_prior,
+)
+from hdfm.inference.laplace.newton import working_likelihood
+from hdfm.inference.laplace.prior import ArrowModel, Scales
+
+POINTS, MORE_POINTS = 64, 512  # more where a point costs little
+DIFFERENCE = 0.05
+LEAST_CURVATURE = 0.5  # of the marginal posterior; the prior alone has about 1
+SMALL = 1e-300
+KNOWN_NOISE = 0.01  # posterior sd of log noise below which it stays at its mode
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A value of the scales, and the share of draws that take it."""
+
+    scales: Scales
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleCurvature:
+    """Covariance of u, and of log noise if it is among the D coordinates; else the sd of that alone."""
+
+    covariance: np.ndarray
+    log_noise_sd: float
+
+
+def in_threads[A, B](model: ArrowModel, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    """Of each item, in order; over the cores where a panel is large."""
+    if model.panel.units.size <= LARGE:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        yield from pool.map(function, items)
+
+
+def scale_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[list[Point], float]:
+    """Values of the scales with weights that sum to one, and the sd of log noise about theirs."""
+    u = mode.coordinates.coordinates(mode.scales)
+    curvature = scale_curvature(mode)
+    D = len(curvature.covariance)
+    if not D:
+        return [Point(mode.scales, 1.0)], curvature.log_noise_sd
+    root = np.linalg.cholesky(curvature.covariance)
+    z = norm.ppf(qmc.Sobol(D, rng=rng).random(POINTS if mode.model.panel.units.size > LARGE else MORE_POINTS))
+    centre = np.append(u, np.log(mode.scales.noise))[:D]
+    values = centre + z @ root.T
+    scales = [_scales(mode, value) for value in values]
+    height = (
+        np.array(list(in_threads(mode.model, lambda each: _height(mode, each), scales)))
+        + (z**2).sum(axis=1) / 2
+    )
+    weight = np.exp(height - height.max())
+    points = [Point(each, w) for each, w in zip(scales, weight / weight.sum(), strict=True)]
+    return points, curvature.log_noise_sd
+
+
+def scale_curvature(mode: LaplaceMode) -> ScaleCurvature:
+    """Inverse of minus the Hessian of the marginal log posterior by u and log noise, from differences.
+
+    Noise that the data tell to 1 % is left out: it hardly moves the rest.
+    """
+    u, log_noise = mode.coordinates.coordinates(mode.scales), np.log(mode.scales.noise)
+    D = len(u)
+    H = np.zeros((D + 1, D + 1))
+    steps = DIFFERENCE * np.concatenate([np.eye(D), -np.eye(D)])
+    slopes = np.array(list(in_threads(mode.model, lambda step: _slope(mode, _scales(mode, u + step)), steps)))
+    H[:D, :D] = (slopes[D:] - slopes[:D]) / (2 * DIFFERENCE) if D else 0.0
+    H[:D, :D] = (H[:D, :D] + H[:D, :D].T) / 2
+    if mode.model.spec.likelihood == "poisson":
+        return ScaleCurvature(_inverse(H[:D, :D]), 0.0)
+    noisier, here, calmer = (
+        replace(mode.scales, noise=float(np.exp(log_noise + sign * DIFFERENCE))) for sign in (1, 0, -1)
+    )
+    H[D, D] = (2 * _height(mode, here) - _height(mode, noisier) - _height(mode, calmer)) / DIFFERENCE**2
+    if H[D, D] > KNOWN_NOISE**-2:
+        return ScaleCurvature(_inverse(H[:D, :D]), H[D, D] ** -0.5)
+    H[D, :D] = H[:D, D] = (_slope(mode, calmer) - _slope(mode, noisier)) / (2 * DIFFERENCE)
+    return ScaleCurvature(_inverse(H), 0.0)
+
+
+def _inverse(H):
+    values, vectors = np.linalg.eigh(H)
+    return (vectors / np.maximum(values, LEAST_CURVATURE)) @ vectors.T
+
+
+def _scales(mode, value):
+    """Scales of coordinates, log noise last if it is among them."""
+    D = len(mode.coordinates.names)
+    scales = mode.coordinates.scales(value[:D], mode.scales)
+    return replace(scales, noise=float(np.exp(value[D]))) if len(value) > D else scales
+
+
+def evidence_for(mode: LaplaceMode, scales: Scales) -> Evidence:
+    """The working likelihood at the mode's effects for the noise of scales."""
+    if scales.noise == mode.scales.noise:
+        return mode.evidence
+    now, plain = (
+        working_likelihood(mode.model, mode.eta, noise) for noise in (scales.noise, mode.scales.noise)
+    )
+    W = now.precision * mode.working.precision / np.maximum(plain.precision, SMALL)
+    g = now.gradient + (mode.working.gradient - plain.gradient)
+    return evidence(mode.model, mode.evidence.at, now.value, W, g)
+
+
+def _height(mode, scales):
+    """Log marginal posterior of scales and log noise, up to a constant."""
+    found, spec = evidence_for(mode, scales), mode.model.spec
+    value = log_height(mode.coordinates, scales, found, mode.low)
+    if spec.likelihood == "poisson":
+        return value
+    constant = noise_constant(mode.model.panel, spec.likelihood, scales.noise)
+    return value + found.value + constant + noise_log_prior(spec, scales.noise)
+
+
+def _slope(mode, scales):
+    """Gradient (D,) of the log marginal posterior by u."""
+    return log_posterior(mode.coordinates, scales, evidence_for(mode, scales), mode.low)[1]

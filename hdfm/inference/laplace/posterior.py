@@ -1,0 +1,179 @@
+r"""The normal posterior of a demand model's effects given scales and a working likelihood.
+
+With the working likelihood of gradient g and precision W about effects :math:`x_0`, and the prior of effects
+of precision P,
+
+.. math:: (P + F' W F) (x - x_0) = \nabla \log p(x_0) + F' g
+
+with F the columns of eta. One such step is a Newton step.
+
+Array names and axis order: N products, G groups, T periods, S draws, K controls; q effects of a group, b of a
+bundle, m of the top. Of each product Y = L^{-1} times its border with what products share, (2, N, .)
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hdfm.inference.laplace.arrow import Arrow, ProductBlocks, factor_arrow, product_blocks
+from hdfm.inference.laplace.effects import Effects, chunks, time_paths
+from hdfm.inference.laplace.evidence import Evidence
+from hdfm.inference.laplace.prior import (
+    Scales,
+    expected_products,
+    product_precision,
+    shared_prior,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NormalPosterior:
+    """A normal posterior of effects, factored.
+
+    Attributes
+    ----------
+    half : numpy.ndarray
+        L^-1 times the gradient at x_0 by products (2, N).
+    of_group, of_controls : numpy.ndarray
+        Y of the effects of the group (2, N, q), and of controls (2, N, K).
+    bundle, top : numpy.ndarray
+        Mean of shared effects (G, b), (m,), less x_0.
+    log_det : float
+        Of the precision, less that of the prior.
+    log_marginal : float
+        Log of the integral of prior times working likelihood, up to what no scale changes.
+    """
+
+    evidence: Evidence
+    scales: Scales
+    blocks: ProductBlocks
+    arrow: Arrow
+    half: np.ndarray
+    of_group: np.ndarray
+    of_controls: np.ndarray
+    bundle: np.ndarray
+    top: np.ndarray
+    log_det: float
+    log_marginal: float
+
+    def mean(self) -> Effects:
+        at, y = self.evidence.at, self.half.copy()
+        bundle, top = self.bundle[..., None], self.top[:, None]
+        for _, part, Y in self._of_shared(bundle, top):
+            y[:, part] -= Y[..., 0]
+        return Effects(
+            at.product + self.blocks.half_solve_back(y), at.bundle + self.bundle, at.top + self.top
+        )
+
+    def draw(self, n: int, rng: np.random.Generator) -> Effects:
+        """Draws (..., n)."""
+        at, dtype = self.evidence.at, self.evidence.W.dtype
+        bundle, top = self.arrow.draw(n, rng)
+        bundle += self.bundle[..., None]
+        top += self.top[:, None]
+        product = np.empty((2, len(self.evidence.W), n), dtype)
+        for _, part, Y in self._of_shared(bundle, top):
+            z = rng.standard_normal(Y.shape, dtype)
+            z += self.half[:, part, None].astype(dtype) - Y
+            product[:, part] = self.blocks.of(part, dtype).half_solve_back(z)
+            product[:, part] += at.product[:, part, None].astype(dtype)
+        return Effects(product, bundle + at.bundle[..., None], top + at.top[:, None])
+
+    def _of_shared(self, bundle, top):
+        """Group, position and Y times shared effects (2, n, S), by pieces of products."""
+        W, Wx, model = self.evidence.W, self.evidence.Wx, self.evidence.model
+        layout, dtype = model.layout, W.dtype
+        paths = time_paths(layout, bundle, top).astype(dtype)
+        of_group, of_top = (
+            bundle[:, layout.n_waves :].astype(dtype),
+            top[layout.top["controls"]].astype(dtype),
+        )
+        for g, part in chunks(model.panel):
+            out = self.of_group[:, part].astype(dtype) @ of_group[g]
+            if len(of_top):
+                out += self.of_controls[:, part].astype(dtype) @ of_top
+            if len(layout.waves):
+                U = self.blocks.of(part, dtype).U(W[part], Wx[part])
+                out += U @ paths[g if layout.own_waves else 0]
+            yield g, part, out
+
+
+def normal_posterior(evidence: Evidence, scales: Scales) -> NormalPosterior:
+    """The posterior for a working likelihood."""
+    model, at = evidence.model, evidence.at
+    layout, omega = model.layout, product_precision(scales, model.spec)
+    blocks = product_blocks(evidence.information, omega)
+    prior = shared_prior(model, scales)
+    gap = at.product - expected_products(model, at.bundle)
+    pull = omega @ gap
+    height = prior.log_density(at.bundle, at.top) - float(np.vdot(gap, pull)) / 2
+    log_det = blocks.log_det - gap.shape[1] * np.linalg.slogdet(omega)[1] - prior.log_det
+    prior.of_bundles, prior.of_top = prior.slope(at.bundle, at.top)
+    expected = np.einsum("jk,knq->jnq", omega, layout.expected)
+    Yq, Yk = -blocks.half_solve(expected), blocks.half_solve(evidence.of_controls)
+    half = blocks.half_solve(evidence.gradient - pull)
+    _add_groups(prior, layout, evidence, expected, pull, Yq, Yk, half)
+    if len(layout.waves):
+        _add_waves(prior, layout, evidence, blocks, Yq, Yk, half)
+    arrow = factor_arrow(prior.bundles, prior.border, prior.top)
+    bundle, top, inner = arrow.solve(prior.of_bundles, prior.of_top)
+    log_det += arrow.log_det
+    height += (float(np.vdot(half, half)) + inner - log_det) / 2
+    return NormalPosterior(
+        evidence, scales, blocks, arrow, half, Yq, Yk, bundle, top, float(log_det), float(height)
+    )
+
+
+def _add_groups(prior, layout, evidence, expected, pull, Yq, Yk, half):
+    """What products leave to the effects of their group and to controls."""
+    panel = evidence.model.panel
+    q, controls = slice(layout.n_waves, None), layout.top["controls"]
+    first = np.searchsorted(panel.group, np.arange(panel.n_groups))
+    M = layout.expected
+
+    def by_group(values):
+        return np.add.reduceat(values, first, axis=0)
+
+    prior.bundles[:, q, q] += by_group(
+        np.einsum("jnq,jnp->nqp", M, expected) - np.einsum("jnq,jnp->nqp", Yq, Yq)
+    )
+    prior.of_bundles[:, q] += by_group(np.einsum("jnq,jn->nq", M, pull) - np.einsum("jnq,jn->nq", Yq, half))
+    if Yk.shape[2]:
+        prior.border[:, q, controls] -= by_group(np.einsum("jnq,jnc->nqc", Yq, Yk))
+        prior.top[controls, controls] += evidence.controls - np.einsum("jnc,jnd->cd", Yk, Yk)
+        prior.of_top[controls] += evidence.controls_gradient - np.einsum("jnc,jn->c", Yk, half)
+
+
+def _add_waves(prior, layout, evidence, blocks, Yq, Yk, half):
+    """What products leave to time effects."""
+    dtype, panel = evidence.W.dtype, evidence.model.panel
+    G, T = evidence.block_information.shape
+    n_q, K = Yq.shape[2], Yk.shape[2]
+    square, with_rest = np.zeros((G, T, T)), np.zeros((G, T, n_q + K + 1))
+    rest = np.concatenate([Yq, Yk, half[..., None]], axis=2).astype(dtype)
+    for g, part in chunks(panel):
+        U = blocks.of(part, dtype).U(evidence.W[part], evidence.Wx[part])
+        for k in (0, 1):
+            square[g] += U[k].T @ U[k]
+            with_rest[g] += U[k].T @ rest[k, part]
+    Phi, controls, q = layout.waves, layout.top["controls"], slice(layout.n_waves, None)
+    square *= -1
+    square[:, np.arange(T), np.arange(T)] += evidence.block_information
+    square = Phi @ square @ Phi.T
+    group, control, left = np.split(-Phi @ with_rest, [n_q, n_q + K], axis=2)
+    control = control + Phi @ evidence.block_controls
+    left = left[..., 0] + evidence.block_gradient @ Phi.T
+    if layout.own_waves:
+        w = slice(0, layout.n_waves)
+        prior.bundles[:, w, w] += square
+        prior.bundles[:, w, q] += group
+        prior.bundles[:, q, w] += group.transpose(0, 2, 1)
+        prior.of_bundles[:, w] += left
+        prior.border[:, w, controls] += control
+    else:
+        w = layout.top["waves"]
+        prior.top[w, w] += square.sum(axis=0)
+        prior.border[:, q, w] += group.transpose(0, 2, 1)
+        prior.of_top[w] += left.sum(axis=0)
+        prior.top[w, controls] += control.sum(axis=0)
+        prior.top[controls, w] += control.sum(axis=0).T
