@@ -178,24 +178,6 @@ def _partial_correlations(correlation):
     return np.tril(root / np.sqrt(left), -1).clip(-LARGEST_START, LARGEST_START)
 
 
-def zero_sum_waves(n_periods: int) -> tuple[np.ndarray, np.ndarray]:
-    r"""Orthonormal cosine waves (t - 1, t) that sum to zero, and a random walk's variances along them.
-
-    .. math:: \phi_k(t) = \sqrt{2 / T} \cos(\pi k (t + 1/2) / T), \qquad u_k = 1 / (4 \sin^2(\pi k / 2T))
-
-    are the eigenvectors and eigenvalues of the covariance of a random walk with unit steps, less its
-    mean over time [1]_.
-
-    References
-    ----------
-    .. [1] Rue and Held (2005), "Gaussian Markov Random Fields", section 3.3.
-    """
-    k = np.arange(1, n_periods)[:, None]
-    t = np.arange(n_periods)[None, :]
-    waves = np.sqrt(2 / n_periods) * np.cos(np.pi * k * (t + 0.5) / n_periods)
-    return waves, 1 / (4 * np.sin(np.pi * k[:, 0] / (2 * n_periods)) ** 2)
-
-
 def half_normal(name: str, scale: float, *, start: float):
     """A spread, half-normal, that starts at ``start`` or a little above zero."""
     return pm.HalfNormal(name, scale, initval=floatX(max(start, SMALLEST_START)))

@@ -23,10 +23,10 @@ from hdfm.graph.blocks import (
     half_normal,
     spread_rows,
     whitened_normal,
-    zero_sum_waves,
 )
 from hdfm.graph.spec import DemandSpec, dimension_names, model_coords
 from hdfm.graph.start import Start
+from hdfm.graph.waves import zero_sum_waves
 from hdfm.panel.sales import SalesPanel
 from hdfm.panel.summaries import mean_log_units, within_group_price
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hdfm.graph.blocks import Evidence, zero_sum_waves
+from hdfm.graph.blocks import Evidence
 from hdfm.graph.priors import ElasticityPriors
+from hdfm.graph.waves import zero_sum_waves
 from hdfm.panel.sales import SalesPanel
 from hdfm.panel.summaries import mean_log_units, within_group_price
 
@@ -39,7 +40,7 @@ class Start:
     product_evidence, elasticity_evidence : Evidence
         About products' levels and elasticities (N,), given everything else.
     time_evidence : Evidence
-        About time effects along :func:`hdfm.graph.blocks.zero_sum_waves`, (G, 1) and (G, T - 1).
+        About time effects along :func:`hdfm.graph.waves.zero_sum_waves`, (G, 1) and (G, T - 1).
     """
 
     product_effect: np.ndarray

@@ -2,24 +2,28 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-import arviz as az
 import numpy as np
-import pymc as pm
 import xarray as xr
+from arviz_base import from_dict
 
-from hdfm.graph.demand import build_demand_model
 from hdfm.graph.spec import DemandSpec, dimension_names, model_coords
-from hdfm.graph.start import rough_estimates
 from hdfm.inference.draws import PosteriorDraws, reported_names
 from hdfm.inference.settings import SamplingSettings
 from hdfm.panel.sales import SalesPanel, SalesRows
 
+if TYPE_CHECKING:
+    import pymc as pm
+
 NEVER_SOLD_SHAPE = 0.5
 
 
-def demand_model(panel: SalesPanel, spec: DemandSpec) -> pm.Model:
+def demand_model(panel: SalesPanel, spec: DemandSpec) -> "pm.Model":
     """The PyMC model of a panel, started at rough estimates."""
+    from hdfm.graph.demand import build_demand_model
+    from hdfm.graph.start import rough_estimates
+
     start = rough_estimates(panel, spec.likelihood, spec.time_effects, spec.product_effects, spec.priors)
     return build_demand_model(panel, spec, start)
 
@@ -85,7 +89,7 @@ def labelled(
         "units": panel.units.sum(axis=1),
         "n_price_changes": panel.n_price_changes,
     }
-    tree = az.from_dict(
+    tree = from_dict(
         {"posterior": draws.values, "sample_stats": draws.statistics, "constant_data": constants},
         coords=model_coords(panel),
         dims={name: names for name, names in dims.items() if name in draws.values}
@@ -120,6 +124,8 @@ def variable_dimensions(panel: SalesPanel) -> dict[str, list[str]]:
 
 def prior_draws(panel: SalesPanel, spec: DemandSpec, rows: SalesRows, draws: int, seed: int) -> xr.DataTree:
     """Draws of effects (``prior``) and of units by row (``prior_predictive``) before seeing units."""
+    import pymc as pm
+
     from hdfm.posterior.demand_draws import demand_draws
     from hdfm.posterior.predict import draw_units, linear_predictor_blocks
 
@@ -131,12 +137,12 @@ def prior_draws(panel: SalesPanel, spec: DemandSpec, rows: SalesRows, draws: int
     values = dict(zip(names, drawn, strict=True))
     dims = {name: labels for name, labels in variable_dimensions(panel).items() if name in values}
     coords = model_coords(panel)
-    prior = az.from_dict({"prior": {k: v[None] for k, v in values.items()}}, coords=coords, dims=dims)
+    prior = from_dict({"prior": {k: v[None] for k, v in values.items()}}, coords=coords, dims=dims)
     effects = demand_draws(prior["prior"].to_dataset(), panel, spec)
     units = np.empty((1, draws, len(rows.product)))
     rng = np.random.default_rng([seed, 4])
     for piece, eta in linear_predictor_blocks(effects, panel, spec, rows, seed):
         units[0, :, piece] = draw_units(eta, effects.scale, spec.likelihood, rng).T
-    predictive = az.from_dict({"prior_predictive": {"units": units}}, dims={"units": ["row"]})
+    predictive = from_dict({"prior_predictive": {"units": units}}, dims={"units": ["row"]})
     prior["prior_predictive"] = predictive["prior_predictive"]
     return prior

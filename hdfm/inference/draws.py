@@ -1,9 +1,12 @@
 """Posterior draws as they leave a sampler."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pymc as pm
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class PosteriorDraws:
     library: str
 
 
-def reported_names(model: pm.Model) -> list[str]:
+def reported_names(model: "pm.Model") -> list[str]:
     """Free variables and deterministics in the units of the data, without sampling coordinates."""
     variables = [*model.free_RVs, *model.deterministics]
     return [variable.name for variable in variables if not variable.name.endswith("_raw")]

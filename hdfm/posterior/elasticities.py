@@ -11,6 +11,7 @@ from hdfm.panel.sales import SalesPanel
 from hdfm.posterior.demand_draws import DemandDraws
 
 SUMMARY = ("mean", "sd", "lower", "upper", "p_elastic", "p_positive")
+PIECE = 256  # products at a time
 
 
 def summarise(draws: np.ndarray, index: pd.Index, ci_prob: float) -> pd.DataFrame:
@@ -47,9 +48,8 @@ def product_table(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec, ci_pr
     table = summarise(draws.beta, panel.product, ci_prob)
     for depth, level in enumerate(panel.levels):
         table.insert(depth, level.name, level.labels[panel.group_at(depth)])
-    about = draws.beta - _group_means(draws, panel)
     spread = draws.population.get("elasticity_sd", spec.priors.product_sd)
-    table["shrinkage"] = np.clip(about.var(axis=1) / np.mean(np.square(spread)), 0, 1)
+    table["shrinkage"] = np.clip(_variance_about_groups(draws, panel) / np.mean(np.square(spread)), 0, 1)
     table["n_price_changes"] = panel.n_price_changes
     table["units"] = panel.units.sum(axis=1)
     return table
@@ -77,7 +77,14 @@ def global_table(draws: DemandDraws, panel: SalesPanel, ci_prob: float) -> pd.Da
     return table
 
 
-def _group_means(draws, panel):
-    if not panel.levels:
-        return draws.population["elasticity_global"][None]
-    return draws.population[f"elasticity_{panel.levels[-1].name}"][panel.group]
+def _variance_about_groups(draws, panel):
+    """Variance (N,) of elasticities about the mean of their group, piece by piece to save memory."""
+    if panel.levels:
+        means, group = draws.population[f"elasticity_{panel.levels[-1].name}"], panel.group
+    else:
+        means = draws.population["elasticity_global"][None]
+        group = np.zeros(len(draws.beta), dtype=int)
+    pieces = range(0, len(group), PIECE)
+    return np.concatenate(
+        [(draws.beta[k : k + PIECE] - means[group[k : k + PIECE]]).var(axis=1) for k in pieces]
+    )

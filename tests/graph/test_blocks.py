@@ -16,8 +16,8 @@ from hdfm.graph.blocks import (
     sum_rows,
     whitened_normal,
     whitened_standard_normal,
-    zero_sum_waves,
 )
+from hdfm.graph.waves import zero_sum_waves
 
 MEAN, SD = np.array([-1.0, 0.5, 2.0]), 0.7
 EVIDENCES = {

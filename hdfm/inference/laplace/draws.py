@@ -37,7 +37,8 @@ def _sample(panel, spec, settings):
     def draw(k):
         scales = points[k].scales
         posterior = normal_posterior(evidence_for(mode, scales), scales)
-        effects = posterior.draw(int(taken[k]), np.random.default_rng([settings.seed, 5, k]))
+        own = np.random.default_rng([settings.seed, 5, k])
+        effects = posterior.draw(int(taken[k]), own, mode.low.reshape if mode.low is not None else None)
         return k, named(mode, scales, effects)
 
     for k, found in in_threads(mode.model, draw, np.flatnonzero(taken)):

@@ -147,7 +147,7 @@ def noise_posterior(
     """Marginal log posterior of log noise with the mode of effects held fixed."""
     noise = float(np.exp(log_noise))
     found = evidence_at(model, effects, eta, noise)
-    constant = noise_constant(model.panel, model.spec.likelihood, noise)
+    constant = noise_constant(model, noise)
     return (
         found.value
         + constant
@@ -162,10 +162,9 @@ def noise_log_prior(spec, noise) -> float:
     return float(np.log(noise) - noise**2 / (2 * size**2))
 
 
-def noise_constant(panel, likelihood, noise) -> float:
+def noise_constant(model: ArrowModel, noise: float) -> float:
     """What of the log-likelihood depends on the noise alone."""
-    if likelihood == "log_normal":
-        return -float(panel.observed.sum()) * np.log(noise)
-    phi = noise**-2
-    counts, times = np.unique(panel.units[panel.observed], return_counts=True)
-    return float(times @ (gammaln(counts + phi) - gammaln(phi) - counts * np.log(phi)))
+    if model.spec.likelihood == "log_normal":
+        return -float(model.times.sum()) * np.log(noise)
+    phi, counts = noise**-2, model.counts
+    return float(model.times @ (gammaln(counts + phi) - gammaln(phi) - counts * np.log(phi)))

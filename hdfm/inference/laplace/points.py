@@ -141,7 +141,7 @@ def _height(mode, scales):
     value = log_height(mode.coordinates, scales, found, mode.low)
     if spec.likelihood == "poisson":
         return value
-    constant = noise_constant(mode.model.panel, spec.likelihood, scales.noise)
+    constant = noise_constant(mode.model, scales.noise)
     return value + found.value + constant + noise_log_prior(spec, scales.noise)
 
 

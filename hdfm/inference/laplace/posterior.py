@@ -11,6 +11,7 @@ Array names and axis order: N products, G groups, T periods, S draws, K controls
 bundle, m of the top. Of each product Y = L^{-1} times its border with what products share, (2, N, .)
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,8 +66,10 @@ class NormalPosterior:
             at.product + self.blocks.half_solve_back(y), at.bundle + self.bundle, at.top + self.top
         )
 
-    def draw(self, n: int, rng: np.random.Generator) -> Effects:
-        """Draws (..., n)."""
+    def draw(
+        self, n: int, rng: np.random.Generator, reshape: Callable[[np.ndarray, slice], None] | None = None
+    ) -> Effects:
+        """Draws (..., n); ``reshape`` may change what is a product's own, standard normal (2, N, n)."""
         at, dtype = self.evidence.at, self.evidence.W.dtype
         bundle, top = self.arrow.draw(n, rng)
         bundle += self.bundle[..., None]
@@ -74,6 +77,8 @@ class NormalPosterior:
         product = np.empty((2, len(self.evidence.W), n), dtype)
         for _, part, Y in self._of_shared(bundle, top):
             z = rng.standard_normal(Y.shape, dtype)
+            if reshape is not None:
+                reshape(z, part)
             z += self.half[:, part, None].astype(dtype) - Y
             product[:, part] = self.blocks.of(part, dtype).half_solve_back(z)
             product[:, part] += at.product[:, part, None].astype(dtype)

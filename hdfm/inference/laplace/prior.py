@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hdfm.graph.blocks import zero_sum_waves
 from hdfm.graph.spec import DemandSpec
+from hdfm.graph.waves import zero_sum_waves
 from hdfm.panel.sales import SalesPanel
 from hdfm.panel.summaries import mean_log_units, within_group_price
 
@@ -92,16 +92,23 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class ArrowModel:
-    """A panel, what its model is made of, and where effects stand."""
+    """A panel, what its model is made of, and where effects stand.
+
+    ``counts`` are the values (k,) that units take where they are observed, ``times`` (k,) how often.
+    """
 
     panel: SalesPanel
     spec: DemandSpec
     layout: Layout
+    counts: np.ndarray
+    times: np.ndarray
 
 
 def arrow_model(panel: SalesPanel, spec: DemandSpec) -> ArrowModel:
     """The arrow of a panel's model."""
-    return ArrowModel(panel, spec, layout_of(panel, spec))
+    return ArrowModel(
+        panel, spec, layout_of(panel, spec), *np.unique(panel.units[panel.observed], return_counts=True)
+    )
 
 
 def layout_of(panel: SalesPanel, spec: DemandSpec) -> Layout:

@@ -32,7 +32,45 @@ WEIGHTS = np.outer(NODE_WEIGHTS, NODE_WEIGHTS).ravel() / NODE_WEIGHTS.sum() ** 2
 ENOUGH = 100.0  # information about a level: its likelihood is normal but for a skewness of a tenth
 ROUNDS, SETTLED = 8, 0.01
 FARTHEST = 3.5  # of interpolation, beyond the last node at 2.9
+MOST_SKEWED = 1.5  # beyond, the expansion is not monotone where draws are
 BLOCK = 2_000_000  # cells times nodes at a time
+
+
+@dataclass(frozen=True, slots=True)
+class NodeMoments:
+    """Spread and skewness of what is standard normal under the working likelihood.
+
+    Attributes
+    ----------
+    root : numpy.ndarray
+        Cholesky roots R of the covariances, as their entries 11, 21 and 22 (3, n).
+    skewness : numpy.ndarray
+        Of the two elements of R^-1 y (2, n).
+    """
+
+    root: np.ndarray
+    skewness: np.ndarray
+
+    def reshape(self, z: np.ndarray, which: slice | np.ndarray) -> np.ndarray:
+        """Standard normal draws z (2, n, S) with these moments, by Cornish and Fisher's expansion."""
+        r11, r21, r22 = self.root[:, which, None].astype(z.dtype)
+        skewness = self.skewness[:, which, None].astype(z.dtype)
+        e = (z + skewness / 6 * (z**2 - 1)) / np.sqrt(1 + skewness**2 / 18)
+        return np.stack([r11 * e[0], r21 * e[0] + r22 * e[1]])
+
+
+def node_moments(chance: np.ndarray) -> NodeMoments:
+    """Of the nodes y, each with some chance (n, K)."""
+    y = GRID[:, 0]
+    gap = y[:, None] - (chance @ y.T).T[..., None]
+    c11, c21, c22 = (np.vecdot(chance, gap[a] * gap[b]) for a, b in ((0, 0), (1, 0), (1, 1)))
+    r11 = np.sqrt(c11)
+    r21 = c21 / r11
+    r22 = np.sqrt(c22 - r21**2)
+    first = gap[0] / r11[:, None]
+    second = (gap[1] - r21[:, None] * first) / r22[:, None]
+    skewness = np.stack([np.vecdot(chance, each**3) for each in (first, second)])
+    return NodeMoments(np.stack([r11, r21, r22]), skewness.clip(-MOST_SKEWED, MOST_SKEWED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +96,8 @@ class LowCounts:
         Its Z'g at the centre (2, n).
     excess : numpy.ndarray
         Log-likelihood less the working one (n, K), up to a constant of each product.
+    shape : NodeMoments
+        Of the exact posterior of y.
     """
 
     which: np.ndarray
@@ -67,6 +107,7 @@ class LowCounts:
     information: np.ndarray
     gradient: np.ndarray
     excess: np.ndarray
+    shape: NodeMoments
 
     def evidence(self, spec: DemandSpec, scales: Scales) -> tuple[float, np.ndarray]:
         """Log marginal likelihood less the working one's; so too second moments (2, 2) about ``expected``."""
@@ -83,6 +124,12 @@ class LowCounts:
         blocks = product_blocks(self.information, omega)
         half = blocks.half_solve(self.gradient - omega @ (self.centre - self.expected))
         return self.centre + blocks.half_solve_back(half), blocks
+
+    def reshape(self, z: np.ndarray, part: slice) -> None:
+        """Give what products of a part have of their own (2, n, S) its spread and skewness."""
+        first, last = np.searchsorted(self.which, (part.start, part.stop))
+        rows = self.which[first:last] - part.start
+        z[:, rows] = self.shape.reshape(z[:, rows], slice(first, last))
 
     def _excess_at(self, v):
         """Interpolated (n, K) at v (2, n, K)."""
@@ -155,7 +202,8 @@ def _integrate(
     move = _nodes(blocks)
     gap = centre[..., None] + move - expected[..., None]
     prior = (GRID**2).sum(axis=0) / 2 - 0.5 * np.einsum("jnk,ji,ink->nk", gap, omega, gap, optimize=True)
-    excess, information, gradient = (
+    excess, all_chances, information, gradient = (
+        np.empty(gap.shape[1:]),
         np.empty(gap.shape[1:]),
         np.empty((3, len(which))),
         np.empty((2, len(which))),
@@ -177,7 +225,7 @@ def _integrate(
         )
         exact = value.sum(axis=2)
         heights = np.log(WEIGHTS) + exact + prior[part]
-        chance = np.exp(heights - logsumexp(heights, axis=1, keepdims=True))
+        all_chances[part] = chance = np.exp(heights - logsumexp(heights, axis=1, keepdims=True))
         W = np.einsum("nk,nkt->nt", chance, precision)
         mean = np.einsum("nk,nkt->nt", chance, shift)
         g = np.einsum("nk,nkt->nt", chance, slope) + W * mean
@@ -185,4 +233,5 @@ def _integrate(
         excess[part] = exact - ((g[:, None] - 0.5 * W[:, None] * shift) * shift).sum(axis=2)
         information[:, part] = W.sum(axis=1), (W * x).sum(axis=1), (W * x**2).sum(axis=1)
         gradient[:, part] = g.sum(axis=1), (g * x).sum(axis=1)
-    return LowCounts(which, expected, centre, blocks, information, gradient, excess)
+    shape = node_moments(all_chances)
+    return LowCounts(which, expected, centre, blocks, information, gradient, excess, shape)

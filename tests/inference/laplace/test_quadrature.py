@@ -3,9 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from dense_demand import case
-from scipy.integrate import dblquad
 from scipy.special import gammaln
-from scipy.stats import multivariate_normal, nbinom, poisson
+from scipy.stats import multivariate_normal, nbinom, poisson, skew
 
 from hdfm.inference.laplace.arrow import ProductBlocks
 from hdfm.inference.laplace.effects import linear_predictor
@@ -72,37 +71,39 @@ def test_working_likelihood_is_the_sum_of_cells(likelihood):
     assert (now.precision[~panel.observed] == 0).all()
 
 
-def test_means_and_evidence_are_those_of_integrals(found):
-    """Of each product given what is shared, by adaptive quadrature."""
+@pytest.mark.parametrize("k", [0, 2, 5])
+def test_products_are_those_of_a_fine_grid(found, k):
+    """Mean, evidence, spread and skewness of a product given what is shared."""
     one, now = found
     assert (now.low.which == np.flatnonzero(now.working.precision.sum(axis=1) < ENOUGH)).all()
     effects = normal_posterior(now.evidence, one.scales).mean()
     eta = linear_predictor(one.model, effects)
-    prior = np.linalg.inv(product_precision(one.scales, one.spec))
-    for k in (0, 2, 5):
-        i = now.low.which[k]
-        x, (delta, beta) = one.panel.log_price[i], effects.product[:, i]
-        shared = eta[i] - delta - beta * x
+    prior = multivariate_normal(
+        now.low.expected[:, k], np.linalg.inv(product_precision(one.scales, one.spec))
+    )
+    i, x = now.low.which[k], one.panel.log_price[now.low.which[k]]
+    centre = effects.product[:, i]
+    v = np.stack(np.meshgrid(*centre[:, None] + np.outer([5, 3], np.linspace(-1, 1, 301)), indexing="ij"), -1)
+    at = eta[i] + (v - centre) @ np.stack([np.ones_like(x), x])
+    cells, _, _ = cell_likelihood(
+        one.spec.likelihood, one.panel.units[i], one.panel.observed[i], at, one.scales.noise
+    )
+    exact = np.exp(cells.sum(axis=-1) + prior.logpdf(v))
+    about = at - now.eta[i]
+    working = now.working.gradient[i] * about - now.working.precision[i] * about**2 / 2
+    working = np.exp(working.sum(axis=-1) + prior.logpdf(v))
+    evidence = replace_rows(now.low, k).evidence(one.spec, one.scales)[0]
+    assert evidence == pytest.approx(np.log(exact.sum() / working.sum()), abs=0.01)
 
-        def density(b, d, working=False, i=i, k=k, x=x, shared=shared, delta=delta, beta=beta):
-            at = shared + d + b * x
-            if working:
-                about = at - now.eta[i]
-                value = (now.working.gradient[i] * about - now.working.precision[i] * about**2 / 2).sum()
-            else:
-                value = cell_likelihood(
-                    one.spec.likelihood, one.panel.units[i], one.panel.observed[i], at, one.scales.noise
-                )[0].sum()
-            return np.exp(value + multivariate_normal.logpdf([d, b], now.low.expected[:, k], prior))
+    def moment(power):
+        return np.tensordot(exact, (v - centre) ** power, axes=2) / exact.sum()
 
-        box = (delta - 5, delta + 5, beta - 3, beta + 3)
-        total = dblquad(density, *box, epsabs=0, epsrel=1e-6)[0]
-        mean = dblquad(lambda b, d: d * density(b, d), *box, epsabs=0, epsrel=1e-6)[0] / total
-        sd = prior[0, 0] ** 0.5
-        assert delta == pytest.approx(mean, abs=0.02 * sd)
-        single = replace_rows(now.low, k)
-        working = dblquad(lambda b, d: density(b, d, True), *box, epsabs=0, epsrel=1e-6)[0]
-        assert single.evidence(one.spec, one.scales)[0] == pytest.approx(np.log(total / working), abs=0.01)
+    np.testing.assert_allclose(moment(1), 0, atol=0.02 * one.scales.product_effect)
+    z = np.random.default_rng(1).standard_normal((2, len(eta), 40_000))
+    now.low.reshape(z, slice(0, len(eta)))
+    draws = ProductBlocks(now.low.blocks.root[:, [k]]).half_solve_back(z[:, [i]])[:, 0]
+    np.testing.assert_allclose(draws.var(axis=1), moment(2), rtol=0.03)
+    np.testing.assert_allclose(skew(draws, axis=1), moment(3) / moment(2) ** 1.5, atol=0.15)
 
 
 def replace_rows(low, k):
