@@ -345,7 +345,34 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         from hdfm.posterior.diagnostics import diagnostics_table
 
         check_is_fitted(self, "idata_")
-        return diagnostics_table(self.idata_)
+        k = self.pareto_k() if self.idata_.attrs["inference"] == "laplace" else None
+        return diagnostics_table(self.idata_, k)
+
+    def pareto_k(self) -> pd.Series:
+        """How far products are from their Laplace approximation: Pareto k of importance weights [1]_.
+
+        Of each product's level and elasticity given what products share. Up to 0.7 the approximation will
+        do; above, fit that product's data with ``inference="nuts"``, or read its interval with care.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``inference`` is not "laplace".
+
+        References
+        ----------
+        .. [1] Vehtari, Simpson, Gelman, Yao, Gabry (2024), "Pareto smoothed importance sampling", Journal of
+           Machine Learning Research 25(72).
+        """
+        check_is_fitted(self, "idata_")
+        if self.idata_.attrs["inference"] != "laplace":
+            raise InvalidArgumentError(
+                'pareto_k is about inference="laplace"; this model was sampled: see diagnostics().'
+            )
+        from hdfm.inference.laplace.reliability import pareto_k
+
+        values = pareto_k(self.panel_, self.spec_, self.seed_)
+        return pd.Series(values, index=self.panel_.product, name="pareto_k")
 
     def loo(self) -> Any:
         """PSIS-LOO of the fitted rows, an ArviZ ``ELPDData`` with ``elpd_i`` and ``pareto_k`` by row.
@@ -455,7 +482,9 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         return encode_rows(frame, self.panel_)
 
     def _summary_text(self) -> str:
-        return self.diagnostics().attrs["verdict"]
+        from hdfm.posterior.diagnostics import diagnostics_table
+
+        return diagnostics_table(self.idata_).attrs["verdict"]
 
     def _summary_table(self) -> pd.DataFrame:
         levels = [level.name for level in self.panel_.levels]

@@ -1,5 +1,8 @@
 """HierarchicalElasticity(inference="laplace") from the outside: ugly data, everything after the fit."""
 
+from copy import copy
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +11,10 @@ from sklearn.base import clone
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import InvalidArgumentError
+from hdfm.inference.laplace.evidence import evidence
+from hdfm.inference.laplace.mode import laplace_mode
+from hdfm.inference.laplace.reliability import _pareto_k
+from hdfm.posterior.diagnostics import diagnostics_table
 
 ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
 
@@ -56,6 +63,47 @@ def test_the_fit_says_how_it_was_made(fitted):
     verdict = fitted.diagnostics().attrs["verdict"]
     assert verdict.startswith("Laplace's approximation: 2,000 independent draws, nothing to converge")
     assert "Laplace" in fitted._repr_html_()
+
+
+def test_pareto_k(fitted, sales):
+    k = fitted.pareto_k()
+    assert list(k.index) == list(fitted.elasticities_.index)
+    assert k.max() < 0.7
+    table = fitted.diagnostics()
+    assert table.loc["product", "pareto_k"] == k.max()
+    assert table.loc["product", "verdict"] == "ok"
+    sold = sales[sales["units_sold"] > 0]
+    normal = laplace(likelihood="log_normal").fit(sold, sold["units_sold"])
+    assert (normal.pareto_k() == 0).all()  # the approximation is exact
+
+
+def test_pareto_k_finds_what_is_wrong(fitted):
+    """A product whose working likelihood is twenty times too sharp."""
+    mode = laplace_mode(fitted.panel_, fitted.spec_)
+    i = int(np.argmax(fitted.panel_.units.sum(axis=1)))
+    mode.working.precision[i] *= 20
+    mode = replace(
+        mode,
+        evidence=evidence(mode.model, mode.evidence.at, 0.0, mode.working.precision, mode.working.gradient),
+    )
+    k = _pareto_k(mode, np.random.default_rng(1))
+    assert k[i] > 0.7
+    assert np.delete(k, i).max() < 0.7
+
+
+def test_products_that_are_far_from_normal_are_named(fitted):
+    k = pd.Series([0.1, 0.9, 0.8], index=["a", "b", "c"])
+    table = diagnostics_table(fitted.idata_, k)
+    assert table.loc["product", "verdict"] == "2 above 0.7"
+    assert "2 of 3 products are far from normal (Pareto k above 0.7, worst b)" in table.attrs["verdict"]
+
+
+def test_sampled_models_have_no_pareto_k(fitted):
+    sampled = copy(fitted)
+    sampled.idata_ = fitted.idata_.copy()
+    sampled.idata_.attrs["inference"] = "nuts"
+    with pytest.raises(InvalidArgumentError, match='about inference="laplace"'):
+        sampled.pareto_k()
 
 
 def test_seeds(sales):

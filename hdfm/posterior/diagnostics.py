@@ -5,6 +5,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hdfm.posterior.loo import GOOD_K
+
 R_HAT = 1.01
 R_HAT_OF_MANY = 1.02
 ESS_PER_CHAIN = 100
@@ -18,8 +20,13 @@ LEFT_OUT = ("individual_factor_path", "individual_multiplier")
 PATH, SUM_OF_FACTORS, LOG_DENSITY = "coefficient_path", "sum_of_factors", "log_density"
 
 
-def diagnostics_table(tree: xr.DataTree) -> pd.DataFrame:
+def diagnostics_table(tree: xr.DataTree, pareto_k: pd.Series | None = None) -> pd.DataFrame:
     """Worst R-hat and effective sample sizes of each variable, divergences, and a verdict a row.
+
+    Parameters
+    ----------
+    pareto_k : pandas.Series, optional
+        By product (N,), of Laplace's approximation.
 
     Returns
     -------
@@ -28,7 +35,8 @@ def diagnostics_table(tree: xr.DataTree) -> pd.DataFrame:
         and ``ess_tail`` (smallest), ``divergences``, ``verdict``. A variable is "ok" with R-hat at most
         1.01 and both effective sample sizes at least 100 a chain [1]_; the largest R-hat of a vector may
         reach 1.02, since the largest of hundreds passes 1.01 by chance. ``attrs["verdict"]`` sums up. Of
-        Laplace's approximation, whose draws are independent, the last row alone.
+        Laplace's approximation, whose draws are independent, a row ``product`` with the largest ``pareto_k``
+        and one for the sampler.
 
     References
     ----------
@@ -36,21 +44,36 @@ def diagnostics_table(tree: xr.DataTree) -> pd.DataFrame:
        localization: An improved R-hat for assessing convergence of MCMC", Bayesian Analysis 16(2).
     """
     if tree.attrs["inference"] == "laplace":
-        return _of_independent_draws(tree)
+        return _of_independent_draws(tree, pareto_k)
     table = variable_rows(tree["posterior"].to_dataset())
     table = _with_sampler(table, tree)
     table.attrs["verdict"] = summary(table)
     return table
 
 
-def _of_independent_draws(tree):
-    """The sampler's row alone; the verdict says on how many values of the scales draws rest."""
+def _of_independent_draws(tree, pareto_k):
+    """Products and the sampler; the verdict says on how many values of the scales draws rest."""
     table = _with_sampler(pd.DataFrame(columns=COLUMNS), tree)
-    share = np.bincount(tree["sample_stats"]["point"].to_numpy().ravel()) / table.loc["sampler", "n"]
-    table.attrs["verdict"] = (
-        f"Laplace's approximation: {table.loc['sampler', 'n']:,} independent draws, nothing to converge; "
+    draws = table.loc["sampler", "n"]
+    share = np.bincount(tree["sample_stats"]["point"].to_numpy().ravel()) / draws
+    verdict = (
+        f"Laplace's approximation: {draws:,} independent draws, nothing to converge; "
         f"the scales take effectively {1 / (share**2).sum():.0f} values."
     )
+    if pareto_k is not None:
+        far = pareto_k[pareto_k > GOOD_K]
+        table.loc["product", ["n", "verdict"]] = (
+            len(pareto_k),
+            f"{len(far):,} above {GOOD_K}" if len(far) else OK,
+        )
+        table = table.loc[["product", "sampler"]]
+        table.insert(1, "pareto_k", [pareto_k.max(), np.nan])
+        if len(far):
+            verdict += (
+                f" {len(far):,} of {len(pareto_k):,} products are far from normal (Pareto k above {GOOD_K}, "
+                f"worst {far.idxmax()}): see pareto_k()."
+            )
+    table.attrs["verdict"] = verdict
     return table
 
 

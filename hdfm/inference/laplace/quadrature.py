@@ -32,7 +32,7 @@ WEIGHTS = np.outer(NODE_WEIGHTS, NODE_WEIGHTS).ravel() / NODE_WEIGHTS.sum() ** 2
 ENOUGH = 100.0  # information about a level: its likelihood is normal but for a skewness of a tenth
 ROUNDS, SETTLED = 8, 0.01
 FARTHEST = 3.5  # of interpolation, beyond the last node at 2.9
-MOST_SKEWED = 1.5  # beyond, the expansion is not monotone where draws are
+MOST_SKEWED = 1.0  # beyond, the expansion is not monotone where draws are
 BLOCK = 2_000_000  # cells times nodes at a time
 
 
@@ -51,12 +51,23 @@ class NodeMoments:
     root: np.ndarray
     skewness: np.ndarray
 
-    def reshape(self, z: np.ndarray, which: slice | np.ndarray) -> np.ndarray:
-        """Standard normal draws z (2, n, S) with these moments, by Cornish and Fisher's expansion."""
+    def reshape(self, z: np.ndarray, which: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Draws y (2, n, S) of standard normal z by Cornish and Fisher's expansion [1]_.
+
+        And the log (n, S) of their standard normal density over that which they have.
+
+        References
+        ----------
+        .. [1] Cornish, Fisher (1938), "Moments and cumulants in the specification of distributions", Revue
+           de l'Institut International de Statistique 5(4).
+        """
         r11, r21, r22 = self.root[:, which, None].astype(z.dtype)
         skewness = self.skewness[:, which, None].astype(z.dtype)
-        e = (z + skewness / 6 * (z**2 - 1)) / np.sqrt(1 + skewness**2 / 18)
-        return np.stack([r11 * e[0], r21 * e[0] + r22 * e[1]])
+        size = np.sqrt(1 + skewness**2 / 18)
+        e = (z + skewness / 6 * (z**2 - 1)) / size
+        y = np.stack([r11 * e[0], r21 * e[0] + r22 * e[1]])
+        steepness = np.log(np.abs(1 + skewness / 3 * z) / size) + (z**2 - y**2) / 2
+        return y, steepness.sum(axis=0) + np.log(r11 * r22)
 
 
 def node_moments(chance: np.ndarray) -> NodeMoments:
@@ -125,11 +136,16 @@ class LowCounts:
         half = blocks.half_solve(self.gradient - omega @ (self.centre - self.expected))
         return self.centre + blocks.half_solve_back(half), blocks
 
-    def reshape(self, z: np.ndarray, part: slice) -> None:
-        """Give what products of a part have of their own (2, n, S) its spread and skewness."""
+    def reshape(self, z: np.ndarray, part: slice) -> np.ndarray:
+        """Give what products of a part have of their own (2, n, S) its spread and skewness.
+
+        Returns the log (n', S) of the working density of what comes over that of the draws, for those of
+        the part that sell little.
+        """
         first, last = np.searchsorted(self.which, (part.start, part.stop))
         rows = self.which[first:last] - part.start
-        z[:, rows] = self.shape.reshape(z[:, rows], slice(first, last))
+        z[:, rows], volume = self.shape.reshape(z[:, rows], slice(first, last))
+        return volume
 
     def _excess_at(self, v):
         """Interpolated (n, K) at v (2, n, K)."""
