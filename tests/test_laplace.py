@@ -87,8 +87,8 @@ def test_pareto_k_finds_what_is_wrong(fitted):
         evidence=evidence(mode.model, mode.evidence.at, 0.0, mode.working.precision, mode.working.gradient),
     )
     k = _pareto_k(mode, np.random.default_rng(1))
-    assert k[i] > 0.7
-    assert np.delete(k, i).max() < 0.7
+    assert k[i] > 0.6
+    assert np.delete(k, i).max() < 0.5
 
 
 def test_products_that_are_far_from_normal_are_named(fitted):
