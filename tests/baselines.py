@@ -46,8 +46,13 @@ def complete_pooling(y, x, category):
 
 def two_step_empirical_bayes(y, x, category):
     """Shrink each product's estimate to its category's mean; spread by DerSimonian and Laird."""
+    return two_step_posterior(y, x, category)[0]
+
+
+def two_step_posterior(y, x, category):
+    """Means and sds (N,) of :func:`two_step_empirical_bayes`, those of its normal posterior."""
     b, se = by_product(y, x, category)
-    out = np.empty(len(b))
+    out, sd = np.empty(len(b)), np.empty(len(b))
     for c in range(category.max() + 1):
         mine = category == c
         w = se[mine] ** -2
@@ -57,4 +62,5 @@ def two_step_empirical_bayes(y, x, category):
         precision = 1 / (se[mine] ** 2 + tau2)
         mean = np.average(b[mine], weights=precision)
         out[mine] = mean + (b[mine] - mean) * tau2 * precision
-    return out
+        sd[mine] = np.sqrt(tau2 * se[mine] ** 2 * precision)
+    return out, sd
