@@ -4,8 +4,8 @@ python tests/benchmarks/elasticity_engines.py --size small                    # 
 python tests/benchmarks/elasticity_engines.py --size filtered unfiltered      # 519,700 and 2,000,000 rows
 python tests/benchmarks/elasticity_engines.py --growth                        # time against sizes
 
-Each engine runs in a process of its own; quick ones twice, for the first call loads and compiles. GPBoost runs
-where it is installed.
+Each engine runs in a process of its own; quick ones twice, for the first call loads and compiles.
+GPBoost runs where it is installed.
 """
 
 import argparse

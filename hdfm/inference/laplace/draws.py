@@ -12,9 +12,10 @@ from hdfm.graph.spec import DemandSpec
 from hdfm.inference.draws import PosteriorDraws
 from hdfm.inference.laplace.effects import Effects, time_paths
 from hdfm.inference.laplace.mode import LaplaceMode, laplace_mode
-from hdfm.inference.laplace.points import evidence_for, in_threads, scale_points
+from hdfm.inference.laplace.points import evidence_for, scale_points
 from hdfm.inference.laplace.posterior import normal_posterior
 from hdfm.inference.laplace.prior import Scales
+from hdfm.inference.laplace.threads import in_threads
 from hdfm.inference.settings import SamplingSettings
 from hdfm.panel.sales import SalesPanel
 

@@ -20,7 +20,7 @@ from hdfm.inference.laplace.scales import ScaleModel, marginal_slope, scale_mode
 from hdfm.panel.sales import SalesPanel
 
 FIRST_NOISE = 0.3
-ROUNDS, SETTLED = 10, 0.01
+ROUNDS, SETTLED, STEPS = 20, 0.01, 5
 DIFFERENCE = 0.05
 
 
@@ -45,7 +45,7 @@ def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
     effects = posterior_mode(model, scales, effects)
     evidence = evidence_at(model, effects, linear_predictor(model, effects), scales.noise)
     for _ in range(ROUNDS):
-        now = refine(model, scales, evidence)
+        now = refine(model, scales, evidence, rounds=1)
         evidence = now.evidence
         better = improved_scales(coordinates, scales, evidence, now.low)
         change = abs(coordinates.coordinates(better) - coordinates.coordinates(scales)).max(initial=0.0)
@@ -101,7 +101,7 @@ def improved_scales(
 
     bounds = coordinates.bounds()
     fit = minimize(
-        loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 15, "ftol": 1e-5}
+        loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS, "ftol": 1e-5}
     )
     return coordinates.scales(fit.x, scales)
 
@@ -125,20 +125,16 @@ def log_posterior(
 
 
 def improved_noise(scales: Scales, effects: Effects, eta: np.ndarray, model: ArrowModel) -> float:
-    """The noise where the marginal posterior is highest, by Newton steps in its log."""
+    """A noise with a higher marginal posterior, by a Newton step in its log."""
     if model.spec.likelihood == "poisson":
         return scales.noise
     place = np.log(scales.noise)
-    for _ in range(10):
-        low, here, high = (
-            noise_posterior(scales, effects, eta, place + k * DIFFERENCE, model) for k in (-1, 0, 1)
-        )
-        slope, curvature = (high - low) / (2 * DIFFERENCE), (high + low - 2 * here) / DIFFERENCE**2
-        step = -slope / curvature if curvature < 0 else np.sign(slope)
-        place += np.clip(step, -1, 1)
-        if abs(step) < SETTLED:
-            break
-    return float(np.exp(place))
+    low, here, high = (
+        noise_posterior(scales, effects, eta, place + k * DIFFERENCE, model) for k in (-1, 0, 1)
+    )
+    slope, curvature = (high - low) / (2 * DIFFERENCE), (high + low - 2 * here) / DIFFERENCE**2
+    step = -slope / curvature if curvature < 0 else np.sign(slope)
+    return float(np.exp(place + np.clip(step, -1, 1)))
 
 
 def noise_posterior(

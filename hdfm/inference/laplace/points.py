@@ -15,12 +15,9 @@ References
    integrated nested Laplace approximations", Journal of the Royal Statistical Society B 71(2).
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
-from joblib import cpu_count
 from scipy.stats import norm, qmc
 
 from hdfm.inference.laplace.evidence import LARGE, Evidence, evidence
@@ -32,12 +29,14 @@ from hdfm.inference.laplace.mode import (
     noise_log_prior,
 )
 from hdfm.inference.laplace.newton import working_likelihood
-from hdfm.inference.laplace.prior import ArrowModel, Scales
+from hdfm.inference.laplace.prior import Scales
+from hdfm.inference.laplace.threads import in_threads
 
 POINTS, MORE_POINTS = 64, 512  # more where a point costs little
 DIFFERENCE = 0.05
 LEAST_CURVATURE = 0.5  # of the marginal posterior; the prior alone has about 1
 SMALL = 1e-300
+FARTHEST = 3.0  # sds of a Newton step
 KNOWN_NOISE = 0.01  # posterior sd of log noise below which it stays at its mode
 
 
@@ -51,32 +50,30 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class ScaleCurvature:
-    """Covariance of u, and of log noise if it is among the D coordinates; else the sd of that alone."""
+    """A normal approximation of D coordinates: u, and log noise, or else the sd of that alone.
 
+    Attributes
+    ----------
+    centre : numpy.ndarray
+        A Newton step from the mode (D,), which is known to a fixed length, not to one in sds.
+    covariance : numpy.ndarray
+        (D, D)
+    """
+
+    centre: np.ndarray
     covariance: np.ndarray
     log_noise_sd: float
 
 
-def in_threads[A, B](model: ArrowModel, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
-    """Of each item, in order; over the cores where a panel is large."""
-    if model.panel.units.size <= LARGE:
-        yield from map(function, items)
-        return
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        yield from pool.map(function, items)
-
-
 def scale_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[list[Point], float]:
     """Values of the scales with weights that sum to one, and the sd of log noise about theirs."""
-    u = mode.coordinates.coordinates(mode.scales)
     curvature = scale_curvature(mode)
     D = len(curvature.covariance)
     if not D:
         return [Point(mode.scales, 1.0)], curvature.log_noise_sd
     root = np.linalg.cholesky(curvature.covariance)
     z = norm.ppf(qmc.Sobol(D, rng=rng).random(POINTS if mode.model.panel.units.size > LARGE else MORE_POINTS))
-    centre = np.append(u, np.log(mode.scales.noise))[:D]
-    values = centre + z @ root.T
+    values = curvature.centre + z @ root.T
     scales = [_scales(mode, value) for value in values]
     height = (
         np.array(list(in_threads(mode.model, lambda each: _height(mode, each), scales)))
@@ -88,27 +85,35 @@ def scale_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[list[Poin
 
 
 def scale_curvature(mode: LaplaceMode) -> ScaleCurvature:
-    """Inverse of minus the Hessian of the marginal log posterior by u and log noise, from differences.
+    """From the gradient of the marginal log posterior by u and log noise, and its differences.
 
     Noise that the data tell to 1 % is left out: it hardly moves the rest.
     """
-    u, log_noise = mode.coordinates.coordinates(mode.scales), np.log(mode.scales.noise)
-    D = len(u)
-    H = np.zeros((D + 1, D + 1))
-    steps = DIFFERENCE * np.concatenate([np.eye(D), -np.eye(D)])
-    slopes = np.array(list(in_threads(mode.model, lambda step: _slope(mode, _scales(mode, u + step)), steps)))
-    H[:D, :D] = (slopes[D:] - slopes[:D]) / (2 * DIFFERENCE) if D else 0.0
-    H[:D, :D] = (H[:D, :D] + H[:D, :D].T) / 2
-    if mode.model.spec.likelihood == "poisson":
-        return ScaleCurvature(_inverse(H[:D, :D]), 0.0)
-    noisier, here, calmer = (
-        replace(mode.scales, noise=float(np.exp(log_noise + sign * DIFFERENCE))) for sign in (1, 0, -1)
+    place = np.append(mode.coordinates.coordinates(mode.scales), np.log(mode.scales.noise))
+    D = len(place) - 1
+    H, u = np.zeros((D + 1, D + 1)), place[:D]
+    steps = DIFFERENCE * np.concatenate([np.eye(D), -np.eye(D), np.zeros((1, D))])
+    up, down, here = np.split(
+        np.array(list(in_threads(mode.model, lambda step: _slope(mode, _scales(mode, u + step)), steps))),
+        [D, 2 * D],
     )
-    H[D, D] = (2 * _height(mode, here) - _height(mode, noisier) - _height(mode, calmer)) / DIFFERENCE**2
-    if H[D, D] > KNOWN_NOISE**-2:
-        return ScaleCurvature(_inverse(H[:D, :D]), H[D, D] ** -0.5)
-    H[D, :D] = H[:D, D] = (_slope(mode, calmer) - _slope(mode, noisier)) / (2 * DIFFERENCE)
-    return ScaleCurvature(_inverse(H), 0.0)
+    slope, noise_sd = np.append(here, 0.0), 0.0
+    H[:D, :D] = (down - up) / (2 * DIFFERENCE)
+    H[:D, :D] = (H[:D, :D] + H[:D, :D].T) / 2
+    if mode.model.spec.likelihood != "poisson":
+        noisier, same, calmer = (_scales(mode, np.append(u, place[D] + k * DIFFERENCE)) for k in (1, 0, -1))
+        heights = [_height(mode, scales) for scales in (noisier, same, calmer)]
+        H[D, D] = (2 * heights[1] - heights[0] - heights[2]) / DIFFERENCE**2
+        if H[D, D] < KNOWN_NOISE**-2:
+            H[D, :D] = H[:D, D] = (_slope(mode, calmer) - _slope(mode, noisier)) / (2 * DIFFERENCE)
+            slope[D] = (heights[0] - heights[2]) / (2 * DIFFERENCE)
+            D += 1
+        else:
+            noise_sd = H[D, D] ** -0.5
+    covariance = _inverse(H[:D, :D])
+    step = covariance @ slope[:D]
+    length = np.sqrt(step @ slope[:D])  # in sds
+    return ScaleCurvature(place[:D] + step * min(1, FARTHEST / max(length, SMALL)), covariance, noise_sd)
 
 
 def _inverse(H):

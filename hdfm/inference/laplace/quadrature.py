@@ -15,73 +15,32 @@ Array names and axis order: n products that sell little, K nodes, T periods.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.polynomial.hermite_e import hermegauss
 from scipy.special import logsumexp
 
 from hdfm.graph.spec import DemandSpec
 from hdfm.inference.laplace.arrow import ProductBlocks, product_blocks
 from hdfm.inference.laplace.effects import Effects, linear_predictor
 from hdfm.inference.laplace.evidence import Evidence, evidence
-from hdfm.inference.laplace.newton import Working, cell_likelihood, working_likelihood
+from hdfm.inference.laplace.newton import Working, working_likelihood
+from hdfm.inference.laplace.nodes import (
+    GRID,
+    NODES,
+    WEIGHTS,
+    NodeMoments,
+    lagrange,
+    node_likelihood,
+    node_moments,
+    nodes_of,
+)
 from hdfm.inference.laplace.posterior import NormalPosterior, normal_posterior
 from hdfm.inference.laplace.prior import ArrowModel, Scales, expected_products, product_precision
+from hdfm.inference.laplace.threads import in_threads
 
-NODES, NODE_WEIGHTS = hermegauss(5)  # of a rule in each of two dimensions
-GRID = np.stack([part.ravel() for part in np.meshgrid(NODES, NODES, indexing="ij")])[:, None]
-WEIGHTS = np.outer(NODE_WEIGHTS, NODE_WEIGHTS).ravel() / NODE_WEIGHTS.sum() ** 2
 ENOUGH = 100.0  # information about a level: its likelihood is normal but for a skewness of a tenth
 ROUNDS, SETTLED = 8, 0.01
 FARTHEST = 3.5  # of interpolation, beyond the last node at 2.9
-MOST_SKEWED = 1.0  # beyond, the expansion is not monotone where draws are
-BLOCK = 2_000_000  # cells times nodes at a time
-
-
-@dataclass(frozen=True, slots=True)
-class NodeMoments:
-    """Spread and skewness of what is standard normal under the working likelihood.
-
-    Attributes
-    ----------
-    root : numpy.ndarray
-        Cholesky roots R of the covariances, as their entries 11, 21 and 22 (3, n).
-    skewness : numpy.ndarray
-        Of the two elements of R^-1 y (2, n).
-    """
-
-    root: np.ndarray
-    skewness: np.ndarray
-
-    def reshape(self, z: np.ndarray, which: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Draws y (2, n, S) of standard normal z by Cornish and Fisher's expansion [1]_.
-
-        And the log (n, S) of their standard normal density over that which they have.
-
-        References
-        ----------
-        .. [1] Cornish, Fisher (1938), "Moments and cumulants in the specification of distributions", Revue
-           de l'Institut International de Statistique 5(4).
-        """
-        r11, r21, r22 = self.root[:, which, None].astype(z.dtype)
-        skewness = self.skewness[:, which, None].astype(z.dtype)
-        size = np.sqrt(1 + skewness**2 / 18)
-        e = (z + skewness / 6 * (z**2 - 1)) / size
-        y = np.stack([r11 * e[0], r21 * e[0] + r22 * e[1]])
-        steepness = np.log(np.abs(1 + skewness / 3 * z) / size) + (z**2 - y**2) / 2
-        return y, steepness.sum(axis=0) + np.log(r11 * r22)
-
-
-def node_moments(chance: np.ndarray) -> NodeMoments:
-    """Of the nodes y, each with some chance (n, K)."""
-    y = GRID[:, 0]
-    gap = y[:, None] - (chance @ y.T).T[..., None]
-    c11, c21, c22 = (np.vecdot(chance, gap[a] * gap[b]) for a, b in ((0, 0), (1, 0), (1, 1)))
-    r11 = np.sqrt(c11)
-    r21 = c21 / r11
-    r22 = np.sqrt(c22 - r21**2)
-    first = gap[0] / r11[:, None]
-    second = (gap[1] - r21[:, None] * first) / r22[:, None]
-    skewness = np.stack([np.vecdot(chance, each**3) for each in (first, second)])
-    return NodeMoments(np.stack([r11, r21, r22]), skewness.clip(-MOST_SKEWED, MOST_SKEWED))
+MANY = 1000  # products, whose evidence is interpolated in 32 bits
+BLOCK = 200_000  # cells times nodes at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +82,7 @@ class LowCounts:
     def evidence(self, spec: DemandSpec, scales: Scales) -> tuple[float, np.ndarray]:
         """Log marginal likelihood less the working one's; so too second moments (2, 2) about ``expected``."""
         mean, blocks = self.working_posterior(product_precision(scales, spec))
-        v = mean[..., None] + _nodes(blocks)
+        v = mean[..., None] + nodes_of(blocks)
         height = np.log(WEIGHTS) + self._excess_at(v)
         total = logsumexp(height, axis=1, keepdims=True)
         change = np.exp(height - total) - WEIGHTS
@@ -148,27 +107,15 @@ class LowCounts:
         return volume
 
     def _excess_at(self, v):
-        """Interpolated (n, K) at v (2, n, K)."""
-        l11, l21, l22 = self.blocks.root[..., None]
-        move = v - self.centre[..., None]
-        y = np.stack([l11 * move[0] + l21 * move[1], l22 * move[1]]).clip(-FARTHEST, FARTHEST)
-        table = self.excess.reshape(-1, len(NODES), len(NODES))
-        return np.einsum("nka,nkb,nab->nk", _lagrange(y[0]), _lagrange(y[1]), table, optimize=True)
-
-
-def _nodes(blocks):
-    """L'^-1 y of the nodes y (2, n, K)."""
-    return blocks.half_solve_back(np.broadcast_to(GRID, (2, blocks.root.shape[1], GRID.shape[2])))
-
-
-def _lagrange(y):
-    """Values (..., nodes) of the polynomials that are one at a node and zero at the others."""
-    gaps = y[..., None] - NODES
-    parts = [
-        np.delete(gaps, k, axis=-1).prod(axis=-1) / np.delete(z - NODES, k).prod()
-        for k, z in enumerate(NODES)
-    ]
-    return np.stack(parts, axis=-1)
+        """Interpolated (n, K) at v (2, n, K), nodes of a rule, whose second element takes few values."""
+        n, size = len(self.excess), len(NODES)
+        kept = np.float32 if n > MANY else np.float64
+        l11, l21, l22 = self.blocks.root[..., None].astype(kept)
+        move = (v - self.centre[..., None]).astype(kept)
+        first = (l11 * move[0] + l21 * move[1]).clip(-FARTHEST, FARTHEST).reshape(n, size, size)
+        second = (l22 * move[1, :, :size]).clip(-FARTHEST, FARTHEST)
+        along = self.excess.reshape(n, size, size).astype(kept) @ lagrange(second).swapaxes(1, 2)
+        return np.einsum("nabc,ncb->nab", lagrange(first), along, optimize=True).reshape(n, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +132,10 @@ class Refined:
         return self.evidence.at
 
 
-def refine(model: ArrowModel, scales: Scales, found: Evidence) -> Refined:
+def refine(model: ArrowModel, scales: Scales, found: Evidence, rounds: int = ROUNDS) -> Refined:
     """The working likelihood whose posterior has the means that it was made at."""
     before = None
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         posterior = normal_posterior(found, scales)
         effects = posterior.mean()
         eta = linear_predictor(model, effects)
@@ -215,39 +162,44 @@ def _integrate(
         return None
     expected, centre = expected_products(model, effects.bundle)[:, which], effects.product[:, which]
     blocks, omega = ProductBlocks(posterior.blocks.root[:, which]), product_precision(scales, spec)
-    move = _nodes(blocks)
+    move = nodes_of(blocks)
     gap = centre[..., None] + move - expected[..., None]
     prior = (GRID**2).sum(axis=0) / 2 - 0.5 * np.einsum("jnk,ji,ink->nk", gap, omega, gap, optimize=True)
-    excess, all_chances, information, gradient = (
-        np.empty(gap.shape[1:]),
-        np.empty(gap.shape[1:]),
-        np.empty((3, len(which))),
-        np.empty((2, len(which))),
+    n = len(which)
+    excess, chance, information, gradient = (
+        np.empty((n, len(WEIGHTS))),
+        np.empty((n, len(WEIGHTS))),
+        np.empty((3, n)),
+        np.empty((2, n)),
     )
-    step = max(1, BLOCK // (len(WEIGHTS) * eta.shape[1]))
-    for first in range(0, len(which), step):
+
+    def fill(first):
         part = slice(first, first + step)
         rows = which[part]
-        x, shift = (
-            panel.log_price[rows],
-            move[0, part, :, None] + move[1, part, :, None] * panel.log_price[rows, None],
-        )
-        value, slope, precision = cell_likelihood(
+        x, own = panel.log_price[rows], move[:, part]
+        cells = node_likelihood(
             spec.likelihood,
-            panel.units[rows, None],
-            panel.observed[rows, None],
-            (eta[rows] + panel.log_exposure[rows])[:, None] + shift,
+            panel.units[rows],
+            panel.observed[rows],
+            eta[rows] + panel.log_exposure[rows],
+            x,
+            own,
             scales.noise,
         )
-        exact = value.sum(axis=2)
-        heights = np.log(WEIGHTS) + exact + prior[part]
-        all_chances[part] = chance = np.exp(heights - logsumexp(heights, axis=1, keepdims=True))
-        W = np.einsum("nk,nkt->nt", chance, precision)
-        mean = np.einsum("nk,nkt->nt", chance, shift)
-        g = np.einsum("nk,nkt->nt", chance, slope) + W * mean
+        heights = np.log(WEIGHTS) + cells.value + prior[part]
+        chance[part] = np.exp(heights - logsumexp(heights, axis=1, keepdims=True))
+        W, slope = cells.averages(chance[part])
+        mean = np.vecdot(chance[part], own)
+        g = slope + W * (mean[0][:, None] + mean[1][:, None] * x)
         now.precision[rows], now.gradient[rows] = W, g
-        excess[part] = exact - ((g[:, None] - 0.5 * W[:, None] * shift) * shift).sum(axis=2)
-        information[:, part] = W.sum(axis=1), (W * x).sum(axis=1), (W * x**2).sum(axis=1)
-        gradient[:, part] = g.sum(axis=1), (g * x).sum(axis=1)
-    shape = node_moments(all_chances)
-    return LowCounts(which, expected, centre, blocks, information, gradient, excess, shape)
+        known = np.stack([W.sum(axis=1), (W * x).sum(axis=1), (W * x**2).sum(axis=1)])
+        pull = np.stack([g.sum(axis=1), (g * x).sum(axis=1)])
+        information[:, part], gradient[:, part] = known, pull
+        a, b, d = known[..., None]
+        working = pull[0, :, None] * own[0] + pull[1, :, None] * own[1]
+        working -= 0.5 * (a * own[0] ** 2 + 2 * b * own[0] * own[1] + d * own[1] ** 2)
+        excess[part] = cells.value - working
+
+    step = max(1, BLOCK // (len(WEIGHTS) * eta.shape[1]))
+    list(in_threads(model, fill, range(0, n, step)))
+    return LowCounts(which, expected, centre, blocks, information, gradient, excess, node_moments(chance))

@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 from hdfm.graph.spec import DemandSpec
 from hdfm.inference.laplace.mode import LaplaceMode, laplace_mode
 from hdfm.inference.laplace.newton import cell_likelihood
-from hdfm.inference.laplace.points import in_threads
 from hdfm.inference.laplace.posterior import normal_posterior
+from hdfm.inference.laplace.threads import in_threads
 from hdfm.panel.sales import SalesPanel
 
 DRAWS = 400
