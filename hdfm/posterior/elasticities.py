@@ -3,8 +3,11 @@
 Array names and axis order: N products or groups, S draws.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
+from joblib import cpu_count
 
 from hdfm.graph.spec import DemandSpec
 from hdfm.panel.sales import SalesPanel
@@ -19,23 +22,23 @@ def summarise(draws: np.ndarray, index: pd.Index, ci_prob: float) -> pd.DataFram
 
     A single draw, such as a posterior mode, has no sd and no interval.
     """
+    pieces = [draws[k : k + PIECE] for k in range(0, len(draws), PIECE)]
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        columns = np.hstack(list(pool.map(lambda piece: _summaries(piece, ci_prob), pieces)))
+    table = pd.DataFrame(dict(zip(SUMMARY, columns, strict=True)), index=index)
+    table.attrs["ci_prob"] = ci_prob
+    return table
+
+
+def _summaries(draws, ci_prob):
+    """The columns of ``SUMMARY`` (6, n) of a piece of products."""
     lower, upper = np.quantile(draws, [(1 - ci_prob) / 2, (1 + ci_prob) / 2], axis=1)
     sd = draws.std(axis=1, ddof=1) if draws.shape[1] > 1 else np.full(len(draws), np.nan)
     if draws.shape[1] == 1:
         lower = upper = sd
-    table = pd.DataFrame(
-        {
-            "mean": draws.mean(axis=1),
-            "sd": sd,
-            "lower": lower,
-            "upper": upper,
-            "p_elastic": (draws < -1).mean(axis=1),
-            "p_positive": (draws > 0).mean(axis=1),
-        },
-        index=index,
+    return np.stack(
+        [draws.mean(axis=1), sd, lower, upper, (draws < -1).mean(axis=1), (draws > 0).mean(axis=1)]
     )
-    table.attrs["ci_prob"] = ci_prob
-    return table
 
 
 def product_table(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec, ci_prob: float) -> pd.DataFrame:

@@ -7,7 +7,7 @@ bundles, and what is left is small.
 Array names and axis order: N products sorted by bundle, G bundles, T periods, S draws; b effects of a bundle,
 m of the top.
 
-    W, Wx (N, T); A (N, 2, 2); U (2, N, T)
+    W, x (N, T); A (N, 2, 2); U (2, N, T)
 
 With Z_i = [1, x_i], the block of a product is A_i = Z_i' W_i Z_i + Omega = L L'. With U_i = W_i Z_i L'^{-1},
 
@@ -50,13 +50,13 @@ class ProductBlocks:
         """Some products, in some precision."""
         return ProductBlocks(self.root[:, part].astype(dtype))
 
-    def U(self, W: np.ndarray, Wx: np.ndarray) -> np.ndarray:
-        """(2, N, T) of W and W x (N, T)."""
+    def U(self, WZ: np.ndarray) -> np.ndarray:
+        """WZ L'^-1 (2, N, ...) of W and W x, or of linear functions of them (2, N, ...)."""
         l11, l21, l22 = self.root[:, :, None]
-        out = np.empty((2, *W.shape), W.dtype)
-        np.divide(W, l11, out=out[0])
+        out = np.empty_like(WZ)
+        np.divide(WZ[0], l11, out=out[0])
         np.multiply(out[0], -l21, out=out[1])
-        out[1] += Wx
+        out[1] += WZ[1]
         out[1] /= l22
         return out
 

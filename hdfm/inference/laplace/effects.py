@@ -41,10 +41,14 @@ def chunks(panel: SalesPanel) -> list[tuple[int, slice]]:
     ]
 
 
+def wave_heights(layout: Layout, bundle: np.ndarray, top: np.ndarray) -> np.ndarray:
+    """Waves of each group (G, w, n), or (1, w, n) where all share them, of draws (G, b, n), (m, n)."""
+    return bundle[:, : layout.n_waves] if layout.own_waves else top[None, layout.top["waves"]]
+
+
 def time_paths(layout: Layout, bundle: np.ndarray, top: np.ndarray) -> np.ndarray:
-    """Time effects of each group (G, T, n), or (1, T, n) where all share them, of draws (G, b, n), (m, n)."""
-    waves = bundle[:, : layout.n_waves] if layout.own_waves else top[None, layout.top["waves"]]
-    return layout.waves.T @ waves
+    """Time effects (G, T, n) or (1, T, n) that waves make."""
+    return layout.waves.T @ wave_heights(layout, bundle, top)
 
 
 def linear_predictor(model: ArrowModel, effects: Effects) -> np.ndarray:

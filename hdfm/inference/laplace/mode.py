@@ -6,7 +6,6 @@ Array names and axis order: N products, G groups, T periods, D scales.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import gammaln
 
 from hdfm.graph.spec import DemandSpec
@@ -17,10 +16,14 @@ from hdfm.inference.laplace.posterior import normal_posterior
 from hdfm.inference.laplace.prior import ArrowModel, Scales, arrow_model
 from hdfm.inference.laplace.quadrature import LowCounts, refine
 from hdfm.inference.laplace.scales import ScaleModel, marginal_slope, scale_model
+from hdfm.inference.laplace.threads import in_threads
 from hdfm.panel.sales import SalesPanel
 
 FIRST_NOISE = 0.3
-ROUNDS, SETTLED, STEPS = 20, 0.01, 5
+ROUNDS, SETTLED, ENOUGH = 20, 0.01, 0.01
+NEAR = 0.5  # posterior sds of scales: points are laid about a Newton step further
+LARGEST_STEP, HALVINGS = 1.0, 6
+LEAST_CURVATURE = 0.5  # of the marginal posterior of scales; the prior alone has about 1
 DIFFERENCE = 0.05
 
 
@@ -38,7 +41,7 @@ class LaplaceMode:
 
 
 def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
-    """Newton steps of effects and quasi-Newton steps of scales in turn."""
+    """Newton steps of effects, scales and noise in turn."""
     model = arrow_model(panel, spec)
     coordinates = scale_model(model)
     scales, effects = first_guess(model)
@@ -47,12 +50,11 @@ def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
     for _ in range(ROUNDS):
         now = refine(model, scales, evidence, rounds=1)
         evidence = now.evidence
-        better = improved_scales(coordinates, scales, evidence, now.low)
-        change = abs(coordinates.coordinates(better) - coordinates.coordinates(scales)).max(initial=0.0)
-        noise = improved_noise(better, now.effects, now.eta, model)
-        change = max(change, abs(np.log(noise / scales.noise)))
-        scales = replace(better, noise=noise)
-        if change < SETTLED:
+        scales, length = improved_scales(coordinates, scales, evidence, now.low)
+        noise = improved_noise(scales, now.effects, now.eta, model)
+        change = abs(np.log(noise / scales.noise))
+        scales = replace(scales, noise=noise)
+        if length < NEAR and change < SETTLED:
             break
     now = refine(model, scales, evidence)
     return LaplaceMode(model, coordinates, scales, now.evidence, now.working, now.eta, now.low)
@@ -87,23 +89,38 @@ def first_guess(model: ArrowModel) -> tuple[Scales, Effects]:
 
 def improved_scales(
     coordinates: ScaleModel, scales: Scales, evidence: Evidence, low: LowCounts | None
-) -> Scales:
-    """Scales with a higher marginal posterior for a fixed working likelihood."""
+) -> tuple[Scales, float]:
+    """Scales a Newton step higher in the marginal posterior for a fixed working likelihood.
+
+    Also how long the step is, in posterior sds.
+    """
     if not coordinates.names:
-        return scales
-
+        return scales, 0.0
     first = coordinates.coordinates(scales)
-    height = log_height(coordinates, scales, evidence, low)  # differences, or rounding stops it
+    steps = DIFFERENCE * np.vstack([np.zeros(len(first)), np.eye(len(first))])
 
-    def loss(u):
-        value, slope = log_posterior(coordinates, coordinates.scales(u, scales), evidence, low)
-        return height - value, -slope
+    def at(u):
+        return log_posterior(coordinates, coordinates.scales(u, scales), evidence, low)
 
-    bounds = coordinates.bounds()
-    fit = minimize(
-        loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS, "ftol": 1e-5}
-    )
-    return coordinates.scales(fit.x, scales)
+    found = list(in_threads(evidence.model, at, first + steps))
+    height, slopes = found[0][0], np.array([slope for _, slope in found])
+    H = (slopes[0] - slopes[1:]) / DIFFERENCE
+    step = newton_step((H + H.T) / 2, slopes[0])
+    length = np.sqrt(max(0.0, float(step @ slopes[0])))
+    step *= min(1.0, LARGEST_STEP / abs(step).max())
+    low_end, high_end = np.transpose(coordinates.bounds())
+    for _ in range(HALVINGS):
+        new = coordinates.scales((first + step).clip(low_end, high_end), scales)
+        if log_height(coordinates, new, evidence, low) >= height - ENOUGH:
+            return new, length
+        step /= 2
+    return scales, 0.0
+
+
+def newton_step(H: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """H^-1 slope, with H made positive definite."""
+    values, vectors = np.linalg.eigh(H)
+    return vectors @ (vectors.T @ slope / np.maximum(abs(values), LEAST_CURVATURE))
 
 
 def log_height(coordinates: ScaleModel, scales: Scales, evidence: Evidence, low: LowCounts | None) -> float:

@@ -90,16 +90,16 @@ def _product_covariances(posterior, covariances, V):
     """Sum over products of Cov(v - expected) (2, 2), from those of bundles and of the top.
 
     v - expected = L'^-1 (z - Y c) - M q = L'^-1 (z - R c) for effects c of the group and controls with
-    R = [Y_q + L' M, Y_k], and waves with U' Phi'.
+    R = [Y_q + L' M, Y_k], and waves with U of W Z along waves.
     """
     evidence, blocks, layout = posterior.evidence, posterior.blocks, posterior.evidence.model.layout
-    controls, n_waves, dtype = layout.top["controls"], layout.n_waves, evidence.W.dtype
+    controls, n_waves, dtype = layout.top["controls"], layout.n_waves, evidence.waves.dtype
     l11, l21, l22 = blocks.root
     M = layout.expected
     LM = np.stack([l11[:, None] * M[0] + l21[:, None] * M[1], l22[:, None] * M[1]])
     R = np.concatenate([posterior.of_group + LM, posterior.of_controls], axis=2)
     S = np.empty((3, R.shape[1]))  # 11, 21, 22
-    Phi, q, seen = layout.waves, slice(n_waves, None), -1
+    q, seen = slice(n_waves, None), -1
     for g, part in chunks(evidence.model.panel):
         if g != seen:
             own, cross = covariances[g]
@@ -113,14 +113,14 @@ def _product_covariances(posterior, covariances, V):
                 w = layout.top["waves"]
                 ww, with_rest = V[w, w], np.hstack([cross[q, w].T, V[w, controls]])
             # squares and mixed terms in one product: U (K / 2 U' + C R') + its transpose
-            ww, with_rest = ((Phi.T @ each).astype(dtype) for each in (ww @ Phi / 2, with_rest))
+            ww, with_rest = (ww / 2).astype(dtype), with_rest.astype(dtype)
             seen = g
         own_rest = R[:, part] @ rest
         S[0, part] = np.vecdot(R[0, part], own_rest[0])
         S[1, part] = np.vecdot(R[1, part], own_rest[0])
         S[2, part] = np.vecdot(R[1, part], own_rest[1])
-        if len(Phi):
-            U = blocks.of(part, dtype).U(evidence.W[part], evidence.Wx[part])
+        if len(layout.waves):
+            U = blocks.of(part, dtype).U(evidence.waves[:, part])
             UK = U @ ww
             UK += R[:, part].astype(dtype) @ with_rest.T
             S[0, part] += 2 * np.vecdot(UK[0], U[0])

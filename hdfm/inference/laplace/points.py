@@ -22,6 +22,7 @@ from scipy.stats import norm, qmc
 
 from hdfm.inference.laplace.evidence import LARGE, Evidence, evidence
 from hdfm.inference.laplace.mode import (
+    LEAST_CURVATURE,
     LaplaceMode,
     log_height,
     log_posterior,
@@ -34,7 +35,6 @@ from hdfm.inference.laplace.threads import in_threads
 
 POINTS, MORE_POINTS = 64, 512  # more where a point costs little
 DIFFERENCE = 0.05
-LEAST_CURVATURE = 0.5  # of the marginal posterior; the prior alone has about 1
 SMALL = 1e-300
 FARTHEST = 3.0  # sds of a Newton step
 KNOWN_NOISE = 0.01  # posterior sd of log noise below which it stays at its mode

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hdfm.inference.laplace.arrow import Arrow, ProductBlocks, factor_arrow, product_blocks
-from hdfm.inference.laplace.effects import Effects, chunks, time_paths
+from hdfm.inference.laplace.effects import Effects, chunks, wave_heights
 from hdfm.inference.laplace.evidence import Evidence
 from hdfm.inference.laplace.prior import (
     Scales,
@@ -70,11 +70,11 @@ class NormalPosterior:
         self, n: int, rng: np.random.Generator, reshape: Callable[[np.ndarray, slice], None] | None = None
     ) -> Effects:
         """Draws (..., n); ``reshape`` may change what is a product's own, standard normal (2, N, n)."""
-        at, dtype = self.evidence.at, self.evidence.W.dtype
+        at, dtype = self.evidence.at, self.evidence.waves.dtype
         bundle, top = self.arrow.draw(n, rng)
         bundle += self.bundle[..., None]
         top += self.top[:, None]
-        product = np.empty((2, len(self.evidence.W), n), dtype)
+        product = np.empty((*self.half.shape, n), dtype)
         for _, part, Y in self._of_shared(bundle, top):
             z = rng.standard_normal(Y.shape, dtype)
             if reshape is not None:
@@ -86,9 +86,9 @@ class NormalPosterior:
 
     def _of_shared(self, bundle, top):
         """Group, position and Y times shared effects (2, n, S), by pieces of products."""
-        W, Wx, model = self.evidence.W, self.evidence.Wx, self.evidence.model
-        layout, dtype = model.layout, W.dtype
-        paths = time_paths(layout, bundle, top).astype(dtype)
+        waves, model = self.evidence.waves, self.evidence.model
+        layout, dtype = model.layout, waves.dtype
+        heights = wave_heights(layout, bundle, top).astype(dtype)
         of_group, of_top = (
             bundle[:, layout.n_waves :].astype(dtype),
             top[layout.top["controls"]].astype(dtype),
@@ -98,8 +98,7 @@ class NormalPosterior:
             if len(of_top):
                 out += self.of_controls[:, part].astype(dtype) @ of_top
             if len(layout.waves):
-                U = self.blocks.of(part, dtype).U(W[part], Wx[part])
-                out += U @ paths[g if layout.own_waves else 0]
+                out += self.blocks.of(part, dtype).U(waves[:, part]) @ heights[g if layout.own_waves else 0]
             yield g, part, out
 
 
@@ -151,23 +150,20 @@ def _add_groups(prior, layout, evidence, expected, pull, Yq, Yk, half):
 
 def _add_waves(prior, layout, evidence, blocks, Yq, Yk, half):
     """What products leave to time effects."""
-    dtype, panel = evidence.W.dtype, evidence.model.panel
-    G, T = evidence.block_information.shape
+    dtype = evidence.waves.dtype
     n_q, K = Yq.shape[2], Yk.shape[2]
-    square, with_rest = np.zeros((G, T, T)), np.zeros((G, T, n_q + K + 1))
+    square = evidence.wave_information.copy()
+    with_rest = np.zeros((*square.shape[:2], n_q + K + 1))
     rest = np.concatenate([Yq, Yk, half[..., None]], axis=2).astype(dtype)
-    for g, part in chunks(panel):
-        U = blocks.of(part, dtype).U(evidence.W[part], evidence.Wx[part])
+    for g, part in chunks(evidence.model.panel):
+        U = blocks.of(part, dtype).U(evidence.waves[:, part])
         for k in (0, 1):
-            square[g] += U[k].T @ U[k]
-            with_rest[g] += U[k].T @ rest[k, part]
-    Phi, controls, q = layout.waves, layout.top["controls"], slice(layout.n_waves, None)
-    square *= -1
-    square[:, np.arange(T), np.arange(T)] += evidence.block_information
-    square = Phi @ square @ Phi.T
-    group, control, left = np.split(-Phi @ with_rest, [n_q, n_q + K], axis=2)
-    control = control + Phi @ evidence.block_controls
-    left = left[..., 0] + evidence.block_gradient @ Phi.T
+            square[g] -= U[k].T @ U[k]
+            with_rest[g] -= U[k].T @ rest[k, part]
+    controls, q = layout.top["controls"], slice(layout.n_waves, None)
+    group, control, left = np.split(with_rest, [n_q, n_q + K], axis=2)
+    control = control + evidence.wave_controls
+    left = left[..., 0] + evidence.wave_gradient
     if layout.own_waves:
         w = slice(0, layout.n_waves)
         prior.bundles[:, w, w] += square
