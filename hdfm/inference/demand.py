@@ -91,7 +91,7 @@ def labelled(
     }
     tree = from_dict(
         {"posterior": draws.values, "sample_stats": draws.statistics, "constant_data": constants},
-        coords=model_coords(panel),
+        coords={name: np.asarray(labels) for name, labels in model_coords(panel).items()},
         dims={name: names for name, names in dims.items() if name in draws.values}
         | {name: [product] for name in constants},
     )

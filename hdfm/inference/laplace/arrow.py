@@ -40,11 +40,15 @@ class ProductBlocks:
         first = y[0] / l11
         return np.stack([first, (y[1] - l21 * first) / l22])
 
-    def half_solve_back(self, y: np.ndarray) -> np.ndarray:
+    def half_solve_back(self, y: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """L'^-1 y of y (2, N, ...)."""
         l11, l21, l22 = self._root_like(y[0])
-        second = y[1] / l22
-        return np.stack([(y[0] - l21 * second) / l11, np.broadcast_to(second, np.shape(y[0] / l11))])
+        out = np.empty_like(y) if out is None else out
+        np.divide(y[1], l22, out=out[1])
+        np.multiply(out[1], -l21, out=out[0])
+        out[0] += y[0]
+        out[0] /= l11
+        return out
 
     def of(self, part: slice, dtype: DTypeLike) -> "ProductBlocks":
         """Some products, in some precision."""
@@ -97,25 +101,28 @@ class Arrow:
 
     def solve(self, of_bundles: np.ndarray, of_top: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Solution (G, b), (m,) for a right-hand side, and their inner product."""
-        halves = [solve_triangular(L, y, lower=True) for L, y in zip(self.roots, of_bundles, strict=True)]
+        halves = [
+            solve_triangular(L, y, lower=True, check_finite=False)
+            for L, y in zip(self.roots, of_bundles, strict=True)
+        ]
         left = of_top - sum(
             (C.T @ h for C, h in zip(self.border, halves, strict=True)), np.zeros(len(of_top))
         )
-        top = cho_solve((self.top, True), left) if len(left) else left
+        top = cho_solve((self.top, True), left, check_finite=False) if len(left) else left
         inner = sum(float(h @ h) for h in halves) + float(left @ top)
         return self._back(halves, top), top, inner
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Normal draws (G, b, n), (m, n) with this precision, about 0."""
         z = rng.standard_normal((len(self.top), n))
-        top = solve_triangular(self.top, z, lower=True, trans="T") if len(z) else z
+        top = solve_triangular(self.top, z, lower=True, trans="T", check_finite=False) if len(z) else z
         halves = [rng.standard_normal((len(L), n)) for L in self.roots]
         return self._back(halves, top), top
 
     def _back(self, halves, top):
         return np.stack(
             [
-                solve_triangular(L, h - C @ top, lower=True, trans="T")
+                solve_triangular(L, h - C @ top, lower=True, trans="T", check_finite=False)
                 for L, C, h in zip(self.roots, self.border, halves, strict=True)
             ]
         )
@@ -123,7 +130,9 @@ class Arrow:
 
 def factor_arrow(bundles: np.ndarray, border: np.ndarray, top: np.ndarray) -> Arrow:
     """Roots of a precision of bundles (G, b, b), their border (G, b, m) and the top (m, m)."""
-    roots = [cholesky(block, lower=True) for block in bundles]
-    half = [solve_triangular(L, C, lower=True) for L, C in zip(roots, border, strict=True)]
+    roots = [cholesky(block, lower=True, check_finite=False) for block in bundles]
+    half = [
+        solve_triangular(L, C, lower=True, check_finite=False) for L, C in zip(roots, border, strict=True)
+    ]
     left = top - sum((C.T @ C for C in half), np.zeros_like(top))
-    return Arrow(roots, half, cholesky(left, lower=True) if len(left) else left)
+    return Arrow(roots, half, cholesky(left, lower=True, check_finite=False) if len(left) else left)

@@ -11,7 +11,7 @@ from scipy.special import gammaln
 from hdfm.graph.spec import DemandSpec
 from hdfm.inference.laplace.effects import Effects, linear_predictor
 from hdfm.inference.laplace.evidence import Evidence
-from hdfm.inference.laplace.newton import Working, evidence_at, posterior_mode
+from hdfm.inference.laplace.newton import LARGEST_LOG_MEAN, Working, evidence_at, posterior_mode
 from hdfm.inference.laplace.posterior import normal_posterior
 from hdfm.inference.laplace.prior import ArrowModel, Scales, arrow_model
 from hdfm.inference.laplace.quadrature import LowCounts, refine
@@ -19,10 +19,10 @@ from hdfm.inference.laplace.scales import ScaleModel, marginal_slope, scale_mode
 from hdfm.inference.laplace.threads import in_threads
 from hdfm.panel.sales import SalesPanel
 
-FIRST_NOISE = 0.3
+FIRST_NOISE, LEAST_NOISE = 0.3, 0.02
 ROUNDS, SETTLED, ENOUGH = 20, 0.01, 0.01
-NEAR = 0.5  # posterior sds of scales: points are laid about a Newton step further
-LARGEST_STEP, HALVINGS = 1.0, 6
+NEAR = 1.2  # posterior sds of scales: points are laid about a Newton step further
+LARGEST_STEP, HALVINGS = 2.0, 6
 LEAST_CURVATURE = 0.5  # of the marginal posterior of scales; the prior alone has about 1
 DIFFERENCE = 0.05
 
@@ -46,7 +46,9 @@ def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
     coordinates = scale_model(model)
     scales, effects = first_guess(model)
     effects = posterior_mode(model, scales, effects)
-    evidence = evidence_at(model, effects, linear_predictor(model, effects), scales.noise)
+    eta = linear_predictor(model, effects)
+    scales = replace(scales, noise=noise_from_moments(model, eta, scales.noise))
+    evidence = evidence_at(model, effects, eta, scales.noise)
     for _ in range(ROUNDS):
         now = refine(model, scales, evidence, rounds=1)
         evidence = now.evidence
@@ -85,6 +87,20 @@ def first_guess(model: ArrowModel) -> tuple[Scales, Effects]:
         noise=FIRST_NOISE,
     )
     return scales, effects
+
+
+def noise_from_moments(model: ArrowModel, eta: np.ndarray, otherwise: float) -> float:
+    """A first guess of the noise from residuals at eta (N, T)."""
+    panel, likelihood = model.panel, model.spec.likelihood
+    if likelihood == "poisson":
+        return otherwise
+    full = eta + panel.log_exposure
+    if likelihood == "log_normal":
+        gaps = np.log(panel.units, where=panel.observed, out=full.copy()) - full
+        return float(max(LEAST_NOISE, np.sqrt(np.vdot(gaps, gaps) / panel.observed.sum())))
+    mu = np.exp(np.minimum(full, LARGEST_LOG_MEAN)) * panel.observed
+    excess = (np.vdot(panel.units - mu, panel.units - mu) - mu.sum()) / np.vdot(mu, mu)
+    return float(np.sqrt(np.clip(excess, LEAST_NOISE**2, 1.0)))
 
 
 def improved_scales(

@@ -51,7 +51,7 @@ def moments(posterior: NormalPosterior) -> Moments:
         waves += effects.top[part] ** 2 + np.diag(V)[part]
     slopes, finest, covariances = 0.0, 0.0, []
     for g in range(panel.n_groups):
-        inverse = solve_triangular(arrow.roots[g], np.eye(layout.n_bundle), lower=True)
+        inverse = solve_triangular(arrow.roots[g], np.eye(layout.n_bundle), lower=True, check_finite=False)
         lift = inverse.T @ arrow.border[g]
         own = inverse.T @ inverse + lift @ V @ lift.T
         cross = -lift @ V

@@ -79,8 +79,9 @@ class NormalPosterior:
             z = rng.standard_normal(Y.shape, dtype)
             if reshape is not None:
                 reshape(z, part)
-            z += self.half[:, part, None].astype(dtype) - Y
-            product[:, part] = self.blocks.of(part, dtype).half_solve_back(z)
+            z += self.half[:, part, None].astype(dtype)
+            z -= Y
+            self.blocks.of(part, dtype).half_solve_back(z, out=product[:, part])
             product[:, part] += at.product[:, part, None].astype(dtype)
         return Effects(product, bundle + at.bundle[..., None], top + at.top[:, None])
 
@@ -130,22 +131,19 @@ def normal_posterior(evidence: Evidence, scales: Scales) -> NormalPosterior:
 
 def _add_groups(prior, layout, evidence, expected, pull, Yq, Yk, half):
     """What products leave to the effects of their group and to controls."""
-    panel = evidence.model.panel
-    q, controls = slice(layout.n_waves, None), layout.top["controls"]
-    first = np.searchsorted(panel.group, np.arange(panel.n_groups))
+    q, controls, K = slice(layout.n_waves, None), layout.top["controls"], Yk.shape[2]
     M = layout.expected
-
-    def by_group(values):
-        return np.add.reduceat(values, first, axis=0)
-
-    prior.bundles[:, q, q] += by_group(
-        np.einsum("jnq,jnp->nqp", M, expected) - np.einsum("jnq,jnp->nqp", Yq, Yq)
-    )
-    prior.of_bundles[:, q] += by_group(np.einsum("jnq,jn->nq", M, pull) - np.einsum("jnq,jn->nq", Yq, half))
-    if Yk.shape[2]:
-        prior.border[:, q, controls] -= by_group(np.einsum("jnq,jnc->nqc", Yq, Yk))
-        prior.top[controls, controls] += evidence.controls - np.einsum("jnc,jnd->cd", Yk, Yk)
-        prior.of_top[controls] += evidence.controls_gradient - np.einsum("jnc,jn->c", Yk, half)
+    for g, part in chunks(evidence.model.panel):
+        for k in (0, 1):
+            Y, Yc, h = Yq[k, part], Yk[k, part], half[k, part]
+            prior.bundles[g, q, q] += M[k, part].T @ expected[k, part] - Y.T @ Y
+            prior.of_bundles[g, q] += M[k, part].T @ pull[k, part] - Y.T @ h
+            if K:
+                prior.border[g, q, controls] -= Y.T @ Yc
+                prior.top[controls, controls] -= Yc.T @ Yc
+                prior.of_top[controls] -= Yc.T @ h
+    prior.top[controls, controls] += evidence.controls
+    prior.of_top[controls] += evidence.controls_gradient
 
 
 def _add_waves(prior, layout, evidence, blocks, Yq, Yk, half):

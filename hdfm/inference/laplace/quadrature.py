@@ -95,16 +95,11 @@ class LowCounts:
         half = blocks.half_solve(self.gradient - omega @ (self.centre - self.expected))
         return self.centre + blocks.half_solve_back(half), blocks
 
-    def reshape(self, z: np.ndarray, part: slice) -> np.ndarray:
-        """Give what products of a part have of their own (2, n, S) its spread and skewness.
-
-        Returns the log (n', S) of the working density of what comes over that of the draws, for those of
-        the part that sell little.
-        """
+    def reshape(self, z: np.ndarray, part: slice) -> None:
+        """Give what products of a part have of their own (2, n, S) its spread and skewness."""
         first, last = np.searchsorted(self.which, (part.start, part.stop))
         rows = self.which[first:last] - part.start
-        z[:, rows], volume = self.shape.reshape(z[:, rows], slice(first, last))
-        return volume
+        z[:, rows] = self.shape.reshape(z[:, rows], slice(first, last))
 
     def _excess_at(self, v):
         """Interpolated (n, K) at v (2, n, K), nodes of a rule, whose second element takes few values."""
@@ -114,8 +109,10 @@ class LowCounts:
         move = (v - self.centre[..., None]).astype(kept)
         first = (l11 * move[0] + l21 * move[1]).clip(-FARTHEST, FARTHEST).reshape(n, size, size)
         second = (l22 * move[1, :, :size]).clip(-FARTHEST, FARTHEST)
-        along = self.excess.reshape(n, size, size).astype(kept) @ lagrange(second).swapaxes(1, 2)
-        return np.einsum("nabc,ncb->nab", lagrange(first), along, optimize=True).reshape(n, -1)
+        table, of_second = self.excess.reshape(n, size, size).astype(kept), lagrange(second)[:, :, None]
+        along = sum(table[:, :, k, None] * of_second[k] for k in range(size))
+        of_first = lagrange(first)
+        return sum(of_first[k] * along[:, k, None] for k in range(size)).reshape(n, -1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,9 @@ def log_ratios(mode: LaplaceMode, rng: np.random.Generator) -> np.ndarray:
     z = rng.standard_normal((2, N, DRAWS))
     ratios = np.zeros((N, DRAWS))
     if low is not None:
-        ratios[low.which] = low.reshape(z, slice(0, N))
+        before, every = z[:, low.which], slice(0, len(low.which))
+        low.reshape(z, slice(0, N))
+        ratios[low.which] = low.shape.log_ratio(before, z[:, low.which], every)
     v = normal_posterior(mode.evidence, mode.scales).blocks.half_solve_back(z)
 
     def add(first):
