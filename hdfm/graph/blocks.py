@@ -28,7 +28,7 @@ class Evidence(NamedTuple):
     shift: Any
 
 
-def whitened_normal(name: str, mean, sd, evidence: Evidence, *, dims, shape):
+def whitened_normal(name: str, mean, sd, evidence: Evidence, *, dims, shape, mixing=None):
     r"""Normal effects in coordinates that are about standard normal given the data, whatever mean and sd.
 
     With evidence I, h about an effect, its conditional mean and sd are
@@ -40,7 +40,8 @@ def whitened_normal(name: str, mean, sd, evidence: Evidence, *, dims, shape):
     .. math:: r \sim N\big(s (I \mu - h), \sqrt{1 + I \sigma^2}\big) \iff v \sim N(\mu, \sigma).
 
     I = 0 is the non-centred form and a large I the centred one; in between, neither form's funnel
-    arises, for the balance moves with sigma [1]_.
+    arises, for the balance moves with sigma [1]_. Evidence about effects that is not independent leaves
+    r correlated; with a ``mixing`` matrix M, r = M q and q is the coordinate.
 
     Parameters
     ----------
@@ -50,6 +51,8 @@ def whitened_normal(name: str, mean, sd, evidence: Evidence, *, dims, shape):
         Broadcastable to the shape of v.
     shape : tuple of int
         The shape of v, which starts at m.
+    mixing : numpy.ndarray, optional
+        Lower triangular M (..., n, n) for the last axis of v.
 
     Returns
     -------
@@ -65,14 +68,33 @@ def whitened_normal(name: str, mean, sd, evidence: Evidence, *, dims, shape):
     inflation = 1 + precision * sd**2
     scale = sd / pt.sqrt(inflation)
     centre = (mean + sd**2 * shift) / inflation
-    raw = pm.Normal(
+    pull, spread, first = scale * (precision * mean - shift), pt.sqrt(inflation), floatX(np.zeros(shape))
+    if mixing is None:
+        return centre + scale * pm.Normal(name, pull, spread, dims=dims, initval=first)
+    mixed = pm.CustomDist(
         name,
-        scale * (precision * mean - shift),
-        pt.sqrt(inflation),
+        pt.broadcast_to(pull, shape),
+        pt.broadcast_to(spread, shape),
+        floatX(mixing),
+        dist=_draw_mixed,
+        logp=_mixed_log_density,
+        signature="(n),(n),(n,n)->(n)",
         dims=dims,
-        initval=floatX(np.zeros(shape)),
+        initval=first,
     )
-    return centre + scale * raw
+    return centre + scale * pt.matvec(floatX(mixing), mixed)
+
+
+def _mixed_log_density(q, pull, spread, mixing):
+    gap = (pt.matvec(mixing, q) - pull) / spread
+    log_volume = pt.log(pt.diagonal(mixing, axis1=-2, axis2=-1)) - pt.log(spread) - np.log(2 * np.pi) / 2
+    return (log_volume - gap**2 / 2).sum(axis=-1)
+
+
+def _draw_mixed(pull, spread, mixing, size):
+    return pt.linalg.solve_triangular(
+        mixing, pm.Normal.dist(pull, spread, shape=pull.shape), lower=True, b_ndim=1
+    )
 
 
 def whitened_standard_normal(name: str, evidence: Evidence, *, shape, dims=None, start=None):

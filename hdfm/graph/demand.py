@@ -30,6 +30,8 @@ from hdfm.graph.waves import zero_sum_waves
 from hdfm.panel.sales import SalesPanel
 from hdfm.panel.summaries import mean_log_units, within_group_price
 
+MOST_MIXED = 2_000_000
+
 
 def build_demand_model(panel: SalesPanel, spec: DemandSpec, start: Start) -> pm.Model:
     """The model of a panel; its likelihood is the potential ``log_likelihood``."""
@@ -230,9 +232,24 @@ def time_effects(panel, spec, start):
         start.time_evidence,
         dims=None,
         shape=(len(panel.blocks), len(waves)),
+        mixing=_mixing_of_waves(start, waves, walk),
     )
     gamma = pt.dot(heights, pt.constant(waves))
     return pm.Deterministic("time_effect", gamma, dims=(names["block"], names["time"]))
+
+
+def _mixing_of_waves(start, waves, walk):
+    """Cholesky roots (G, T - 1, T - 1) of the covariances that coordinates of waves have.
+
+    Periods in which more is sold tell more, which joins waves. None where there are none, or the matrices
+    would be too large to hold in a graph.
+    """
+    if not 0 < len(start.time_information) * len(waves) ** 2 <= MOST_MIXED:
+        return None
+    sd = np.sqrt(start.time_shock_sd**2 + start.time_drift_sd**2 * walk)
+    scale = sd / np.sqrt(1 + start.time_evidence.precision * sd**2)
+    precision = (waves * start.time_information[:, None]) @ waves.T + np.diag(sd**-2)
+    return np.linalg.cholesky(np.linalg.inv(scale[:, :, None] * precision * scale[:, None]))
 
 
 def control_effects(panel, spec, start):

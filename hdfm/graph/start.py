@@ -40,7 +40,10 @@ class Start:
     product_evidence, elasticity_evidence : Evidence
         About products' levels and elasticities (N,), given everything else.
     time_evidence : Evidence
-        About time effects along :func:`hdfm.graph.waves.zero_sum_waves`, (G, 1) and (G, T - 1).
+        About time effects along :func:`hdfm.graph.waves.zero_sum_waves`, (G, 1) and (G, T - 1), as if
+        periods told equally much.
+    time_information : numpy.ndarray
+        What each period tells (G, T).
     """
 
     product_effect: np.ndarray
@@ -57,6 +60,7 @@ class Start:
     product_evidence: Evidence
     elasticity_evidence: Evidence
     time_evidence: Evidence
+    time_information: np.ndarray
 
 
 def rough_estimates(
@@ -106,7 +110,7 @@ class _Sweeper:
         self._update_spreads()
 
     def finish(self):
-        product, elasticity, time = self._evidence()
+        product, elasticity, time, by_period = self._evidence()
         sd_delta, sd_beta = np.sqrt(np.diag(self.covariance))
         return Start(
             product_effect=self.delta,
@@ -123,6 +127,7 @@ class _Sweeper:
             product_evidence=product,
             elasticity_evidence=elasticity,
             time_evidence=time,
+            time_information=by_period,
         )
 
     def _first_levels(self):
@@ -229,18 +234,20 @@ class _Sweeper:
             self.scale = np.sqrt(np.clip(excess / (self._mu**2).sum(), 1e-4, 4.0))
 
     def _evidence(self):
-        """Of product levels, of elasticities with levels profiled out, and of time effects' waves."""
+        """Of product levels, of elasticities with levels profiled out, of time effects' waves; by period."""
         x = self.panel.log_price
         W, r = self._working()
         level, cross, score = W.sum(axis=1), (W * x).sum(axis=1), r.sum(axis=1)
         tilt = cross / np.maximum(level, 1e-12)
         slope = (W * x * x).sum(axis=1) - cross * tilt
         waves, _ = zero_sum_waves(x.shape[1])
-        time = self._by_block(W).mean(axis=1, keepdims=True)
+        by_period = self._by_block(W)
+        time = by_period.mean(axis=1, keepdims=True)
         return (
             Evidence(level, level * self.delta + score),
             Evidence(slope, slope * self.beta + (r * x).sum(axis=1) - tilt * score),
             Evidence(time, time * (self.gamma @ waves.T) + self._by_block(r) @ waves.T),
+            by_period,
         )
 
     def _by_block(self, values):

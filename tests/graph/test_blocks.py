@@ -62,6 +62,29 @@ def test_whitened_coordinates_are_standard_normal_given_the_evidence():
     np.testing.assert_allclose(np.diff(values), np.diff(-0.5 * (observed**2).sum(axis=1)), atol=1e-9)
 
 
+@pytest.fixture
+def mixed():
+    root = np.tril(np.random.default_rng(2).normal(size=(2, 3, 3)), -1) + np.diag([0.5, 1.0, 2.0])
+    with pm.Model() as model:
+        v = whitened_normal("v_raw", MEAN, SD, EVIDENCES["some"], dims=None, shape=(2, 3), mixing=root)
+        pm.Deterministic("v", v)
+    return model
+
+
+def test_mixed_effects_have_the_density_of_the_normal(mixed):
+    logp, v = mixed.compile_logp(), values_of_v(mixed)
+    q = np.random.default_rng(3).normal(size=(2, 3))
+    slope = np.stack([(v({"v_raw": q + d}) - v({"v_raw": q})).ravel() for d in np.eye(6).reshape(6, 2, 3)])
+    expected = stats.norm.logpdf(v({"v_raw": q}), MEAN, SD).sum()
+    assert logp({"v_raw": q}) - np.linalg.slogdet(slope)[1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_mixed_effects_are_drawn_from_the_normal(mixed):
+    draws = pm.draw(mixed["v"], 4000, random_seed=0)
+    assert stats.kstest((draws - MEAN) / SD, "norm").pvalue.min() > 0.001
+    np.testing.assert_allclose(np.corrcoef(draws.reshape(4000, 6).T), np.eye(6), atol=0.08)
+
+
 def test_whitened_effects_start_between_mean_and_evidence():
     evidence = EVIDENCES["some"]
     with pm.Model() as model:
