@@ -20,6 +20,7 @@ from hdfm.panel.columns import as_names
 from hdfm.panel.frame import read_frame
 from hdfm.panel.report import data_report, warnings_of
 from hdfm.panel.sales import Roles, SalesPanel, SalesRows, build_panel, encode_rows, panel_rows
+from hdfm.panel.selection import refuse_unselected
 from hdfm.posterior.demand_draws import demand_draws
 from hdfm.posterior.elasticities import SUMMARY, global_table, group_table, product_table
 from hdfm.posterior.predict import (
@@ -95,6 +96,12 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     sign : {None, "negative"}
         "negative" makes every elasticity negative, as -softplus(-b) of an unconstrained b that has the
         hierarchy above; group rows of the tables are then medians of their products.
+    selected_above : float, optional
+        Says that X holds those products alone that sold more than this many units in all, as
+        :func:`hdfm.datasets.keep_sellers` leaves them. Levels and, through :math:`\rho`, elasticities of such
+        products are no normal sample: with the likelihood of a truncated sample [5]_ groups, spreads and new
+        products are those of the population before the selection. None: products were not selected.
+        Needs random product effects.
     priors : ElasticityPriors, optional
         Hyperparameters of the priors; None for ``ElasticityPriors()``.
     inference : {"nuts", "laplace"}
@@ -139,6 +146,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     .. [3] Mundlak (1978), "On the pooling of time series and cross section data", Econometrica 46(1).
     .. [4] Rue, Martino, Chopin (2009), "Approximate Bayesian inference for latent Gaussian models by using
        integrated nested Laplace approximations", Journal of the Royal Statistical Society B 71(2).
+    .. [5] Hausman and Wise (1977), "Social experimentation, truncated distributions, and efficient
+       estimation", Econometrica 45(4).
 
     Examples
     --------
@@ -164,6 +173,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         time_effects: str | None = "category",
         product_effects: str = "random",
         sign: str | None = None,
+        selected_above: float | None = None,
         priors: ElasticityPriors | None = None,
         inference: str = "nuts",
         sampler: str = "numpyro",
@@ -185,6 +195,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         self.time_effects = time_effects
         self.product_effects = product_effects
         self.sign = sign
+        self.selected_above = selected_above
         self.priors = priors
         self.inference = inference
         self.sampler = sampler
@@ -458,6 +469,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
                 f'inference="laplace" has no elasticities of one sign; got sign={self.sign!r}. '
                 'Take sign=None, or inference="nuts".'
             )
+        self._check_selection()
         priors = ElasticityPriors() if self.priors is None else self.priors
         if not isinstance(priors, ElasticityPriors):
             raise InvalidArgumentError(f"priors must be an ElasticityPriors or None; got {priors!r}.")
@@ -467,13 +479,28 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             product_effects=self.product_effects,
             negative=self.sign == "negative",
             priors=priors,
+            selected_above=self.selected_above,
         )
+
+    def _check_selection(self) -> None:
+        above = self.selected_above
+        if above is None:
+            return
+        if not isinstance(above, Real) or isinstance(above, bool) or not 0 < above < np.inf:
+            raise InvalidArgumentError(f"selected_above must be a number above 0, or None; got {above!r}.")
+        if self.product_effects == "fixed":
+            raise InvalidArgumentError(
+                'selected_above needs product_effects="random": fixed levels have no distribution that a '
+                "selection could cut."
+            )
 
     def _panel(self, X: Any, y: Any) -> tuple[SalesPanel, DemandSpec]:
         spec = self._spec()
         frame, units, roles = read_frame(self, X, y, self._roles(), self.likelihood, reset=True)
         assert units is not None
         panel = build_panel(frame, units, roles, shared_time=self.time_effects == "shared")
+        if spec.selected_above is not None:
+            refuse_unselected(panel, spec.selected_above)
         return panel, spec if len(panel.period) > 1 else replace(spec, time_effects=False)
 
     def _rows(self, X: Any) -> SalesRows:

@@ -11,6 +11,7 @@ from scipy import stats
 SMALLEST_START = 0.02
 LARGEST_START = 0.9
 MOST_COLUMNS = 32
+FAR_BELOW = -8.0
 
 
 class Evidence(NamedTuple):
@@ -203,6 +204,16 @@ def _partial_correlations(correlation):
 def half_normal(name: str, scale: float, *, start: float):
     """A spread, half-normal, that starts at ``start`` or a little above zero."""
     return pm.HalfNormal(name, scale, initval=floatX(max(start, SMALLEST_START)))
+
+
+def log_normal_cdf(z):
+    """Log of the standard normal distribution function, finite and smooth in 32 bits too.
+
+    Below ``FAR_BELOW``, where erfc would underflow, by its asymptotic series.
+    """
+    near, far = pt.maximum(z, FAR_BELOW), pt.minimum(z, FAR_BELOW)
+    series = -(far**2) / 2 - pt.log(-far) - np.log(2 * np.pi) / 2 + pt.log1p(-(far**-2) + 3 * far**-4)
+    return pt.switch(z > FAR_BELOW, pt.log(pt.erfc(-near / np.sqrt(2)) / 2), series)
 
 
 def spread_rows(table, codes: np.ndarray):

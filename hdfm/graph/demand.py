@@ -21,6 +21,7 @@ from hdfm.graph.blocks import (
     Evidence,
     evidence_about_means,
     half_normal,
+    log_normal_cdf,
     spread_rows,
     whitened_normal,
 )
@@ -28,6 +29,7 @@ from hdfm.graph.spec import DemandSpec, dimension_names, model_coords
 from hdfm.graph.start import Start
 from hdfm.graph.waves import zero_sum_waves
 from hdfm.panel.sales import SalesPanel
+from hdfm.panel.selection import level_thresholds, noise_at_threshold
 from hdfm.panel.summaries import mean_log_units, within_group_price
 
 MOST_MIXED = 2_000_000
@@ -100,6 +102,8 @@ def product_effects(panel, spec, start, group_mean):
     if priors.between_price_bias is not None and group_mean is not None:
         slope = between_price_slopes(panel, spec, start, group_mean, sd)
         mean = mean + slope[panel.group] * within_group_price(panel)
+    if spec.selected_above is not None:
+        pm.Potential("selection", selection(panel, spec, mean, sd))
     delta = whitened_normal(
         "product_effect_raw",
         mean,
@@ -110,6 +114,25 @@ def product_effects(panel, spec, start, group_mean):
     )
     pm.Deterministic("product_effect", delta, dims=dims["product"])
     return delta, (delta - mean) / sd
+
+
+def selection(panel, spec, mean, sd):
+    r"""What it tells that only products of more than u units are in the sample, a scalar.
+
+    .. math:: -\sum_i \log \Phi \Big( \frac{E \delta_i - c_i}{\sqrt{\sigma_\delta^2 + 1 / u}} \Big)
+
+    with :math:`c_i` the level from which on a product is expected to sell u; the likelihood of a
+    truncated sample [1]_.
+
+    References
+    ----------
+    .. [1] Hausman and Wise (1977), "Social experimentation, truncated distributions, and efficient
+       estimation", Econometrica 45(4).
+    """
+    above = spec.selected_above
+    threshold = level_thresholds(panel, above, spec.priors.global_mean)
+    noise = noise_at_threshold(above, spec.likelihood)
+    return -log_normal_cdf((mean - threshold) / pt.sqrt(sd**2 + noise)).sum()
 
 
 def between_price_slopes(panel, spec, start, group_mean, product_effect_sd):

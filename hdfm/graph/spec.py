@@ -18,6 +18,7 @@ class DemandSpec:
     product_effects: str
     negative: bool
     priors: ElasticityPriors
+    selected_above: float | None = None
 
     @property
     def conditional(self) -> bool:

@@ -128,6 +128,25 @@ class Arrow:
         )
 
 
+def left_by_first(n: int, bundles: np.ndarray, right: np.ndarray, top: np.ndarray):
+    """What the first n effects of each bundle leave when they are eliminated.
+
+    Of a system of bundles (G, b, b), their ``right`` (G, b, m + 1), that is border and right-hand side, and
+    the top's (m, m + 1): the same with b - n effects a bundle.
+    """
+    if not n:
+        return bundles, right, top
+    wide = np.concatenate([bundles[:, :n, n:], right[:, :n]], axis=2)
+    roots = [cholesky(block, lower=True, check_finite=False) for block in bundles[:, :n, :n]]
+    half = np.stack(
+        [solve_triangular(L, y, lower=True, check_finite=False) for L, y in zip(roots, wide, strict=True)]
+    )
+    own, of_right = half[..., : -right.shape[2]], half[..., -right.shape[2] :]
+    back = own.transpose(0, 2, 1)
+    left = np.einsum("gnm,gnr->mr", of_right[..., :-1], of_right)
+    return bundles[:, n:, n:] - back @ own, right[:, n:] - back @ of_right, top - left
+
+
 def factor_arrow(bundles: np.ndarray, border: np.ndarray, top: np.ndarray) -> Arrow:
     """Roots of a precision of bundles (G, b, b), their border (G, b, m) and the top (m, m)."""
     roots = [cholesky(block, lower=True, check_finite=False) for block in bundles]

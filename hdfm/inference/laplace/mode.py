@@ -121,6 +121,10 @@ def improved_scales(
     found = list(in_threads(evidence.model, at, first + steps))
     height, slopes = found[0][0], np.array([slope for _, slope in found])
     H = (slopes[0] - slopes[1:]) / DIFFERENCE
+    if evidence.model.selection is not None:
+        k = coordinates.names.index("product_effect")
+        below = log_height(coordinates, coordinates.scales(first - steps[k + 1], scales), evidence, low)
+        mend_levels(coordinates, slopes[0], H, np.array([below, height, found[k + 1][0]]))
     step = newton_step((H + H.T) / 2, slopes[0])
     length = np.sqrt(max(0.0, float(step @ slopes[0])))
     step *= min(1.0, LARGEST_STEP / abs(step).max())
@@ -155,6 +159,17 @@ def log_posterior(
     prior, prior_slope = coordinates.log_prior(coordinates.coordinates(scales))
     slope = marginal_slope(coordinates, posterior, products)
     return posterior.log_marginal + more + prior, slope + prior_slope
+
+
+def mend_levels(coordinates: ScaleModel, slope: np.ndarray, H: np.ndarray, heights: np.ndarray) -> None:
+    """Write slope and curvature by the sd of levels, from heights (3,) below, at and above a place.
+
+    Where products were selected, the slope of :func:`log_posterior` lacks what that sd changes in selection.
+    """
+    k, (low, here, high) = coordinates.names.index("product_effect"), heights
+    slope[k] = (high - low) / (2 * DIFFERENCE)
+    H[:, k] = H[k]
+    H[k, k] = (2 * here - low - high) / DIFFERENCE**2
 
 
 def improved_noise(scales: Scales, effects: Effects, eta: np.ndarray, model: ArrowModel) -> float:

@@ -22,10 +22,12 @@ from scipy.stats import norm, qmc
 
 from hdfm.inference.laplace.evidence import LARGE, Evidence, evidence
 from hdfm.inference.laplace.mode import (
+    DIFFERENCE,
     LEAST_CURVATURE,
     LaplaceMode,
     log_height,
     log_posterior,
+    mend_levels,
     noise_constant,
     noise_log_prior,
 )
@@ -34,7 +36,6 @@ from hdfm.inference.laplace.prior import Scales
 from hdfm.inference.laplace.threads import in_threads
 
 POINTS, MORE_POINTS = 64, 512  # more where a point costs little
-DIFFERENCE = 0.05
 SMALL = 1e-300
 FARTHEST = 3.0  # sds of a Newton step
 KNOWN_NOISE = 0.01  # posterior sd of log noise below which it stays at its mode
@@ -93,19 +94,21 @@ def scale_curvature(mode: LaplaceMode) -> ScaleCurvature:
     D = len(place) - 1
     H, u = np.zeros((D + 1, D + 1)), place[:D]
     steps = DIFFERENCE * np.concatenate([np.eye(D), -np.eye(D), np.zeros((1, D))])
-    up, down, here = np.split(
-        np.array(list(in_threads(mode.model, lambda step: _slope(mode, _scales(mode, u + step)), steps))),
-        [D, 2 * D],
-    )
+    found = list(in_threads(mode.model, lambda step: _at(mode, _scales(mode, u + step)), steps))
+    up, down, here = np.split(np.array([slope for _, slope in found]), [D, 2 * D])
     slope, noise_sd = np.append(here, 0.0), 0.0
     H[:D, :D] = (down - up) / (2 * DIFFERENCE)
+    if mode.model.selection is not None:
+        k = mode.coordinates.names.index("product_effect")
+        around = np.array([found[place][0] for place in (D + k, 2 * D, k)])
+        mend_levels(mode.coordinates, slope, H[:D, :D], around)
     H[:D, :D] = (H[:D, :D] + H[:D, :D].T) / 2
     if mode.model.spec.likelihood != "poisson":
         noisier, same, calmer = (_scales(mode, np.append(u, place[D] + k * DIFFERENCE)) for k in (1, 0, -1))
         heights = [_height(mode, scales) for scales in (noisier, same, calmer)]
         H[D, D] = (2 * heights[1] - heights[0] - heights[2]) / DIFFERENCE**2
         if H[D, D] < KNOWN_NOISE**-2:
-            H[D, :D] = H[:D, D] = (_slope(mode, calmer) - _slope(mode, noisier)) / (2 * DIFFERENCE)
+            H[D, :D] = H[:D, D] = (_at(mode, calmer)[1] - _at(mode, noisier)[1]) / (2 * DIFFERENCE)
             slope[D] = (heights[0] - heights[2]) / (2 * DIFFERENCE)
             D += 1
         else:
@@ -150,6 +153,6 @@ def _height(mode, scales):
     return value + found.value + constant + noise_log_prior(spec, scales.noise)
 
 
-def _slope(mode, scales):
-    """Gradient (D,) of the log marginal posterior by u."""
-    return log_posterior(mode.coordinates, scales, evidence_for(mode, scales), mode.low)[1]
+def _at(mode, scales):
+    """Log marginal posterior by the working likelihood, and its gradient (D,) by u."""
+    return log_posterior(mode.coordinates, scales, evidence_for(mode, scales), mode.low)

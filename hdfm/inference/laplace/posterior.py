@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hdfm.inference.laplace.arrow import Arrow, ProductBlocks, factor_arrow, product_blocks
+from hdfm.inference.laplace.arrow import Arrow, ProductBlocks, factor_arrow, left_by_first, product_blocks
 from hdfm.inference.laplace.effects import Effects, chunks, wave_heights
 from hdfm.inference.laplace.evidence import Evidence
 from hdfm.inference.laplace.prior import (
@@ -25,6 +25,8 @@ from hdfm.inference.laplace.prior import (
     product_precision,
     shared_prior,
 )
+
+SELECTION_ROUNDS, SETTLED = 20, 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ def normal_posterior(evidence: Evidence, scales: Scales) -> NormalPosterior:
     _add_groups(prior, layout, evidence, expected, pull, Yq, Yk, half)
     if len(layout.waves):
         _add_waves(prior, layout, evidence, blocks, Yq, Yk, half)
+    if model.selection is not None:
+        height += _add_selection(prior, evidence, scales)
     arrow = factor_arrow(prior.bundles, prior.border, prior.top)
     bundle, top, inner = arrow.solve(prior.of_bundles, prior.of_top)
     log_det += arrow.log_det
@@ -127,6 +131,26 @@ def normal_posterior(evidence: Evidence, scales: Scales) -> NormalPosterior:
     return NormalPosterior(
         evidence, scales, blocks, arrow, half, Yq, Yk, bundle, top, float(log_det), float(height)
     )
+
+
+def _add_selection(prior, evidence, scales):
+    """The quadratic expansion of selection about the mode that it leads to; returns its value at x_0."""
+    q, (a, c, d) = slice(prior.n_waves, None), evidence.information
+    d = d + scales.elasticity**-2
+    at, known = evidence.at.bundle[:, q], d / (a * d - c**2)
+    right = np.concatenate([prior.border, prior.of_bundles[..., None]], axis=2)
+    of_top = np.concatenate([prior.top, prior.of_top[:, None]], axis=1)
+    bundles, right, of_top = left_by_first(prior.n_waves, prior.bundles, right, of_top)
+    moved = np.zeros(at.shape)
+    for _ in range(SELECTION_ROUNDS):
+        term = evidence.model.selection.term(at + moved, scales.product_effect, known).about(moved)
+        arrow = factor_arrow(bundles - term.curvature, right[..., :-1], of_top[:, :-1])
+        before, moved = moved, arrow.solve(right[..., -1] + term.slope, of_top[:, -1])[0]
+        if abs(moved - before).max() < SETTLED:
+            break
+    prior.bundles[:, q, q] -= term.curvature
+    prior.of_bundles[:, q] += term.slope
+    return term.value
 
 
 def _add_groups(prior, layout, evidence, expected, pull, Yq, Yk, half):

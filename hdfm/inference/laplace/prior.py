@@ -14,6 +14,7 @@ import numpy as np
 
 from hdfm.graph.spec import DemandSpec
 from hdfm.graph.waves import zero_sum_waves
+from hdfm.inference.laplace.selection import Selection, selection_of
 from hdfm.panel.sales import SalesPanel
 from hdfm.panel.summaries import mean_log_units, within_group_price
 
@@ -102,13 +103,14 @@ class ArrowModel:
     layout: Layout
     counts: np.ndarray
     times: np.ndarray
+    selection: Selection | None
 
 
 def arrow_model(panel: SalesPanel, spec: DemandSpec) -> ArrowModel:
     """The arrow of a panel's model."""
-    return ArrowModel(
-        panel, spec, layout_of(panel, spec), *np.unique(panel.units[panel.observed], return_counts=True)
-    )
+    layout = layout_of(panel, spec)
+    counts, times = np.unique(panel.units[panel.observed], return_counts=True)
+    return ArrowModel(panel, spec, layout, counts, times, selection_of(panel, spec, layout.expected[0]))
 
 
 def layout_of(panel: SalesPanel, spec: DemandSpec) -> Layout:
@@ -269,4 +271,7 @@ def log_prior(model: ArrowModel, scales: Scales, product: np.ndarray, bundle: np
     """Log prior density of effects, without its determinant."""
     gap = product - expected_products(model, bundle)
     energy = np.einsum("jn,jk,kn->", gap, product_precision(scales, model.spec), gap)
-    return shared_prior(model, scales).log_density(bundle, top) - float(energy) / 2
+    height = shared_prior(model, scales).log_density(bundle, top) - float(energy) / 2
+    if model.selection is not None:
+        height += model.selection.value(bundle[:, model.layout.n_waves :], scales.product_effect)
+    return height
