@@ -2,10 +2,11 @@
 
 python tests/benchmarks/elasticity_engines.py --size small                    # 1,000 products x 50 periods
 python tests/benchmarks/elasticity_engines.py --size filtered unfiltered      # 519,700 and 2,000,000 rows
+python tests/benchmarks/elasticity_engines.py --size filtered --engines nuts --draws 1500 --target-accept 0.5
 python tests/benchmarks/elasticity_engines.py --growth                        # time against sizes
 
 Each engine runs in a process of its own; quick ones twice, for the first call loads and compiles.
-GPBoost runs where it is installed.
+GPBoost runs where it is installed. ESS and R-hat are the worst over elasticities of products.
 """
 
 import argparse
@@ -16,8 +17,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import arviz as az
 import numpy as np
 import pandas as pd
 from rich.console import Console
@@ -32,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 LEVELS = (0.5, 0.9, 0.95)
 ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
-DRAWS, TUNE, STEPS, PARTICLES = 300, 200, 2_000, 8
+STEPS, PARTICLES = 2_000, 8
 
 
 def article(products: int, periods: int) -> pd.DataFrame:
@@ -54,27 +57,49 @@ SIZES = {
 }
 
 
-def by_laplace(sales, likelihood):
+@dataclass(frozen=True)
+class Estimates:
+    """Of elasticities of products (N,): means, ends of intervals by level; draws (C, n, N) of chains.
+
+    ``idle`` seconds made what is only for the benchmark.
+    """
+
+    index: pd.Index
+    mean: np.ndarray
+    intervals: dict[float, tuple[np.ndarray, np.ndarray]]
+    draws: np.ndarray | None = None
+    idle: float = 0.0
+
+
+def by_laplace(sales, options):
     """HierarchicalElasticity(inference="laplace")."""
-    return _hdfm(sales, likelihood, inference="laplace")
+    return _hdfm(sales, options, inference="laplace")
 
 
-def by_nuts(sales, likelihood):
+def by_laplace_selected(sales, options):
+    """The same, told of the filter."""
+    return _hdfm(sales, options, inference="laplace", selected_above=100)
+
+
+def by_nuts(sales, options):
     """HierarchicalElasticity by NUTS."""
-    return _hdfm(sales, likelihood, draws=DRAWS, tune=TUNE, chains=2, progressbar=False)
+    sampling = {"draws": options.draws, "tune": options.tune, "target_accept": options.target_accept}
+    return _hdfm(sales, options, chains=2, progressbar=False, **sampling)
 
 
-def _hdfm(sales, likelihood, **settings):
-    model = HierarchicalElasticity(**ROLES, likelihood=likelihood, **settings)
+def _hdfm(sales, options, **settings):
+    model = HierarchicalElasticity(**ROLES, likelihood=options.likelihood, **settings)
     model.fit(sales, sales["units_sold"])
-    seconds = time.perf_counter()
+    begin = time.perf_counter()
     tables = {level: model.elasticities(ci_prob=level) for level in LEVELS}
     table = tables[LEVELS[0]]
     intervals = {level: (t["lower"].to_numpy(), t["upper"].to_numpy()) for level, t in tables.items()}
-    return table.index, table["mean"].to_numpy(), intervals, time.perf_counter() - seconds
+    sampled = settings.get("inference") != "laplace"
+    draws = model.idata_["posterior"]["elasticity"].to_numpy() if sampled else None
+    return Estimates(table.index, table["mean"].to_numpy(), intervals, draws, time.perf_counter() - begin)
 
 
-def by_two_step(sales, likelihood):
+def by_two_step(sales, options):
     """Two-step empirical Bayes in NumPy."""
     from baselines import two_step_posterior
 
@@ -82,7 +107,7 @@ def by_two_step(sales, likelihood):
     return _normal(panel.product, *two_step_posterior(panel.units, panel.log_price, panel.group))
 
 
-def by_gpboost(sales, likelihood):
+def by_gpboost(sales, options):
     """Poisson mixed model with random intercepts and slopes of products in categories, by GPBoost."""
     import gpboost
 
@@ -93,7 +118,7 @@ def by_gpboost(sales, likelihood):
         group_data=np.column_stack([category, product]).astype(str),
         group_rand_coef_data=np.column_stack([x, x]),
         ind_effect_group_rand_coef=[1, 2],
-        likelihood="poisson" if likelihood == "poisson" else "negative_binomial",
+        likelihood=options.likelihood,
     )
     design = np.column_stack([np.ones_like(x), x])
     model.fit(y=sales["units_sold"].to_numpy(float), X=design)
@@ -106,7 +131,7 @@ def by_gpboost(sales, likelihood):
     return _normal(pd.Index(product[first]), mean, np.sqrt(effects[spreads].to_numpy()[first].sum(axis=1)))
 
 
-def by_svi(sales, likelihood):
+def by_svi(sales, options):
     """The article's mean-field variational inference in NumPyro."""
     import jax
     import numpyro
@@ -131,7 +156,7 @@ def by_svi(sales, likelihood):
         with numpyro.plate("cells", n_cells):
             time_effect = numpyro.sample("time_effect", dist.Normal(0, 3))
         rate = jax.numpy.exp(level[product] + beta[product] * x + time_effect[cells])
-        if likelihood == "poisson":
+        if options.likelihood == "poisson":
             numpyro.sample("y", dist.Poisson(rate), obs=units)
         else:
             shape = numpyro.sample("shape", dist.Exponential(0.1))
@@ -144,7 +169,7 @@ def by_svi(sales, likelihood):
     return _normal(labels, mean, sd)
 
 
-def by_plain_pymc(sales, likelihood):
+def by_plain_pymc(sales, options):
     """The same posterior as hdfm's, written row by row in PyMC and sampled by ``pymc.sampling.jax``."""
     import pymc as pm
     from pymc.sampling.jax import sample_numpyro_nuts
@@ -161,24 +186,31 @@ def by_plain_pymc(sales, likelihood):
         time_sd = pm.HalfNormal("time_sd", 0.5)
         gamma = pm.Normal("gamma", 0, time_sd, shape=(panel.n_groups, panel.units.shape[1]))
         eta = delta[i] + beta[i] * panel.log_price[i, t] + gamma[panel.group[i], t]
-        if likelihood == "poisson":
+        if options.likelihood == "poisson":
             pm.Poisson("y", pm.math.exp(eta), observed=panel.units[i, t])
         else:
             alpha = pm.HalfNormal("overdispersion", 1) ** -2
             pm.NegativeBinomial("y", mu=pm.math.exp(eta), alpha=alpha, observed=panel.units[i, t])
         tree = sample_numpyro_nuts(
-            draws=DRAWS,
-            tune=TUNE,
+            draws=options.draws,
+            tune=options.tune,
+            target_accept=options.target_accept,
             chains=2,
             random_seed=0,
             progressbar=False,
             compute_convergence_checks=False,
         )
-    return _from_draws(panel.product, tree["posterior"]["beta"].to_numpy())
+    draws = tree["posterior"]["beta"].to_numpy()
+    flat = draws.reshape(-1, draws.shape[-1])
+    ends = {level: np.quantile(flat, [(1 - level) / 2, (1 + level) / 2], axis=0) for level in LEVELS}
+    return Estimates(
+        panel.product, flat.mean(axis=0), {level: tuple(each) for level, each in ends.items()}, draws
+    )
 
 
 ENGINES: dict[str, Callable] = {
     "laplace": by_laplace,
+    "laplace_selected": by_laplace_selected,
     "nuts": by_nuts,
     "two_step": by_two_step,
     "gpboost": by_gpboost,
@@ -198,31 +230,25 @@ def _normal(index, mean, sd):
     for level in LEVELS:
         half = norm.isf((1 - level) / 2) * sd
         intervals[level] = mean - half, mean + half
-    return index, mean, intervals, 0.0
+    return Estimates(index, mean, intervals)
 
 
-def _from_draws(index, draws):
-    flat = draws.reshape(-1, draws.shape[-1])
-    ends = {level: np.quantile(flat, [(1 - level) / 2, (1 + level) / 2], axis=0) for level in LEVELS}
-    return index, flat.mean(axis=0), {level: tuple(each) for level, each in ends.items()}, 0.0
-
-
-def measured(engine: str, size: str, likelihood: str) -> dict:
+def measured(engine: str, size: str, options: argparse.Namespace) -> dict:
     """Figures of one engine in this process."""
     sales = SIZES[size]()
     before, seconds = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, []
     for _ in range(1 if engine in ("svi", "plain_pymc", "gpboost", "nuts") else 2):
         begin = time.perf_counter()
-        index, mean, intervals, extra = ENGINES[engine](sales, likelihood)
-        seconds.append(time.perf_counter() - begin - extra)
+        found = ENGINES[engine](sales, options)
+        seconds.append(time.perf_counter() - begin - found.idle)
     by_product = sales.groupby("product").agg(
         truth=("product_elasticity", "first"), units=("units_sold", "sum")
     )
-    by_product = by_product.loc[index]
+    by_product = by_product.loc[found.index]
     truth = by_product["truth"].to_numpy()
     decile = pd.qcut(by_product["units"].rank(method="first"), 10, labels=False).to_numpy()
-    covered = {level: (low <= truth) & (truth <= high) for level, (low, high) in intervals.items()}
-    error = mean - truth
+    covered = {level: (low <= truth) & (truth <= high) for level, (low, high) in found.intervals.items()}
+    error = found.mean - truth
     return {
         "engine": engine,
         "size": size,
@@ -231,6 +257,7 @@ def measured(engine: str, size: str, likelihood: str) -> dict:
         "second": seconds[-1] if len(seconds) > 1 else None,
         "gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
         "before": before / 1e6,
+        **_convergence(found.draws),
         "mae": float(np.abs(error).mean()),
         "rmse": float(np.sqrt((error**2).mean())),
         "covered": [float(covered[level].mean()) for level in LEVELS],
@@ -239,26 +266,37 @@ def measured(engine: str, size: str, likelihood: str) -> dict:
     }
 
 
-def in_own_process(engine: str, size: str, likelihood: str) -> dict | None:
+def _convergence(draws):
+    if draws is None:
+        return {"ess": None, "r_hat": None}
+    return {"ess": float(np.min(az.ess(draws))), "r_hat": float(np.max(az.rhat(draws)))}
+
+
+def in_own_process(engine: str, size: str) -> dict | None:
     """Those figures; None where the engine is not installed."""
     if engine == "gpboost" and importlib.util.find_spec("gpboost") is None:
         return None
-    command = [sys.executable, __file__, "--one", engine, "--size", size, "--likelihood", likelihood]
+    asked = [word for word in sys.argv[1:] if word not in SIZES and word not in ENGINES]
+    asked = [word for word in asked if word not in ("--size", "--engines")]
+    command = [sys.executable, __file__, *asked, "--one", engine, "--size", size]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{engine} on {size} failed:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def side_by_side(size: str, engines: list[str], likelihood: str, console: Console) -> None:
+def side_by_side(size: str, options: argparse.Namespace, console: Console) -> None:
     """Print one table."""
-    rows = [each for engine in engines if (each := in_own_process(engine, size, likelihood))]
-    table = Table(title=f"{size}: {rows[0]['rows']:,} rows, {likelihood}")
+    rows = [each for engine in options.engines if (each := in_own_process(engine, size))]
+    table = Table(title=f"{size}: {rows[0]['rows']:,} rows, {options.likelihood}")
     for name in (
         "engine",
         "first s",
         "second s",
         "GB",
+        "ESS",
+        "ESS/s",
+        "R-hat",
         "MAE",
         "RMSE",
         "50 %",
@@ -274,6 +312,7 @@ def side_by_side(size: str, engines: list[str], likelihood: str, console: Consol
             f"{row['first']:.1f}",
             "" if row["second"] is None else f"{row['second']:.1f}",
             f"{row['gigabytes']:.2f}",
+            *_chains(row),
             f"{row['mae']:.4f}",
             f"{row['rmse']:.4f}",
             *(f"{100 * share:.1f}" for share in row["covered"]),
@@ -283,6 +322,12 @@ def side_by_side(size: str, engines: list[str], likelihood: str, console: Consol
     for row in rows:
         console.print(f"{row['engine']} by decile of units: 95 % cover {np.round(row['by_decile'], 3)}")
         console.print(f"  MAE {np.round(row['mae_by_decile'], 3)}")
+
+
+def _chains(row):
+    if row["ess"] is None:
+        return "", "", ""
+    return f"{row['ess']:.0f}", f"{row['ess'] / row['first']:.2f}", f"{row['r_hat']:.3f}"
 
 
 def growth(likelihood: str, console: Console) -> None:
@@ -320,17 +365,20 @@ def main() -> None:
     parser.add_argument("--size", nargs="+", choices=SIZES, default=["small"])
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--likelihood", choices=["poisson", "negative_binomial"], default="poisson")
+    parser.add_argument("--draws", type=int, default=500)
+    parser.add_argument("--tune", type=int, default=300)
+    parser.add_argument("--target-accept", type=float, default=0.8)
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--one", choices=ENGINES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     console = Console(width=130)
     if options.one:
-        print(json.dumps(measured(options.one, options.size[0], options.likelihood)))
+        print(json.dumps(measured(options.one, options.size[0], options)))
     elif options.growth:
         growth(options.likelihood, console)
     else:
         for size in options.size:
-            side_by_side(size, options.engines, options.likelihood, console)
+            side_by_side(size, options, console)
 
 
 if __name__ == "__main__":
