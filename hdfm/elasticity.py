@@ -239,7 +239,14 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             warnings.warn(message, DataWarning, stacklevel=2)
         seed = self._new_seed()
         settings = SamplingSettings(
-            self.draws, self.tune, self.chains, self.target_accept, seed, self.progressbar, self.checkpoint
+            self.draws,
+            self.tune,
+            self.chains,
+            self.target_accept,
+            seed,
+            self.progressbar,
+            self.checkpoint,
+            whitened=True,
         )
         if self.inference == "laplace":
             self.idata_ = laplace_demand(panel, spec, settings)

@@ -217,13 +217,13 @@ def log_normal_cdf(z):
 
 
 def spread_rows(table, codes: np.ndarray):
-    """Rows ``table[codes]`` (n, t) of a small table (g, t), by a matmul where g is small.
+    """``table[codes]`` (n, ...) of a small table (g,) or (g, t), by a matmul where g is small.
 
     The gradient of a gather is a scatter-add, slow on GPUs and on CPUs for few groups.
     """
     n_groups = int(codes.max()) + 1
     if n_groups == 1:
-        return table[0][None, :]
+        return table[0][None]
     if n_groups > MOST_COLUMNS:
         return table[codes]
     return pt.dot(_one_hot(codes, n_groups), table)
@@ -233,7 +233,7 @@ def sum_rows(values, codes: np.ndarray, n_groups: int):
     """Sums (g,) of values (n,) by group."""
     if n_groups > MOST_COLUMNS:
         return pt.zeros(n_groups)[codes].inc(values)
-    return pt.dot(_one_hot(codes, n_groups).T, values)
+    return pt.dot(values, _one_hot(codes, n_groups))  # with the matrix first, PyTensor makes it a scatter
 
 
 def _one_hot(codes, n_groups):

@@ -98,10 +98,10 @@ def product_effects(panel, spec, start, group_mean):
     level = pm.Normal(
         "group_level", about, priors.level_sd, dims=dims["group"], initval=floatX(start.group_level)
     )
-    mean = level[panel.group]
+    mean = spread_rows(level, panel.group)
     if priors.between_price_bias is not None and group_mean is not None:
         slope = between_price_slopes(panel, spec, start, group_mean, sd)
-        mean = mean + slope[panel.group] * within_group_price(panel)
+        mean = mean + spread_rows(slope, panel.group) * within_group_price(panel)
     if spec.selected_above is not None:
         pm.Potential("selection", selection(panel, spec, mean, sd))
     delta = whitened_normal(
@@ -186,7 +186,7 @@ def group_elasticities(panel, spec, start, group_sds, product_sd):
     for level, sd, evidence in zip(panel.levels, group_sds, of_levels, strict=True):
         mean = whitened_normal(
             f"elasticity_{level.name}_raw",
-            mean[level.parent],
+            spread_rows(mean, level.parent),
             sd,
             evidence,
             dims=level.name,
@@ -210,7 +210,7 @@ def elasticities(panel, spec, start, group_mean, sd, deviation):
     """beta (N,): overall -> groups -> products."""
     if group_mean is None:
         return None
-    mean = group_mean[panel.group]
+    mean = spread_rows(group_mean, panel.group)
     if deviation is not None and spec.priors.correlation is not None:
         mean, sd = tied_to_level(spec.priors.correlation, start.correlation, deviation, mean, sd)
     dims = dimension_names(panel)["product"]

@@ -27,7 +27,8 @@ from hdfm.inference.settings import SamplingSettings
 
 BLOCK = 25
 LEAST_DRAWS = 4
-PROBES = 30
+PROBES, MORE_PROBES = 30, 100
+SHORT_WARM_UP = 200  # iterations; the last window for scales then has less than 75 of them
 DIFFERENCE = 1e-4
 JITTER = 1.0
 STATISTICS = ("diverging", "num_steps", "accept_prob", "potential_energy", "energy")
@@ -54,12 +55,15 @@ def sample_numpyro(model: pm.Model, names: Sequence[str], settings: SamplingSett
     potential, start, unravel = flat_potential(model)
     key = jax.random.PRNGKey(settings.seed)
     key_scale, key_jitter, key_chains = jax.random.split(key, 3)
-    scale = _posterior_scale(potential, start, key_scale, settings.differences)
+    keeps_scale = settings.whitened and settings.tune < SHORT_WARM_UP
+    probes = MORE_PROBES if keeps_scale else PROBES
+    scale = _posterior_scale(potential, start, key_scale, settings.differences, probes)
     jitter = JITTER * scale * jax.random.uniform(key_jitter, (settings.chains, start.size), minval=-1.0)
     kernel = NUTS(
         potential_fn=potential,
         target_accept_prob=settings.target_accept,
         inverse_mass_matrix=scale**2,
+        adapt_mass_matrix=not keeps_scale,
         step_size=settings.first_step,
     )
     numbers = [settings.tune, settings.chains, settings.target_accept, settings.seed]
@@ -124,7 +128,7 @@ def _traced(function, *values):
         return function(*values)
 
 
-def _posterior_scale(potential, q, key, differences):
+def _posterior_scale(potential, q, key, differences, probes):
     """Rough posterior sd (D,) at q: Hutchinson's estimate of the Hessian's diagonal, to the power -1/2.
 
     ``differences`` of the gradient in place of second derivatives, which may take long to compile.
@@ -147,9 +151,9 @@ def _posterior_scale(potential, q, key, differences):
         change = gradient(q + DIFFERENCE * v)[1] - gradient(q - DIFFERENCE * v)[1]
         return v * change / (2 * DIFFERENCE)
 
-    keys = jax.random.split(key, PROBES)
+    keys = jax.random.split(key, probes)
     if differences:
-        diagonal = sum(difference(key) for key in keys) / PROBES
+        diagonal = sum(difference(key) for key in keys) / probes
     else:
         diagonal = jax.jit(lambda keys: jax.lax.map(product, keys).mean(axis=0))(keys)
     return 1 / jnp.sqrt(jnp.clip(diagonal, 1.0, 1e8))

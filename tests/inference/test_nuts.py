@@ -95,6 +95,21 @@ def test_numbers_of_draws_that_are_no_blocks(gaussian, draws, tune):
     assert {values.shape for values in out.statistics.values()} == {(1, draws)}
 
 
+def test_a_short_warm_up_of_whitened_coordinates():
+    """Scales that the curvature gives stay; those from a few draws are off, and make steps short."""
+    with pm.Model() as model:
+        pm.Normal("x", 0, np.repeat([0.5, 2.0], 200), shape=400)
+    steps = {
+        whitened: sample_numpyro(model, ["x"], settings(draws=50, tune=150, whitened=whitened)).statistics
+        for whitened in (True, False)
+    }
+    assert steps[True]["step_size"].mean() > 1.05 * steps[False]["step_size"].mean()
+    out = sample_numpyro(model, ["x"], settings(draws=200, tune=100, whitened=True))
+    sd = out.values["x"].std(axis=(0, 1))
+    assert sd[:200].mean() == pytest.approx(0.5, rel=0.05)
+    assert sd[200:].mean() == pytest.approx(2, rel=0.05)
+
+
 def test_seeds(gaussian):
     short = {"draws": 20, "tune": 20}
     first, again, other = (
