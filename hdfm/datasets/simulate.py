@@ -158,7 +158,8 @@ def keep_sellers(frame: pd.DataFrame, min_units: float = 100, *, product="produc
     """Keep the products that sold more than ``min_units`` in all.
 
     Selecting on sales selects on the elasticity too, wherever elastic products sell less: compare the
-    truth before and after. :class:`hdfm.HierarchicalElasticity` needs no such filter.
+    truth before and after. :class:`hdfm.HierarchicalElasticity` needs no such filter; where it was
+    made, ``selected_above=min_units`` says so.
 
     Examples
     --------
