@@ -108,14 +108,15 @@ def by_two_step(sales, options):
 
 
 def by_gpboost(sales, options):
-    """Poisson mixed model with random intercepts and slopes of products in categories, by GPBoost."""
+    """Mixed model by GPBoost: random intercepts and slopes of products in categories, category-periods."""
     import gpboost
 
     x = np.log(sales["price"].to_numpy())
     x = x - sales.assign(x=x).groupby("product")["x"].transform("mean").to_numpy()
     product, category = sales["product"].to_numpy(), sales["category"].to_numpy()
+    period = category * (sales["time_period"].max() + 1) + sales["time_period"].to_numpy()
     model = gpboost.GPModel(
-        group_data=np.column_stack([category, product]).astype(str),
+        group_data=np.column_stack([category, product, period]).astype(str),
         group_rand_coef_data=np.column_stack([x, x]),
         ind_effect_group_rand_coef=[1, 2],
         likelihood=options.likelihood,
