@@ -12,8 +12,7 @@ from hdfm.graph.spec import DemandSpec
 from hdfm.inference.draws import PosteriorDraws
 from hdfm.inference.laplace.effects import Effects, time_paths
 from hdfm.inference.laplace.mode import LaplaceMode, laplace_mode
-from hdfm.inference.laplace.points import evidence_for, scale_points
-from hdfm.inference.laplace.posterior import normal_posterior
+from hdfm.inference.laplace.points import scale_points
 from hdfm.inference.laplace.prior import Scales
 from hdfm.inference.laplace.threads import in_threads
 from hdfm.inference.settings import SamplingSettings
@@ -37,7 +36,7 @@ def _sample(panel, spec, settings):
 
     def draw(k):
         scales = points[k].scales
-        posterior = normal_posterior(evidence_for(mode, scales), scales)
+        posterior = points[k].posterior(mode)
         own = np.random.default_rng([settings.seed, 5, k])
         effects = posterior.draw(int(taken[k]), own, mode.low.reshape if mode.low is not None else None)
         return k, named(mode, scales, effects)

@@ -12,7 +12,7 @@ from hdfm.graph.spec import DemandSpec
 from hdfm.inference.laplace.effects import Effects, linear_predictor
 from hdfm.inference.laplace.evidence import Evidence
 from hdfm.inference.laplace.newton import LARGEST_LOG_MEAN, Working, evidence_at, posterior_mode
-from hdfm.inference.laplace.posterior import normal_posterior
+from hdfm.inference.laplace.posterior import NormalPosterior, normal_posterior
 from hdfm.inference.laplace.prior import ArrowModel, Scales, arrow_model
 from hdfm.inference.laplace.quadrature import LowCounts, refine
 from hdfm.inference.laplace.scales import ScaleModel, marginal_slope, scale_model
@@ -145,9 +145,14 @@ def newton_step(H: np.ndarray, slope: np.ndarray) -> np.ndarray:
 
 def log_height(coordinates: ScaleModel, scales: Scales, evidence: Evidence, low: LowCounts | None) -> float:
     """Marginal log posterior of scales."""
-    value = normal_posterior(evidence, scales).log_marginal
-    more = low.evidence(evidence.model.spec, scales)[0] if low is not None else 0.0
-    return value + more + coordinates.log_prior(coordinates.coordinates(scales))[0]
+    return height_of(coordinates, normal_posterior(evidence, scales), low)
+
+
+def height_of(coordinates: ScaleModel, posterior: NormalPosterior, low: LowCounts | None) -> float:
+    """Marginal log posterior of the scales that a posterior of effects was made for."""
+    scales, spec = posterior.scales, posterior.evidence.model.spec
+    more = low.evidence(spec, scales)[0] if low is not None else 0.0
+    return posterior.log_marginal + more + coordinates.log_prior(coordinates.coordinates(scales))[0]
 
 
 def log_posterior(

@@ -25,28 +25,35 @@ from hdfm.inference.laplace.mode import (
     DIFFERENCE,
     LEAST_CURVATURE,
     LaplaceMode,
-    log_height,
+    height_of,
     log_posterior,
     mend_levels,
     noise_constant,
     noise_log_prior,
 )
 from hdfm.inference.laplace.newton import working_likelihood
+from hdfm.inference.laplace.posterior import NormalPosterior, normal_posterior
 from hdfm.inference.laplace.prior import Scales
 from hdfm.inference.laplace.threads import in_threads
 
 POINTS, MORE_POINTS = 64, 512  # more where a point costs little
 SMALL = 1e-300
 FARTHEST = 3.0  # sds of a Newton step
+MOST_KEPT = 50_000_000  # numbers in posteriors of points
 KNOWN_NOISE = 0.01  # posterior sd of log noise below which it stays at its mode
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A value of the scales, and the share of draws that take it."""
+    """A value of the scales, the share of draws that take it, and the posterior of effects there, if kept."""
 
     scales: Scales
     weight: float
+    kept: NormalPosterior | None = None
+
+    def posterior(self, mode: LaplaceMode) -> NormalPosterior:
+        """Of effects."""
+        return self.kept or normal_posterior(evidence_for(mode, self.scales), self.scales)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +83,13 @@ def scale_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[list[Poin
     z = norm.ppf(qmc.Sobol(D, rng=rng).random(POINTS if mode.model.panel.units.size > LARGE else MORE_POINTS))
     values = curvature.centre + z @ root.T
     scales = [_scales(mode, value) for value in values]
-    height = (
-        np.array(list(in_threads(mode.model, lambda each: _height(mode, each), scales)))
-        + (z**2).sum(axis=1) / 2
-    )
+    found = list(in_threads(mode.model, lambda each: _height(mode, each, len(scales)), scales))
+    height = np.array([value for value, _ in found]) + (z**2).sum(axis=1) / 2
     weight = np.exp(height - height.max())
-    points = [Point(each, w) for each, w in zip(scales, weight / weight.sum(), strict=True)]
+    weight /= weight.sum()
+    points = [
+        Point(each, w, posterior) for each, w, (_, posterior) in zip(scales, weight, found, strict=True)
+    ]
     return points, curvature.log_noise_sd
 
 
@@ -105,7 +113,7 @@ def scale_curvature(mode: LaplaceMode) -> ScaleCurvature:
     H[:D, :D] = (H[:D, :D] + H[:D, :D].T) / 2
     if mode.model.spec.likelihood != "poisson":
         noisier, same, calmer = (_scales(mode, np.append(u, place[D] + k * DIFFERENCE)) for k in (1, 0, -1))
-        heights = [_height(mode, scales) for scales in (noisier, same, calmer)]
+        heights = [_height(mode, scales)[0] for scales in (noisier, same, calmer)]
         H[D, D] = (2 * heights[1] - heights[0] - heights[2]) / DIFFERENCE**2
         if H[D, D] < KNOWN_NOISE**-2:
             H[D, :D] = H[:D, D] = (_at(mode, calmer)[1] - _at(mode, noisier)[1]) / (2 * DIFFERENCE)
@@ -143,14 +151,18 @@ def evidence_for(mode: LaplaceMode, scales: Scales) -> Evidence:
     return evidence(mode.model, mode.evidence.at, now.value, W, g)
 
 
-def _height(mode, scales):
-    """Log marginal posterior of scales and log noise, up to a constant."""
+def _height(mode, scales, points=1):
+    """Log marginal posterior of scales and log noise, up to a constant; posterior of effects, if small."""
     found, spec = evidence_for(mode, scales), mode.model.spec
-    value = log_height(mode.coordinates, scales, found, mode.low)
+    posterior = normal_posterior(found, scales)
+    value = height_of(mode.coordinates, posterior, mode.low)
+    size = posterior.half.size + posterior.of_group.size + posterior.of_controls.size
+    size += sum(root.size for root in posterior.arrow.roots)
+    kept = posterior if found is mode.evidence and points * size < MOST_KEPT else None
     if spec.likelihood == "poisson":
-        return value
+        return value, kept
     constant = noise_constant(mode.model, scales.noise)
-    return value + found.value + constant + noise_log_prior(spec, scales.noise)
+    return value + found.value + constant + noise_log_prior(spec, scales.noise), kept
 
 
 def _at(mode, scales):

@@ -65,7 +65,7 @@ def test_scales_have_their_exact_posterior():
         for b in np.linspace(-3, 2.5, 15)
         for c in np.linspace(-0.2, 0.2, 11)
     ]
-    height = np.array([_height(mode, scales) for scales in grid])
+    height = np.array([_height(mode, scales)[0] for scales in grid])
     weight = np.exp(height - height.max())
     weight /= weight.sum()
     for name in ("time_shock", "time_drift", "noise"):
