@@ -22,6 +22,7 @@ from hdfm.panel.sales import SalesPanel
 FIRST_NOISE, LEAST_NOISE = 0.3, 0.02
 ROUNDS, SETTLED, ENOUGH = 20, 0.01, 0.01
 NEAR = 1.2  # posterior sds of scales: points are laid about a Newton step further
+SHORT = 4.0  # posterior sds: after a shorter step the curvature is taken for the same
 LARGEST_STEP, HALVINGS = 2.0, 6
 LEAST_CURVATURE = 0.5  # of the marginal posterior of scales; the prior alone has about 1
 DIFFERENCE = 0.05
@@ -49,10 +50,13 @@ def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
     eta = linear_predictor(model, effects)
     scales = replace(scales, noise=noise_from_moments(model, eta, scales.noise))
     evidence = evidence_at(model, effects, eta, scales.noise)
+    H = None
     for _ in range(ROUNDS):
         now = refine(model, scales, evidence, rounds=1)
         evidence = now.evidence
-        scales, length = improved_scales(coordinates, scales, evidence, now.low)
+        scales, length, H = improved_scales(coordinates, scales, evidence, now.low, H)
+        if length > SHORT or model.selection is not None:
+            H = None
         noise = improved_noise(scales, now.effects, now.eta, model)
         change = abs(np.log(noise / scales.noise))
         scales = replace(scales, noise=noise)
@@ -104,37 +108,44 @@ def noise_from_moments(model: ArrowModel, eta: np.ndarray, otherwise: float) -> 
 
 
 def improved_scales(
-    coordinates: ScaleModel, scales: Scales, evidence: Evidence, low: LowCounts | None
-) -> tuple[Scales, float]:
+    coordinates: ScaleModel,
+    scales: Scales,
+    evidence: Evidence,
+    low: LowCounts | None,
+    H: np.ndarray | None = None,
+) -> tuple[Scales, float, np.ndarray]:
     """Scales a Newton step higher in the marginal posterior for a fixed working likelihood.
 
-    Also how long the step is, in posterior sds.
+    Also how long the step is, in posterior sds, and the curvature H (D, D), found where it is not given.
     """
-    if not coordinates.names:
-        return scales, 0.0
+    D = len(coordinates.names)
+    if not D:
+        return scales, 0.0, np.zeros((0, 0))
     first = coordinates.coordinates(scales)
-    steps = DIFFERENCE * np.vstack([np.zeros(len(first)), np.eye(len(first))])
+    steps = DIFFERENCE * np.vstack([np.zeros(D), np.eye(D)])[: D + 1 if H is None else 1]
 
     def at(u):
         return log_posterior(coordinates, coordinates.scales(u, scales), evidence, low)
 
     found = list(in_threads(evidence.model, at, first + steps))
     height, slopes = found[0][0], np.array([slope for _, slope in found])
-    H = (slopes[0] - slopes[1:]) / DIFFERENCE
-    if evidence.model.selection is not None:
-        k = coordinates.names.index("product_effect")
-        below = log_height(coordinates, coordinates.scales(first - steps[k + 1], scales), evidence, low)
-        mend_levels(coordinates, slopes[0], H, np.array([below, height, found[k + 1][0]]))
-    step = newton_step((H + H.T) / 2, slopes[0])
+    if H is None:
+        H = (slopes[0] - slopes[1:]) / DIFFERENCE
+        if evidence.model.selection is not None:
+            k = coordinates.names.index("product_effect")
+            below = log_height(coordinates, coordinates.scales(first - steps[k + 1], scales), evidence, low)
+            mend_levels(coordinates, slopes[0], H, np.array([below, height, found[k + 1][0]]))
+        H = (H + H.T) / 2
+    step = newton_step(H, slopes[0])
     length = np.sqrt(max(0.0, float(step @ slopes[0])))
     step *= min(1.0, LARGEST_STEP / abs(step).max())
     low_end, high_end = np.transpose(coordinates.bounds())
     for _ in range(HALVINGS):
         new = coordinates.scales((first + step).clip(low_end, high_end), scales)
         if log_height(coordinates, new, evidence, low) >= height - ENOUGH:
-            return new, length
+            return new, length, H
         step /= 2
-    return scales, 0.0
+    return scales, 0.0, H
 
 
 def newton_step(H: np.ndarray, slope: np.ndarray) -> np.ndarray:
