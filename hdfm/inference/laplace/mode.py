@@ -121,8 +121,8 @@ def improved_scales(
     D = len(coordinates.names)
     if not D:
         return scales, 0.0, np.zeros((0, 0))
-    first = coordinates.coordinates(scales)
-    steps = DIFFERENCE * np.vstack([np.zeros(D), np.eye(D)])[: D + 1 if H is None else 1]
+    first, known = coordinates.coordinates(scales), H is not None
+    steps = DIFFERENCE * np.vstack([np.zeros(D), np.eye(D)])[: 1 if known else D + 1]
 
     def at(u):
         return log_posterior(coordinates, coordinates.scales(u, scales), evidence, low)
@@ -145,7 +145,7 @@ def improved_scales(
         if log_height(coordinates, new, evidence, low) >= height - ENOUGH:
             return new, length, H
         step /= 2
-    return scales, 0.0, H
+    return improved_scales(coordinates, scales, evidence, low) if known else (scales, 0.0, H)
 
 
 def newton_step(H: np.ndarray, slope: np.ndarray) -> np.ndarray:
