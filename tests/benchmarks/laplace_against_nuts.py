@@ -1,6 +1,6 @@
 """Laplace's approximation against NUTS: one line a data set, over the elasticities of products.
 
-python tests/benchmarks/laplace_against_nuts.py                # all data sets, an hour
+python tests/benchmarks/laplace_against_nuts.py                # all data sets, seven minutes
 python tests/benchmarks/laplace_against_nuts.py --only low     # one of them
 """
 
@@ -49,7 +49,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", choices=DATA, default=list(DATA))
-    parser.add_argument("--draws", type=int, default=3000)
+    parser.add_argument("--draws", type=int, default=2000)
     options = parser.parse_args()
     for name in options.only:
         make, likelihood = DATA[name]
