@@ -16,7 +16,9 @@ from hdfm.inference.laplace.newton import LARGEST_LOG_MEAN
 NODES, NODE_WEIGHTS = hermegauss(5)  # of a rule in each of two dimensions
 GRID = np.stack([part.ravel() for part in np.meshgrid(NODES, NODES, indexing="ij")])[:, None]
 WEIGHTS = np.outer(NODE_WEIGHTS, NODE_WEIGHTS).ravel() / NODE_WEIGHTS.sum() ** 2
-LEAST_SPREAD = 1e-4  # of which 1 / spread times a rounding error in 32 bits is small
+POWERS = np.linalg.inv(np.vander(NODES, increasing=True))
+LEAST = 1e-30
+LAST = 3.5  # of interpolation, a little beyond the last node, at 2.9
 MOST_SKEWED = 1.0  # beyond, the expansion is not monotone where draws are
 
 
@@ -25,15 +27,20 @@ def nodes_of(blocks: ProductBlocks) -> np.ndarray:
     return blocks.half_solve_back(np.broadcast_to(GRID, (2, blocks.root.shape[1], GRID.shape[2])))
 
 
-def lagrange(y: np.ndarray) -> np.ndarray:
-    """Values (nodes, ...) at y of the polynomials that are one at a node and zero at the others."""
-    gaps = [y - y.dtype.type(node) for node in NODES]
-    out = np.ones((len(NODES), *y.shape), y.dtype)
-    for k, node in enumerate(NODES):
-        for other in np.delete(np.arange(len(NODES)), k):
-            out[k] *= gaps[other]
-        out[k] /= y.dtype.type(np.prod(node - np.delete(NODES, k)))
-    return out
+def log_polynomials(values: np.ndarray) -> np.ndarray:
+    """Coefficients (n, 5, 5), by powers of both elements of y, of polynomials for the log of values (n, K)."""
+    table = np.log(np.maximum(values, LEAST)).reshape(-1, len(NODES), len(NODES))
+    return POWERS @ table @ POWERS.T
+
+
+def continued(coefficients: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Polynomials of y, with coefficients (5, ...); lines from ``LAST`` on."""
+    inside = y.clip(-LAST, LAST)
+    value, slope = coefficients[-1] + 0 * inside, 0 * inside
+    for coefficient in coefficients[-2::-1]:
+        slope = slope * inside + value
+        value = value * inside + coefficient
+    return value + slope * (y - inside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +109,16 @@ class NodeLikelihood:
 
     Attributes
     ----------
-    value : numpy.ndarray
-        Log-likelihood (n, K), up to a constant of each product.
+    sums : numpy.ndarray
+        Units, and units times x, summed over periods (2, n).
+    rest : numpy.ndarray
+        What they make of eta less the log-likelihood (n, K): positive, and its log nearly linear.
     gradient, precision : numpy.ndarray
         By cell (n, K, T).
     """
 
-    value: np.ndarray
+    sums: np.ndarray
+    rest: np.ndarray
     gradient: np.ndarray
     precision: np.ndarray
 
@@ -137,21 +147,23 @@ def node_likelihood(
     n, T = eta.shape
     factor = np.exp(move[0]).astype(np.float32).reshape(n, size, size, 1)
     mu = (factor * tilt[:, None]).reshape(n, -1, T)
-    sums = np.stack([units.sum(axis=1), np.vecdot(units, x)])[..., None]
-    value = (units * eta).sum(axis=1, keepdims=True) + (sums * move).sum(axis=0)
+    sums = np.stack([units.sum(axis=1), np.vecdot(units, x)])
     y = units[:, None].astype(np.float32)
     if likelihood == "poisson":
-        value -= mu.sum(axis=2, dtype=float)
-        return NodeLikelihood(value, y - mu, mu)
+        return NodeLikelihood(sums, mu.sum(axis=2, dtype=float), y - mu, mu)
     spread = np.float32(noise**2)
-    odds = 1 + spread * mu
-    logs = np.log(odds) if spread > LEAST_SPREAD else np.log1p(spread * mu)  # which takes ten times as long
-    logs *= y + 1 / spread
-    value -= logs.sum(axis=2, dtype=float)
-    mu /= odds
+    part = spread * mu
+    odds = 1 + part
+    logs = np.log(odds)
+    part -= odds - 1  # lost to rounding
     np.divide(1, odds, out=odds)
+    part *= odds
+    logs += part
+    logs *= y + 1 / spread
+    rest = logs.sum(axis=2, dtype=float)
+    mu *= odds
     gradient = y * odds
     gradient -= mu
     odds *= 1 + spread * y
     odds *= mu
-    return NodeLikelihood(value, gradient, odds)
+    return NodeLikelihood(sums, rest, gradient, odds)

@@ -27,7 +27,8 @@ from hdfm.inference.laplace.nodes import (
     NODES,
     WEIGHTS,
     NodeMoments,
-    lagrange,
+    continued,
+    log_polynomials,
     node_likelihood,
     node_moments,
     nodes_of,
@@ -38,17 +39,19 @@ from hdfm.inference.laplace.threads import in_threads
 
 ENOUGH = 100.0  # information about a level: its likelihood is normal but for a skewness of a tenth
 ROUNDS, SETTLED = 8, 0.01
-FARTHEST = 3.5  # of interpolation, beyond the last node at 2.9
 MANY = 1000  # products, whose evidence is interpolated in 32 bits
 BLOCK = 200_000  # cells times nodes at a time
 
 
 @dataclass(frozen=True, slots=True)
 class LowCounts:
-    """Products that sell little, at one value of shared effects and scales.
+    r"""Products that sell little, at one value of shared effects and scales.
 
-    Their log-likelihood less the working one is kept at nodes y, v = centre + L'^{-1} y, and interpolated
-    between them for other scales.
+    For other scales their log-likelihood is interpolated between nodes y, v = centre + L'^{-1} y, as
+
+    .. math:: s' v - \exp(P(y)),
+
+    for Poisson counts have a P that is linear in the level, and hardly bent in the elasticity.
 
     Attributes
     ----------
@@ -64,8 +67,10 @@ class LowCounts:
         The working likelihood's Z'WZ, as its entries 11, 21 and 22 (3, n).
     gradient : numpy.ndarray
         Its Z'g at the centre (2, n).
-    excess : numpy.ndarray
-        Log-likelihood less the working one (n, K), up to a constant of each product.
+    sums : numpy.ndarray
+        s (2, n).
+    rest : numpy.ndarray
+        Coefficients of P (n, 5, 5).
     shape : NodeMoments
         Of the exact posterior of y.
     """
@@ -76,11 +81,15 @@ class LowCounts:
     blocks: ProductBlocks
     information: np.ndarray
     gradient: np.ndarray
-    excess: np.ndarray
+    sums: np.ndarray
+    rest: np.ndarray
     shape: NodeMoments
 
     def evidence(self, spec: DemandSpec, scales: Scales) -> tuple[float, np.ndarray]:
-        """Log marginal likelihood less the working one's; so too second moments (2, 2) about ``expected``."""
+        """Log marginal likelihood less the working one's; so too second moments (2, 2) about ``expected``.
+
+        The first is up to a constant of each product.
+        """
         mean, blocks = self.working_posterior(product_precision(scales, spec))
         v = mean[..., None] + nodes_of(blocks)
         height = np.log(WEIGHTS) + self._excess_at(v)
@@ -102,17 +111,23 @@ class LowCounts:
         z[:, rows] = self.shape.reshape(z[:, rows], slice(first, last))
 
     def _excess_at(self, v):
-        """Interpolated (n, K) at v (2, n, K), nodes of a rule, whose second element takes few values."""
-        n, size = len(self.excess), len(NODES)
+        """Log-likelihood less the working one (n, K) at v (2, n, K), nodes of a rule.
+
+        Their second element takes few values.
+        """
+        n, size = len(self.which), len(NODES)
         kept = np.float32 if n > MANY else np.float64
         l11, l21, l22 = self.blocks.root[..., None].astype(kept)
-        move = (v - self.centre[..., None]).astype(kept)
-        first = (l11 * move[0] + l21 * move[1]).clip(-FARTHEST, FARTHEST).reshape(n, size, size)
-        second = (l22 * move[1, :, :size]).clip(-FARTHEST, FARTHEST)
-        table, of_second = self.excess.reshape(n, size, size).astype(kept), lagrange(second)[:, :, None]
-        along = sum(table[:, :, k, None] * of_second[k] for k in range(size))
-        of_first = lagrange(first)
-        return sum(of_first[k] * along[:, k, None] for k in range(size)).reshape(n, -1)
+        own = (v - self.centre[..., None]).astype(kept)
+        first = (l11 * own[0] + l21 * own[1]).reshape(n, size, size)
+        second = (l22 * own[1, :, :size])[:, None]
+        rest = self.rest.astype(kept)
+        along = continued(rest.transpose(2, 0, 1)[..., None], second)
+        P = continued(along.transpose(1, 0, 2)[:, :, None], first).reshape(n, -1)
+        a, b, d = self.information[..., None].astype(kept)
+        s = (self.sums - self.gradient)[..., None].astype(kept)
+        height = (s[0] + a / 2 * own[0] + b * own[1]) * own[0] + (s[1] + d / 2 * own[1]) * own[1]
+        return height - np.exp(P) + np.exp(rest[:, 0, 0, None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +178,11 @@ def _integrate(
     gap = centre[..., None] + move - expected[..., None]
     prior = (GRID**2).sum(axis=0) / 2 - 0.5 * np.einsum("jnk,ji,ink->nk", gap, omega, gap, optimize=True)
     n = len(which)
-    excess, chance, information, gradient = (
-        np.empty((n, len(WEIGHTS))),
+    rest, chance, information, gradient, sums = (
+        np.empty((n, len(NODES), len(NODES))),
         np.empty((n, len(WEIGHTS))),
         np.empty((3, n)),
+        np.empty((2, n)),
         np.empty((2, n)),
     )
 
@@ -183,7 +199,8 @@ def _integrate(
             own,
             scales.noise,
         )
-        heights = np.log(WEIGHTS) + cells.value + prior[part]
+        linear = (cells.sums[..., None] * own).sum(axis=0)
+        heights = np.log(WEIGHTS) + linear - cells.rest + prior[part]
         chance[part] = np.exp(heights - logsumexp(heights, axis=1, keepdims=True))
         W, slope = cells.averages(chance[part])
         mean = np.vecdot(chance[part], own)
@@ -192,11 +209,8 @@ def _integrate(
         known = np.stack([W.sum(axis=1), (W * x).sum(axis=1), (W * x**2).sum(axis=1)])
         pull = np.stack([g.sum(axis=1), (g * x).sum(axis=1)])
         information[:, part], gradient[:, part] = known, pull
-        a, b, d = known[..., None]
-        working = pull[0, :, None] * own[0] + pull[1, :, None] * own[1]
-        working -= 0.5 * (a * own[0] ** 2 + 2 * b * own[0] * own[1] + d * own[1] ** 2)
-        excess[part] = cells.value - working
+        sums[:, part], rest[part] = cells.sums, log_polynomials(cells.rest)
 
     step = max(1, BLOCK // (len(WEIGHTS) * eta.shape[1]))
     list(in_threads(model, fill, range(0, n, step)))
-    return LowCounts(which, expected, centre, blocks, information, gradient, excess, node_moments(chance))
+    return LowCounts(which, expected, centre, blocks, information, gradient, sums, rest, node_moments(chance))
