@@ -50,20 +50,33 @@ def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
     eta = linear_predictor(model, effects)
     scales = replace(scales, noise=noise_from_moments(model, eta, scales.noise))
     evidence = evidence_at(model, effects, eta, scales.noise)
-    H = None
+    H, move = None, np.zeros(len(coordinates.names) + 1)
     for _ in range(ROUNDS):
         now = refine(model, scales, evidence, rounds=1)
         evidence = now.evidence
-        scales, length, H = improved_scales(coordinates, scales, evidence, now.low, H)
+        new, length, H = improved_scales(coordinates, scales, evidence, now.low, H)
         if length > SHORT or model.selection is not None:
             H = None
-        noise = improved_noise(scales, now.effects, now.eta, model)
-        change = abs(np.log(noise / scales.noise))
-        scales = replace(scales, noise=noise)
-        if length < NEAR and change < SETTLED:
+        new = replace(new, noise=improved_noise(new, now.effects, now.eta, model))
+        before, place = move, position(coordinates, scales)
+        move = position(coordinates, new) - place
+        if before @ move < 0:  # spreads of time effects and the working likelihood, or noise, take turns
+            move /= 2
+        scales = at_position(coordinates, place + move, new)
+        if length < NEAR and abs(move[-1]) < SETTLED:
             break
     now = refine(model, scales, evidence)
     return LaplaceMode(model, coordinates, scales, now.evidence, now.working, now.eta, now.low)
+
+
+def position(coordinates: ScaleModel, scales: Scales) -> np.ndarray:
+    """u and log noise (D + 1,)."""
+    return np.append(coordinates.coordinates(scales), np.log(scales.noise))
+
+
+def at_position(coordinates: ScaleModel, place: np.ndarray, like: Scales) -> Scales:
+    """Scales and noise at u and log noise (D + 1,)."""
+    return replace(coordinates.scales(place[:-1], like), noise=float(np.exp(place[-1])))
 
 
 def first_guess(model: ArrowModel) -> tuple[Scales, Effects]:

@@ -28,7 +28,7 @@ def nodes_of(blocks: ProductBlocks) -> np.ndarray:
 
 
 def log_polynomials(values: np.ndarray) -> np.ndarray:
-    """Coefficients (n, 5, 5), by powers of both elements of y, of polynomials for the log of values (n, K)."""
+    """Polynomials of y, as coefficients (n, 5, 5) by powers of its elements, for the log of values (n, K)."""
     table = np.log(np.maximum(values, LEAST)).reshape(-1, len(NODES), len(NODES))
     return POWERS @ table @ POWERS.T
 

@@ -1,11 +1,12 @@
 r"""Points at which scales and noise are held while effects are drawn, and their weights.
 
-Scales u and log noise take K values, a scrambled Sobol sequence through the normal approximation q of their
-marginal posterior [1]_. Each is taken as often as
+Scales u and log noise take K values, a scrambled Sobol sequence through an approximation q of their marginal
+posterior: normal, but for an sd of its own on each side of an axis [1]_. Each is taken as often as
 
 .. math:: w_k \propto p(y | u_k) \, p(u_k) / q(u_k)
 
-says, with p(y | u) that of the working likelihood at the mode, whose effects are normal and drawn exactly.
+says, the largest weights smoothed [2]_, with p(y | u) that of the working likelihood at the mode, whose
+effects are normal and drawn exactly.
 
 Array names and axis order: N products, T periods, K points, D coordinates.
 
@@ -13,12 +14,15 @@ References
 ----------
 .. [1] Rue, Martino, Chopin (2009), "Approximate Bayesian inference for latent Gaussian models by using
    integrated nested Laplace approximations", Journal of the Royal Statistical Society B 71(2).
+.. [2] Vehtari, Simpson, Gelman, Yao, Gabry (2024), "Pareto smoothed importance sampling", Journal of Machine
+   Learning Research 25(72).
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import norm, qmc
+from arviz_stats.base import array_stats
+from scipy.stats import qmc, truncnorm
 
 from hdfm.inference.laplace.evidence import LARGE, Evidence, evidence
 from hdfm.inference.laplace.mode import (
@@ -30,6 +34,7 @@ from hdfm.inference.laplace.mode import (
     mend_levels,
     noise_constant,
     noise_log_prior,
+    position,
 )
 from hdfm.inference.laplace.newton import working_likelihood
 from hdfm.inference.laplace.posterior import NormalPosterior, normal_posterior
@@ -37,6 +42,8 @@ from hdfm.inference.laplace.prior import Scales
 from hdfm.inference.laplace.threads import in_threads
 
 POINTS, MORE_POINTS = 64, 512  # more where a point costs little
+FAR, STRETCHED = 2.5, (0.7, 3.0)  # sds of the normal approximation
+LAST = 3.0  # sds: where q ends, for beyond it a point has a weight that nothing bounds
 SMALL = 1e-300
 FARTHEST = 3.0  # sds of a Newton step
 MOST_KEPT = 50_000_000  # numbers in posteriors of points
@@ -79,18 +86,41 @@ def scale_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[list[Poin
     D = len(curvature.covariance)
     if not D:
         return [Point(mode.scales, 1.0)], curvature.log_noise_sd
-    root = np.linalg.cholesky(curvature.covariance)
-    z = norm.ppf(qmc.Sobol(D, rng=rng).random(POINTS if mode.model.panel.units.size > LARGE else MORE_POINTS))
-    values = curvature.centre + z @ root.T
+    values, log_density = _split_normal(mode, curvature, rng)
     scales = [_scales(mode, value) for value in values]
     found = list(in_threads(mode.model, lambda each: _height(mode, each, len(scales)), scales))
-    height = np.array([value for value, _ in found]) + (z**2).sum(axis=1) / 2
-    weight = np.exp(height - height.max())
-    weight /= weight.sum()
+    height = np.array([value for value, _ in found])
+    log_weight, _ = array_stats.psislw(log_density - height)
     points = [
-        Point(each, w, posterior) for each, w, (_, posterior) in zip(scales, weight, found, strict=True)
+        Point(each, float(np.exp(w)), posterior)
+        for each, w, (_, posterior) in zip(scales, log_weight, found, strict=True)
     ]
     return points, curvature.log_noise_sd
+
+
+def _split_normal(mode, curvature, rng):
+    """Points (K, D) and their log density (K,) under q, up to a constant.
+
+    The two sds of an axis are such that q falls as far as the marginal posterior does at ``FAR``.
+    """
+    variance, axes = np.linalg.eigh(curvature.covariance)
+    D, root = len(variance), axes * np.sqrt(variance)
+    low, high = np.full((2, D), [[-np.inf], [np.inf]])
+    low[: len(mode.coordinates.names)], high[: len(mode.coordinates.names)] = np.transpose(
+        mode.coordinates.bounds()
+    )
+
+    def values(z):
+        return (curvature.centre + z @ root.T).clip(low, high)
+
+    far = FAR * np.concatenate([np.eye(D), -np.eye(D), np.zeros((1, D))])
+    *around, here = in_threads(mode.model, lambda u: _height(mode, _scales(mode, u))[0], values(far))
+    drop = np.maximum(here - np.array(around), SMALL)
+    up, down = (FAR / np.sqrt(2 * drop)).clip(*STRETCHED).reshape(2, D)
+    size = POINTS if mode.model.panel.units.size > LARGE else MORE_POINTS
+    z = truncnorm.ppf(qmc.Sobol(D, rng=rng).random(size), -LAST, LAST)
+    stretch = np.where(z > 0, up, down)
+    return values(stretch * z), -(z**2 / 2 + np.log(stretch)).sum(axis=1)
 
 
 def scale_curvature(mode: LaplaceMode) -> ScaleCurvature:
@@ -98,7 +128,7 @@ def scale_curvature(mode: LaplaceMode) -> ScaleCurvature:
 
     Noise that the data tell to 1 % is left out: it hardly moves the rest.
     """
-    place = np.append(mode.coordinates.coordinates(mode.scales), np.log(mode.scales.noise))
+    place = position(mode.coordinates, mode.scales)
     D = len(place) - 1
     H, u = np.zeros((D + 1, D + 1)), place[:D]
     steps = DIFFERENCE * np.concatenate([np.eye(D), -np.eye(D), np.zeros((1, D))])

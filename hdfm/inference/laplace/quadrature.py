@@ -7,7 +7,9 @@ v_k of a Gauss-Hermite rule about the normal posterior of v, the exact one has w
 .. math:: \omega_k \propto w_k \, p(y | v_k) \, p(v_k) / \phi(z_k)
 
 and a working likelihood that takes the mean gradient and information over nodes gives the product its exact
-mean, and what products share the exact gradient, for :math:`E[Z'(y - \mu)] = \Omega (E v - m)` (Stein).
+mean, and what products share the exact gradient, for :math:`E[Z'(y - \mu)] = \Omega (E v - m)` (Stein). The
+mean information is more than there is, :math:`E[-\nabla^2 \log p(v | y)] \ge \operatorname{Var}(v | y)^{-1}`.
+The share of it is taken that leaves v its exact generalised variance, and with it what products share.
 
 Array names and axis order: n products that sell little, K nodes, T periods.
 """
@@ -40,6 +42,7 @@ from hdfm.inference.laplace.threads import in_threads
 ENOUGH = 100.0  # information about a level: its likelihood is normal but for a skewness of a tenth
 ROUNDS, SETTLED = 8, 0.01
 MANY = 1000  # products, whose evidence is interpolated in 32 bits
+LEAST_SHARE = 0.1
 BLOCK = 200_000  # cells times nodes at a time
 
 
@@ -203,6 +206,7 @@ def _integrate(
         heights = np.log(WEIGHTS) + linear - cells.rest + prior[part]
         chance[part] = np.exp(heights - logsumexp(heights, axis=1, keepdims=True))
         W, slope = cells.averages(chance[part])
+        W *= _share(W, x, omega, blocks.of(part, float), node_moments(chance[part]))[:, None]
         mean = np.vecdot(chance[part], own)
         g = slope + W * (mean[0][:, None] + mean[1][:, None] * x)
         now.precision[rows], now.gradient[rows] = W, g
@@ -214,3 +218,12 @@ def _integrate(
     step = max(1, BLOCK // (len(WEIGHTS) * eta.shape[1]))
     list(in_threads(model, fill, range(0, n, step)))
     return LowCounts(which, expected, centre, blocks, information, gradient, sums, rest, node_moments(chance))
+
+
+def _share(W, x, omega, blocks, shape):
+    """How much of W (n, T) leaves products the generalised variance that nodes found (n,)."""
+    a, b, d = W.sum(axis=1), (W * x).sum(axis=1), (W * x**2).sum(axis=1)
+    square, line = a * d - b**2, a * omega[1, 1] + d * omega[0, 0] - 2 * b * omega[0, 1]
+    size = (blocks.root[0] * blocks.root[2] / (shape.root[0] * shape.root[2])) ** 2
+    more = np.maximum(size - np.linalg.det(omega), 0)
+    return (2 * more / (line + np.sqrt(line**2 + 4 * square * more))).clip(LEAST_SHARE, 1)
