@@ -23,7 +23,7 @@ FIRST_NOISE, LEAST_NOISE = 0.3, 0.02
 ROUNDS, SETTLED, ENOUGH = 20, 0.01, 0.01
 NEAR = 1.2  # posterior sds of scales: points are laid about a Newton step further
 SHORT = 4.0  # posterior sds: after a shorter step the curvature is taken for the same
-LARGEST_STEP, HALVINGS = 2.0, 6
+LARGEST_STEP, HALVINGS = 1.0, 6
 LEAST_CURVATURE = 0.5  # of the marginal posterior of scales; the prior alone has about 1
 DIFFERENCE = 0.05
 
@@ -51,21 +51,22 @@ def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
     scales = replace(scales, noise=noise_from_moments(model, eta, scales.noise))
     evidence = evidence_at(model, effects, eta, scales.noise)
     H, move = None, np.zeros(len(coordinates.names) + 1)
-    for _ in range(ROUNDS):
+    for k in range(ROUNDS):
         now = refine(model, scales, evidence, rounds=1)
         evidence = now.evidence
         new, length, H = improved_scales(coordinates, scales, evidence, now.low, H)
         if length > SHORT or model.selection is not None:
             H = None
-        new = replace(new, noise=improved_noise(new, now.effects, now.eta, model))
         before, place = move, position(coordinates, scales)
+        if k < 2 or length < SHORT or abs(before[-1]) > SETTLED:
+            new = replace(new, noise=improved_noise(new, now.effects, now.eta, model))
         move = position(coordinates, new) - place
-        if before @ move < 0:  # spreads of time effects and the working likelihood, or noise, take turns
-            move /= 2
+        if length < SHORT and before @ move < 0:
+            move /= 2  # spreads of time effects and the working likelihood, or noise, take turns
         scales = at_position(coordinates, place + move, new)
         if length < NEAR and abs(move[-1]) < SETTLED:
             break
-    now = refine(model, scales, evidence)
+    now = refine(model, scales, evidence, before=now.effects)
     return LaplaceMode(model, coordinates, scales, now.evidence, now.working, now.eta, now.low)
 
 
@@ -151,7 +152,7 @@ def improved_scales(
         H = (H + H.T) / 2
     step = newton_step(H, slopes[0])
     length = np.sqrt(max(0.0, float(step @ slopes[0])))
-    step *= min(1.0, LARGEST_STEP / abs(step).max())
+    step = step.clip(-LARGEST_STEP, LARGEST_STEP)
     low_end, high_end = np.transpose(coordinates.bounds())
     for _ in range(HALVINGS):
         new = coordinates.scales((first + step).clip(low_end, high_end), scales)

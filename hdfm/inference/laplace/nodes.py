@@ -113,19 +113,27 @@ class NodeLikelihood:
         Units, and units times x, summed over periods (2, n).
     rest : numpy.ndarray
         What they make of eta less the log-likelihood (n, K): positive, and its log nearly linear.
-    gradient, precision : numpy.ndarray
-        By cell (n, K, T).
+    units, more, share, weight : numpy.ndarray
+        y (n, T), m (n, T) or (1,), q and r (n, K, T): the gradient is y - m q, and the precision m r.
+    factor : numpy.ndarray or None
+        (n, 5, 5). Where given, q and r (n, 5, T) are to be multiplied by it, for a first element of nodes.
     """
 
     sums: np.ndarray
     rest: np.ndarray
-    gradient: np.ndarray
-    precision: np.ndarray
+    units: np.ndarray
+    more: np.ndarray
+    share: np.ndarray
+    weight: np.ndarray
+    factor: np.ndarray | None = None
 
     def averages(self, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Means of precision and gradient (n, T) over nodes of some chance (n, K)."""
-        row = chance[:, None].astype(self.gradient.dtype)
-        return (row @ self.precision)[:, 0].astype(float), (row @ self.gradient)[:, 0].astype(float)
+        if self.factor is not None:
+            chance = (chance.reshape(self.factor.shape) * self.factor).sum(axis=1)
+        row = chance[:, None].astype(self.share.dtype)
+        W, q = ((row @ cells)[:, 0].astype(float) * self.more for cells in (self.weight, self.share))
+        return W, self.units - q
 
 
 def node_likelihood(
@@ -141,29 +149,25 @@ def node_likelihood(
 
     A second element of the move is shared by several nodes, whose means differ by a factor.
     """
-    size = len(NODES)
+    size, (n, T) = len(NODES), eta.shape
     tilt = np.exp((move[1, :, :size, None] * x[:, None]).astype(np.float32))
     tilt *= (np.exp(np.minimum(eta, LARGEST_LOG_MEAN)) * observed)[:, None].astype(np.float32)
-    n, T = eta.shape
-    factor = np.exp(move[0]).astype(np.float32).reshape(n, size, size, 1)
-    mu = (factor * tilt[:, None]).reshape(n, -1, T)
+    factor = np.exp(move[0]).reshape(n, size, size)
     sums = np.stack([units.sum(axis=1), np.vecdot(units, x)])
-    y = units[:, None].astype(np.float32)
     if likelihood == "poisson":
-        return NodeLikelihood(sums, mu.sum(axis=2, dtype=float), y - mu, mu)
-    spread = np.float32(noise**2)
-    part = spread * mu
-    odds = 1 + part
-    logs = np.log(odds)
-    part -= odds - 1  # lost to rounding
+        rest = factor * tilt.sum(axis=2, dtype=float)[:, None]
+        return NodeLikelihood(sums, rest.reshape(n, -1), units, np.ones(1), tilt, tilt, factor)
+    spread = noise**2
+    tilt *= np.float32(spread)
+    odds_less_one = (factor[..., None].astype(np.float32) * tilt[:, None]).reshape(n, -1, T)
+    odds = 1 + odds_less_one
+    logs, lost = np.log(odds), odds - 1
+    np.subtract(odds_less_one, lost, out=lost)  # to rounding
     np.divide(1, odds, out=odds)
-    part *= odds
-    logs += part
-    logs *= y + 1 / spread
-    rest = logs.sum(axis=2, dtype=float)
-    mu *= odds
-    gradient = y * odds
-    gradient -= mu
-    odds *= 1 + spread * y
-    odds *= mu
-    return NodeLikelihood(sums, rest, gradient, odds)
+    lost *= odds
+    logs += lost
+    more = units + 1 / spread
+    rest = logs @ more.astype(np.float32)[..., None]
+    share = np.multiply(odds_less_one, odds, out=odds_less_one)
+    weight = np.multiply(odds, share, out=odds)
+    return NodeLikelihood(sums, rest[..., 0].astype(float), units, more, share, weight)

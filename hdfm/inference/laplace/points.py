@@ -41,7 +41,7 @@ from hdfm.inference.laplace.posterior import NormalPosterior, normal_posterior
 from hdfm.inference.laplace.prior import Scales
 from hdfm.inference.laplace.threads import in_threads
 
-POINTS, MORE_POINTS = 64, 512  # more where a point costs little
+POINTS, MORE_POINTS = 32, 512  # more where a point costs little
 FAR, STRETCHED = 2.5, (0.7, 3.0)  # sds of the normal approximation
 LAST = 3.0  # sds: where q ends, for beyond it a point has a weight that nothing bounds
 SMALL = 1e-300

@@ -43,7 +43,7 @@ ENOUGH = 100.0  # information about a level: its likelihood is normal but for a 
 ROUNDS, SETTLED = 8, 0.01
 MANY = 1000  # products, whose evidence is interpolated in 32 bits
 LEAST_SHARE = 0.1
-BLOCK = 200_000  # cells times nodes at a time
+BLOCK = 500_000  # cells times nodes at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +147,10 @@ class Refined:
         return self.evidence.at
 
 
-def refine(model: ArrowModel, scales: Scales, found: Evidence, rounds: int = ROUNDS) -> Refined:
-    """The working likelihood whose posterior has the means that it was made at."""
-    before = None
+def refine(
+    model: ArrowModel, scales: Scales, found: Evidence, rounds: int = ROUNDS, before: Effects | None = None
+) -> Refined:
+    """The working likelihood whose posterior has the means that it was made at, or was ``before``."""
     for _ in range(rounds):
         posterior = normal_posterior(found, scales)
         effects = posterior.mean()
@@ -158,9 +159,9 @@ def refine(model: ArrowModel, scales: Scales, found: Evidence, rounds: int = ROU
         low = _integrate(posterior, effects, eta, now)
         found = evidence(model, effects, now.value, now.precision, now.gradient)
         sd = 1 / posterior.blocks.root[[0, 2]]
-        if before is not None and (abs(effects.product - before) / sd).max() < SETTLED:
+        if before is not None and (abs(effects.product - before.product) / sd).max() < SETTLED:
             break
-        before = effects.product
+        before = effects
     return Refined(found, now, eta, low)
 
 
