@@ -1,6 +1,7 @@
 """Waves of time effects; imports no PyMC."""
 
 import numpy as np
+from scipy.fft import dct
 
 
 def zero_sum_waves(n_periods: int) -> tuple[np.ndarray, np.ndarray]:
@@ -19,3 +20,16 @@ def zero_sum_waves(n_periods: int) -> tuple[np.ndarray, np.ndarray]:
     t = np.arange(n_periods)[None, :]
     waves = np.sqrt(2 / n_periods) * np.cos(np.pi * k * (t + 0.5) / n_periods)
     return waves, 1 / (4 * np.sin(np.pi * k[:, 0] / (2 * n_periods)) ** 2)
+
+
+def weighted_waves(weight: np.ndarray) -> np.ndarray:
+    r"""Inner products of waves (..., t - 1, t - 1), each period with a weight (..., t).
+
+    .. math:: \sum_t w_t \phi_j(t) \phi_k(t) = (c_{|j - k|} + c_{j + k}) / T, \qquad
+        c_m = \sum_t w_t \cos(\pi m (t + 1/2) / T) = -c_{2T - m}
+    """
+    n_periods = weight.shape[-1]
+    c = dct(weight, axis=-1) / (2 * n_periods)
+    c = np.concatenate([c, np.zeros((*c.shape[:-1], 1)), -c[..., :0:-1]], axis=-1)
+    k = np.arange(1, n_periods)
+    return c[..., abs(k[:, None] - k)] + c[..., k[:, None] + k]

@@ -17,7 +17,7 @@ from hdfm.graph.blocks import (
     whitened_normal,
     whitened_standard_normal,
 )
-from hdfm.graph.waves import zero_sum_waves
+from hdfm.graph.waves import weighted_waves, zero_sum_waves
 
 MEAN, SD = np.array([-1.0, 0.5, 2.0]), 0.7
 EVIDENCES = {
@@ -180,6 +180,15 @@ def test_waves_diagonalise_a_random_walk(n_periods):
     np.testing.assert_allclose(waves.sum(axis=1), 0, atol=1e-12)
     np.testing.assert_allclose(
         waves @ centre @ steps @ steps.T @ centre @ waves.T, np.diag(variances), atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("n_periods", [2, 7, 40])
+def test_weighted_waves(n_periods):
+    waves, _ = zero_sum_waves(n_periods)
+    weight = np.random.default_rng(1).exponential(size=(3, n_periods))
+    np.testing.assert_allclose(
+        weighted_waves(weight), (waves * weight[:, None]) @ waves.T, rtol=1e-10, atol=1e-12
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hdfm.graph.waves import weighted_waves
 from hdfm.inference.laplace.effects import Effects, chunks
 from hdfm.inference.laplace.prior import ArrowModel
 
@@ -94,7 +95,7 @@ def evidence(model: ArrowModel, at: Effects, value: float, W: np.ndarray, g: np.
         information,
         gradient,
         of_controls,
-        (Phi * sum_W[:, None]) @ Phi.T,
+        weighted_waves(sum_W)[:, : len(Phi), : len(Phi)],
         sum_g @ Phi.T,
         Phi @ sum_controls,
         controls,

@@ -6,7 +6,7 @@ Array names and axis order: N products, G groups, T periods; b effects of a bund
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_solve, solve_triangular
+from scipy.linalg.lapack import dtrtri
 
 from hdfm.inference.laplace.effects import chunks
 from hdfm.inference.laplace.posterior import NormalPosterior
@@ -39,44 +39,43 @@ def moments(posterior: NormalPosterior) -> Moments:
     """Of a normal posterior."""
     model, arrow, effects = posterior.evidence.model, posterior.arrow, posterior.mean()
     panel, layout = model.panel, model.layout
-    n_waves, m = layout.n_waves, layout.n_top
-    V = cho_solve((arrow.top, True), np.eye(m)) if m else np.zeros((0, 0))
+    n_waves, b, m = layout.n_waves, layout.n_bundle, layout.n_top
+    inverses, inverse_top = [_inverse(root) for root in arrow.roots], _inverse(arrow.top)
+    V = inverse_top.T @ inverse_top
     gaps = effects.product - expected_products(model, effects.bundle)
-    products = gaps @ gaps.T
     waves = np.zeros(len(layout.waves))
     if layout.own_waves:
         waves += (effects.bundle[:, :n_waves] ** 2).sum(axis=0)
     elif len(waves):
         part = layout.top["waves"]
         waves += effects.top[part] ** 2 + np.diag(V)[part]
-    slopes, finest, covariances = 0.0, 0.0, []
-    for g in range(panel.n_groups):
-        inverse = solve_triangular(arrow.roots[g], np.eye(layout.n_bundle), lower=True, check_finite=False)
-        lift = inverse.T @ arrow.border[g]
-        own = inverse.T @ inverse + lift @ V @ lift.T
-        cross = -lift @ V
-        covariances.append((own, cross))
+    slopes, finest = 0.0, 0.0
+    for g, (inverse, border) in enumerate(zip(inverses, arrow.border, strict=True)):
         if layout.own_waves:
-            waves += np.diag(own)[:n_waves]
-        mean, slope = layout.group.get("mean", 0), layout.group.get("slope")
-        together = np.block([[own, cross], [cross.T, V]])
-        values = np.concatenate([effects.bundle[g], effects.top])
-        if slope is not None:
-            row = np.zeros(len(values))
-            row[[n_waves + slope, n_waves + mean]] = 1, -1
-            row[layout.n_bundle + layout.top["bias"].start] = -1
-            slopes += (row @ values) ** 2 + row @ together @ row
+            along = inverse[:, :n_waves]
+            waves += (along**2).sum(axis=0) + ((along.T @ border @ inverse_top.T) ** 2).sum(axis=1)
+        rows = np.zeros((2, b + m))
+        if "slope" in layout.group:
+            rows[0, [n_waves + layout.group["slope"], n_waves + layout.group.get("mean", 0)]] = 1, -1
+            rows[0, b + layout.top["bias"].start] = -1
         if "mean" in layout.group and panel.levels:
-            row = np.zeros(len(values))
-            row[n_waves + mean] = 1
-            row[layout.n_bundle + layout.above[g]] = -1
-            finest += (row @ values) ** 2 + row @ together @ row
+            rows[1, n_waves + layout.group["mean"]] = 1
+            rows[1, b + layout.above[g]] = -1
+        means = rows @ np.concatenate([effects.bundle[g], effects.top])
+        halves = _halves(rows[:, :b], rows[:, b:], inverse, border, inverse_top)
+        squares = means**2 + sum((half**2).sum(axis=1) for half in halves)
+        slopes, finest = slopes + squares[0], finest + squares[1]
     groups = [
         _coarser(layout, level.name, level.parent, k, effects.top, V, panel)
         for k, level in enumerate(panel.levels[:-1])
     ]
-    products += _product_covariances(posterior, covariances, V)
+    products = gaps @ gaps.T + _product_covariances(posterior, inverses, inverse_top)
     return Moments(products, waves, [*groups, finest] if panel.levels else [], slopes)
+
+
+def _inverse(root):
+    """Of a lower triangular matrix."""
+    return dtrtri(root, lower=1)[0] if len(root) else root
 
 
 def _coarser(layout, name, parent, depth, top, V, panel):
@@ -86,51 +85,51 @@ def _coarser(layout, name, parent, depth, top, V, panel):
     return float(((top[own] - top[above]) ** 2 + V[own, own] + V[above, above] - 2 * V[own, above]).sum())
 
 
-def _product_covariances(posterior, covariances, V):
-    """Sum over products of Cov(v - expected) (2, 2), from those of bundles and of the top.
+def _halves(of_bundle, of_top, inverse, border, inverse_top):
+    """Rows (r, b), (r, m) whose inner products are covariances of linear functions of a bundle and the top.
 
-    v - expected = L'^-1 (z - Y c) - M q = L'^-1 (z - R c) for effects c of the group and controls with
-    R = [Y_q + L' M, Y_k], and waves with U of W Z along waves.
+    Those have coefficients (r, b) and (r, m); inverses are those of roots.
     """
-    evidence, blocks, layout = posterior.evidence, posterior.blocks, posterior.evidence.model.layout
-    controls, n_waves, dtype = layout.top["controls"], layout.n_waves, evidence.waves.dtype
+    half = of_bundle @ inverse.T
+    return half, (of_top - half @ border) @ inverse_top.T
+
+
+def _product_covariances(posterior, inverses, inverse_top):
+    """Sum over products of Cov(v - expected) (2, 2).
+
+    v - expected = L'^-1 (z - F c) for effects c of the bundle and the top, with F = U, of W Z, for waves,
+    Y + L' M for effects of the group, and Y for controls.
+    """
+    evidence, blocks, border = posterior.evidence, posterior.blocks, posterior.arrow.border
+    layout, dtype = evidence.model.layout, evidence.waves.dtype
+    n_waves, b, m = layout.n_waves, layout.n_bundle, layout.n_top
     l11, l21, l22 = blocks.root
     M = layout.expected
-    LM = np.stack([l11[:, None] * M[0] + l21[:, None] * M[1], l22[:, None] * M[1]])
-    R = np.concatenate([posterior.of_group + LM, posterior.of_controls], axis=2)
+    R = posterior.of_group + np.stack([l11[:, None] * M[0] + l21[:, None] * M[1], l22[:, None] * M[1]])
     S = np.empty((3, R.shape[1]))  # 11, 21, 22
-    q, seen = slice(n_waves, None), -1
+    seen = -1
     for g, part in chunks(evidence.model.panel):
         if g != seen:
-            own, cross = covariances[g]
-            rest = np.block([[own[q, q], cross[q, controls]], [cross[q, controls].T, V[controls, controls]]])
-            if layout.own_waves:
-                ww, with_rest = (
-                    own[:n_waves, :n_waves],
-                    np.hstack([own[:n_waves, q], cross[:n_waves, controls]]),
-                )
-            else:
-                w = layout.top["waves"]
-                ww, with_rest = V[w, w], np.hstack([cross[q, w].T, V[w, controls]])
-            # squares and mixed terms in one product: U (K / 2 U' + C R') + its transpose
-            ww, with_rest = (ww / 2).astype(dtype), with_rest.astype(dtype)
-            seen = g
-        own_rest = R[:, part] @ rest
-        S[0, part] = np.vecdot(R[0, part], own_rest[0])
-        S[1, part] = np.vecdot(R[1, part], own_rest[0])
-        S[2, part] = np.vecdot(R[1, part], own_rest[1])
+            roots, seen = [each.astype(dtype) for each in (inverses[g], border[g], inverse_top)], g
+        n = part.stop - part.start
+        F, of_top = np.empty((2, n, b), dtype), np.zeros((2, n, m), dtype)
+        F[..., n_waves:] = R[:, part]
+        of_top[..., layout.top["controls"]] = posterior.of_controls[:, part]
         if len(layout.waves):
             U = blocks.of(part, dtype).U(evidence.waves[:, part])
-            UK = U @ ww
-            UK += R[:, part].astype(dtype) @ with_rest.T
-            S[0, part] += 2 * np.vecdot(UK[0], U[0])
-            S[1, part] += np.vecdot(UK[0], U[1]) + np.vecdot(UK[1], U[0])
-            S[2, part] += 2 * np.vecdot(UK[1], U[1])
+            if layout.own_waves:
+                F[..., :n_waves] = U
+            else:
+                of_top[..., layout.top["waves"]] = U
+        first, second = np.concatenate(
+            _halves(F.reshape(2 * n, b), of_top.reshape(2 * n, m), *roots), axis=1
+        ).reshape(2, n, -1)
+        S[:, part] = np.vecdot(first, first), np.vecdot(first, second), np.vecdot(second, second)
     S[0] += 1
     S[2] += 1
     # L'^-1 S L^-1
-    a, b, d = 1 / l11, -l21 / (l11 * l22), 1 / l22
-    first = a**2 * S[0] + 2 * a * b * S[1] + b**2 * S[2]
-    mixed = d * (a * S[1] + b * S[2])
+    a, c, d = 1 / l11, -l21 / (l11 * l22), 1 / l22
+    first = a**2 * S[0] + 2 * a * c * S[1] + c**2 * S[2]
+    mixed = d * (a * S[1] + c * S[2])
     last = d**2 * S[2]
     return np.array([[first.sum(), mixed.sum()], [mixed.sum(), last.sum()]])

@@ -173,30 +173,27 @@ def _add_groups(prior, layout, evidence, expected, pull, Yq, Yk, half):
 def _add_waves(prior, layout, evidence, blocks, Yq, Yk, half):
     """What products leave to time effects."""
     dtype = evidence.waves.dtype
-    n_q, K = Yq.shape[2], Yk.shape[2]
-    square = evidence.wave_information.copy()
-    with_rest = np.zeros((*square.shape[:2], n_q + K + 1))
-    rest = np.concatenate([Yq, Yk, half[..., None]], axis=2).astype(dtype)
-    for g, part in chunks(evidence.model.panel):
-        U = blocks.of(part, dtype).U(evidence.waves[:, part])
-        for k in (0, 1):
-            square[g] -= U[k].T @ U[k]
-            with_rest[g] -= U[k].T @ rest[k, part]
+    n_waves, n_q, K = len(layout.waves), Yq.shape[2], Yk.shape[2]
     controls, q = layout.top["controls"], slice(layout.n_waves, None)
+    w = slice(0, n_waves) if layout.own_waves else layout.top["waves"]
+    rest = np.concatenate([Yq, Yk, half[..., None]], axis=2).astype(dtype)
+    with_rest = np.zeros((len(prior.bundles), n_waves, n_q + K + 1))
+    with_rest[..., n_q:-1] = evidence.wave_controls
+    with_rest[..., -1] = evidence.wave_gradient
+    for g, square in enumerate(evidence.wave_information):
+        (prior.bundles[g] if layout.own_waves else prior.top)[w, w] += square
+    for g, part in chunks(evidence.model.panel):
+        U = blocks.of(part, dtype).U(evidence.waves[:, part]).reshape(-1, n_waves)
+        (prior.bundles[g] if layout.own_waves else prior.top)[w, w] -= U.T @ U
+        with_rest[g] -= U.T @ rest[:, part].reshape(len(U), -1)
     group, control, left = np.split(with_rest, [n_q, n_q + K], axis=2)
-    control = control + evidence.wave_controls
-    left = left[..., 0] + evidence.wave_gradient
     if layout.own_waves:
-        w = slice(0, layout.n_waves)
-        prior.bundles[:, w, w] += square
         prior.bundles[:, w, q] += group
         prior.bundles[:, q, w] += group.transpose(0, 2, 1)
-        prior.of_bundles[:, w] += left
+        prior.of_bundles[:, w] += left[..., 0]
         prior.border[:, w, controls] += control
     else:
-        w = layout.top["waves"]
-        prior.top[w, w] += square.sum(axis=0)
         prior.border[:, q, w] += group.transpose(0, 2, 1)
-        prior.of_top[w] += left.sum(axis=0)
+        prior.of_top[w] += left[..., 0].sum(axis=0)
         prior.top[w, controls] += control.sum(axis=0)
         prior.top[controls, w] += control.sum(axis=0).T
