@@ -10,7 +10,7 @@ from scipy.special import gammaln
 
 from hdfm.graph.spec import DemandSpec
 from hdfm.inference.laplace.effects import Effects, linear_predictor
-from hdfm.inference.laplace.evidence import Evidence
+from hdfm.inference.laplace.evidence import LARGE, Evidence
 from hdfm.inference.laplace.newton import LARGEST_LOG_MEAN, Working, evidence_at, posterior_mode
 from hdfm.inference.laplace.posterior import NormalPosterior, normal_posterior
 from hdfm.inference.laplace.prior import ArrowModel, Scales, arrow_model
@@ -30,7 +30,10 @@ DIFFERENCE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class LaplaceMode:
-    """Where the marginal posterior of scales is highest; the working likelihood and eta (N, T) there."""
+    """Where the marginal posterior of scales is highest; the working likelihood and eta (N, T) there.
+
+    ``curvature`` (D, D) is that of the last steps, if the panel is large and they were short.
+    """
 
     model: ArrowModel
     coordinates: ScaleModel
@@ -39,6 +42,7 @@ class LaplaceMode:
     working: Working
     eta: np.ndarray
     low: LowCounts | None
+    curvature: np.ndarray | None
 
 
 def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
@@ -67,7 +71,8 @@ def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
         if length < NEAR and abs(move[-1]) < SETTLED:
             break
     now = refine(model, scales, evidence, before=now.effects)
-    return LaplaceMode(model, coordinates, scales, now.evidence, now.working, now.eta, now.low)
+    H = H if panel.units.size > LARGE else None
+    return LaplaceMode(model, coordinates, scales, now.evidence, now.working, now.eta, now.low, H)
 
 
 def position(coordinates: ScaleModel, scales: Scales) -> np.ndarray:

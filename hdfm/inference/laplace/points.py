@@ -130,17 +130,8 @@ def scale_curvature(mode: LaplaceMode) -> ScaleCurvature:
     """
     place = position(mode.coordinates, mode.scales)
     D = len(place) - 1
-    H, u = np.zeros((D + 1, D + 1)), place[:D]
-    steps = DIFFERENCE * np.concatenate([np.eye(D), -np.eye(D), np.zeros((1, D))])
-    found = list(in_threads(mode.model, lambda step: _at(mode, _scales(mode, u + step)), steps))
-    up, down, here = np.split(np.array([slope for _, slope in found]), [D, 2 * D])
-    slope, noise_sd = np.append(here, 0.0), 0.0
-    H[:D, :D] = (down - up) / (2 * DIFFERENCE)
-    if mode.model.selection is not None:
-        k = mode.coordinates.names.index("product_effect")
-        around = np.array([found[place][0] for place in (D + k, 2 * D, k)])
-        mend_levels(mode.coordinates, slope, H[:D, :D], around)
-    H[:D, :D] = (H[:D, :D] + H[:D, :D].T) / 2
+    H, slope, noise_sd, u = np.zeros((D + 1, D + 1)), np.zeros(D + 1), 0.0, place[:D]
+    slope[:D], H[:D, :D] = _slope_and_curvature(mode, u)
     if mode.model.spec.likelihood != "poisson":
         noisier, same, calmer = (_scales(mode, np.append(u, place[D] + k * DIFFERENCE)) for k in (1, 0, -1))
         heights = [_height(mode, scales)[0] for scales in (noisier, same, calmer)]
@@ -155,6 +146,22 @@ def scale_curvature(mode: LaplaceMode) -> ScaleCurvature:
     step = covariance @ slope[:D]
     length = np.sqrt(step @ slope[:D])  # in sds
     return ScaleCurvature(place[:D] + step * min(1, FARTHEST / max(length, SMALL)), covariance, noise_sd)
+
+
+def _slope_and_curvature(mode, u):
+    """Gradient (D,) by u and curvature (D, D); the latter from the search, where it kept one."""
+    if mode.curvature is not None:
+        return _at(mode, mode.scales)[1], mode.curvature
+    D = len(u)
+    steps = DIFFERENCE * np.concatenate([np.eye(D), -np.eye(D), np.zeros((1, D))])
+    found = list(in_threads(mode.model, lambda step: _at(mode, _scales(mode, u + step)), steps))
+    up, down, here = np.split(np.array([slope for _, slope in found]), [D, 2 * D])
+    slope, H = here[0], (down - up) / (2 * DIFFERENCE)
+    if mode.model.selection is not None:
+        k = mode.coordinates.names.index("product_effect")
+        around = np.array([found[place][0] for place in (D + k, 2 * D, k)])
+        mend_levels(mode.coordinates, slope, H, around)
+    return slope, (H + H.T) / 2
 
 
 def _inverse(H):
