@@ -35,7 +35,7 @@ def fitted(sales):
 
 @pytest.fixture
 def few_points(monkeypatch):
-    monkeypatch.setattr("hdfm.inference.laplace.points.MORE_POINTS", 32)
+    monkeypatch.setattr("hdfm.inference.laplace.points.MOST", 32)
 
 
 def test_tables_after_the_fit(fitted, sales):

@@ -24,7 +24,7 @@ import numpy as np
 from arviz_stats.base import array_stats
 from scipy.stats import qmc, truncnorm
 
-from hdfm.inference.laplace.evidence import LARGE, Evidence, evidence
+from hdfm.inference.laplace.evidence import Evidence, evidence
 from hdfm.inference.laplace.mode import (
     DIFFERENCE,
     LEAST_CURVATURE,
@@ -41,7 +41,7 @@ from hdfm.inference.laplace.posterior import NormalPosterior, normal_posterior
 from hdfm.inference.laplace.prior import Scales
 from hdfm.inference.laplace.threads import in_threads
 
-POINTS, MORE_POINTS = 32, 512  # more where a point costs little
+FEWEST, MOST, CELLS = 32, 512, 10_000_000  # points, and cells of all points
 FAR, STRETCHED = 2.5, (0.7, 3.0)  # sds of the normal approximation
 LAST = 3.0  # sds: where q ends, for beyond it a point has a weight that nothing bounds
 SMALL = 1e-300
@@ -117,8 +117,8 @@ def _split_normal(mode, curvature, rng):
     *around, here = in_threads(mode.model, lambda u: _height(mode, _scales(mode, u))[0], values(far))
     drop = np.maximum(here - np.array(around), SMALL)
     up, down = (FAR / np.sqrt(2 * drop)).clip(*STRETCHED).reshape(2, D)
-    size = POINTS if mode.model.panel.units.size > LARGE else MORE_POINTS
-    z = truncnorm.ppf(qmc.Sobol(D, rng=rng).random(size), -LAST, LAST)
+    size = np.clip(CELLS / mode.model.panel.units.size, FEWEST, MOST)
+    z = truncnorm.ppf(qmc.Sobol(D, rng=rng).random_base2(round(np.log2(size))), -LAST, LAST)
     stretch = np.where(z > 0, up, down)
     return values(stretch * z), -(z**2 / 2 + np.log(stretch)).sum(axis=1)
 

@@ -18,7 +18,7 @@ SETTINGS = SamplingSettings(draws=50, chains=2, progressbar=False)
 @pytest.mark.parametrize("likelihood", ["poisson", "negative_binomial", "log_normal"])
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_variables_are_those_of_the_graph(name, likelihood, monkeypatch):
-    monkeypatch.setattr("hdfm.inference.laplace.points.MORE_POINTS", 32)
+    monkeypatch.setattr("hdfm.inference.laplace.points.MOST", 32)
     one = case(name, likelihood, noise=likelihood)
     found = sample_laplace(one.panel, one.spec, SETTINGS)
     model = demand_model(one.panel, one.spec)
