@@ -19,7 +19,8 @@ from hdfm.inference.laplace.scales import ScaleModel, marginal_slope, scale_mode
 from hdfm.inference.laplace.threads import in_threads
 from hdfm.panel.sales import SalesPanel
 
-FIRST_NOISE, LEAST_NOISE = 0.3, 0.02
+FIRST_NOISE, LEAST_FIRST_NOISE = 0.3, 0.02
+LEAST_NOISE = 1e-3  # less can't be told from none, and makes precisions singular
 ROUNDS, SETTLED, ENOUGH = 20, 0.01, 0.01
 NEAR = 1.2  # posterior sds of scales: points are laid about a Newton step further
 SHORT = 4.0  # posterior sds: after a shorter step the curvature is taken for the same
@@ -120,10 +121,10 @@ def noise_from_moments(model: ArrowModel, eta: np.ndarray, otherwise: float) -> 
     full = eta + panel.log_exposure
     if likelihood == "log_normal":
         gaps = np.log(panel.units, where=panel.observed, out=full.copy()) - full
-        return float(max(LEAST_NOISE, np.sqrt(np.vdot(gaps, gaps) / panel.observed.sum())))
+        return float(max(LEAST_FIRST_NOISE, np.sqrt(np.vdot(gaps, gaps) / panel.observed.sum())))
     mu = np.exp(np.minimum(full, LARGEST_LOG_MEAN)) * panel.observed
     excess = (np.vdot(panel.units - mu, panel.units - mu) - mu.sum()) / np.vdot(mu, mu)
-    return float(np.sqrt(np.clip(excess, LEAST_NOISE**2, 1.0)))
+    return float(np.sqrt(np.clip(excess, LEAST_FIRST_NOISE**2, 1.0)))
 
 
 def improved_scales(
@@ -180,9 +181,9 @@ def log_height(coordinates: ScaleModel, scales: Scales, evidence: Evidence, low:
 
 def height_of(coordinates: ScaleModel, posterior: NormalPosterior, low: LowCounts | None) -> float:
     """Marginal log posterior of the scales that a posterior of effects was made for."""
-    scales, spec = posterior.scales, posterior.evidence.model.spec
-    more = low.evidence(spec, scales)[0] if low is not None else 0.0
-    return posterior.log_marginal + more + coordinates.log_prior(coordinates.coordinates(scales))[0]
+    more = low.evidence(posterior)[0] if low is not None else 0.0
+    prior, _ = coordinates.log_prior(coordinates.coordinates(posterior.scales))
+    return posterior.log_marginal + more + prior
 
 
 def log_posterior(
@@ -190,7 +191,7 @@ def log_posterior(
 ) -> tuple[float, np.ndarray]:
     """Marginal log posterior of scales and its gradient (D,)."""
     posterior = normal_posterior(evidence, scales)
-    more, products = low.evidence(evidence.model.spec, scales) if low is not None else (0.0, 0.0)
+    more, products = low.evidence(posterior) if low is not None else (0.0, 0.0)
     prior, prior_slope = coordinates.log_prior(coordinates.coordinates(scales))
     slope = marginal_slope(coordinates, posterior, products)
     return posterior.log_marginal + more + prior, slope + prior_slope
@@ -217,7 +218,7 @@ def improved_noise(scales: Scales, effects: Effects, eta: np.ndarray, model: Arr
     )
     slope, curvature = (high - low) / (2 * DIFFERENCE), (high + low - 2 * here) / DIFFERENCE**2
     step = -slope / curvature if curvature < 0 else np.sign(slope)
-    return float(np.exp(place + np.clip(step, -1, 1)))
+    return max(LEAST_NOISE, float(np.exp(place + np.clip(step, -1, 1))))
 
 
 def noise_posterior(

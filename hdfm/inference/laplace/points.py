@@ -28,6 +28,7 @@ from hdfm.inference.laplace.evidence import Evidence, evidence
 from hdfm.inference.laplace.mode import (
     DIFFERENCE,
     LEAST_CURVATURE,
+    LEAST_NOISE,
     LaplaceMode,
     height_of,
     log_posterior,
@@ -105,10 +106,7 @@ def _split_normal(mode, curvature, rng):
     """
     variance, axes = np.linalg.eigh(curvature.covariance)
     D, root = len(variance), axes * np.sqrt(variance)
-    low, high = np.full((2, D), [[-np.inf], [np.inf]])
-    low[: len(mode.coordinates.names)], high[: len(mode.coordinates.names)] = np.transpose(
-        mode.coordinates.bounds()
-    )
+    low, high = np.transpose([*mode.coordinates.bounds(), (np.log(LEAST_NOISE), np.inf)][:D])
 
     def values(z):
         return (curvature.centre + z @ root.T).clip(low, high)

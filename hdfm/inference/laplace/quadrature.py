@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from hdfm.graph.spec import DemandSpec
 from hdfm.inference.laplace.arrow import ProductBlocks, product_blocks
 from hdfm.inference.laplace.effects import Effects, linear_predictor
 from hdfm.inference.laplace.evidence import Evidence, evidence
@@ -43,6 +42,7 @@ ENOUGH = 100.0  # information about a level: its likelihood is normal but for a 
 ROUNDS, SETTLED = 8, 0.01
 MANY = 1000  # products, whose evidence is interpolated in 32 bits
 LEAST_SHARE = 0.1
+LARGEST = 80.0  # log, in 32 bits
 BLOCK = 500_000  # cells times nodes at a time
 
 
@@ -60,8 +60,6 @@ class LowCounts:
     ----------
     which : numpy.ndarray
         Positions of the products (n,).
-    expected : numpy.ndarray
-        Levels and elasticities that groups let expect (2, n).
     centre : numpy.ndarray
         Where y = 0 (2, n).
     blocks : ProductBlocks
@@ -79,7 +77,6 @@ class LowCounts:
     """
 
     which: np.ndarray
-    expected: np.ndarray
     centre: np.ndarray
     blocks: ProductBlocks
     information: np.ndarray
@@ -88,23 +85,25 @@ class LowCounts:
     rest: np.ndarray
     shape: NodeMoments
 
-    def evidence(self, spec: DemandSpec, scales: Scales) -> tuple[float, np.ndarray]:
-        """Log marginal likelihood less the working one's; so too second moments (2, 2) about ``expected``.
+    def evidence(self, posterior: NormalPosterior) -> tuple[float, np.ndarray]:
+        """Log marginal likelihood less the working one's; so too second moments (2, 2) about the expected.
 
-        The first is up to a constant of each product.
+        The first is up to a constant of each product. Both are given the mean of what products share.
         """
-        mean, blocks = self.working_posterior(product_precision(scales, spec))
+        model, at = posterior.evidence.model, posterior.evidence.at
+        expected = expected_products(model, at.bundle + posterior.bundle)[:, self.which]
+        mean, blocks = self.working_posterior(product_precision(posterior.scales, model.spec), expected)
         v = mean[..., None] + nodes_of(blocks)
         height = np.log(WEIGHTS) + self._excess_at(v)
         total = logsumexp(height, axis=1, keepdims=True)
         change = np.exp(height - total) - WEIGHTS
-        gap = v - self.expected[..., None]
+        gap = v - expected[..., None]
         return float(total.sum()), np.einsum("nk,jnk,ink->ji", change, gap, gap, optimize=True)
 
-    def working_posterior(self, omega: np.ndarray) -> tuple[np.ndarray, ProductBlocks]:
-        """Mean (2, n) and precision of products' normal posterior given what they share."""
+    def working_posterior(self, omega: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, ProductBlocks]:
+        """Mean (2, n) and precision of products' normal posterior given what is expected of them (2, n)."""
         blocks = product_blocks(self.information, omega)
-        half = blocks.half_solve(self.gradient - omega @ (self.centre - self.expected))
+        half = blocks.half_solve(self.gradient - omega @ (self.centre - expected))
         return self.centre + blocks.half_solve_back(half), blocks
 
     def reshape(self, z: np.ndarray, part: slice) -> None:
@@ -130,7 +129,7 @@ class LowCounts:
         a, b, d = self.information[..., None].astype(kept)
         s = (self.sums - self.gradient)[..., None].astype(kept)
         height = (s[0] + a / 2 * own[0] + b * own[1]) * own[0] + (s[1] + d / 2 * own[1]) * own[1]
-        return height - np.exp(P) + np.exp(rest[:, 0, 0, None])
+        return height - np.exp(np.minimum(P, LARGEST)) + np.exp(rest[:, 0, 0, None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +217,7 @@ def _integrate(
 
     step = max(1, BLOCK // (len(WEIGHTS) * eta.shape[1]))
     list(in_threads(model, fill, range(0, n, step)))
-    return LowCounts(which, expected, centre, blocks, information, gradient, sums, rest, node_moments(chance))
+    return LowCounts(which, centre, blocks, information, gradient, sums, rest, node_moments(chance))
 
 
 def _share(W, x, omega, blocks, shape):

@@ -16,7 +16,7 @@ from hdfm.inference.laplace.newton import (
     working_likelihood,
 )
 from hdfm.inference.laplace.posterior import normal_posterior
-from hdfm.inference.laplace.prior import product_precision
+from hdfm.inference.laplace.prior import expected_products, product_precision
 from hdfm.inference.laplace.quadrature import ENOUGH, refine
 
 STEP = 1e-5
@@ -76,10 +76,12 @@ def test_products_are_those_of_a_fine_grid(found, k):
     """Mean, evidence, spread and skewness of a product given what is shared."""
     one, now = found
     assert (now.low.which == np.flatnonzero(now.working.precision.sum(axis=1) < ENOUGH)).all()
-    effects = normal_posterior(now.evidence, one.scales).mean()
+    posterior = normal_posterior(now.evidence, one.scales)
+    effects = posterior.mean()
     eta = linear_predictor(one.model, effects)
     prior = multivariate_normal(
-        now.low.expected[:, k], np.linalg.inv(product_precision(one.scales, one.spec))
+        expected_products(one.model, effects.bundle)[:, now.low.which[k]],
+        np.linalg.inv(product_precision(one.scales, one.spec)),
     )
     i, x = now.low.which[k], one.panel.log_price[now.low.which[k]]
     centre = effects.product[:, i]
@@ -93,7 +95,7 @@ def test_products_are_those_of_a_fine_grid(found, k):
     about = at - now.eta[i]
     working = now.working.gradient[i] * about - now.working.precision[i] * about**2 / 2
     working = np.exp(working.sum(axis=-1) + prior.logpdf(v))
-    evidence = replace_rows(now.low, k).evidence(one.spec, one.scales)[0]
+    evidence = replace_rows(now.low, k).evidence(posterior)[0]
     assert evidence == pytest.approx(np.log(exact.sum() / working.sum()), abs=0.01)
 
     def moment(power):
@@ -113,7 +115,6 @@ def replace_rows(low, k):
     return replace(
         low,
         which=low.which[rows],
-        expected=low.expected[:, rows],
         centre=low.centre[:, rows],
         blocks=ProductBlocks(low.blocks.root[:, rows]),
         information=low.information[:, rows],
@@ -132,7 +133,8 @@ def test_slope_of_evidence_is_that_of_second_moments(found, k):
         product_effect=1.6 * one.scales.product_effect,
         elasticity=1.5 * one.scales.elasticity,
     )
-    _, moments = now.low.evidence(one.spec, wider)
+    about = normal_posterior(now.evidence, one.scales)
+    _, moments = now.low.evidence(replace(about, scales=wider))
     omega = product_precision(wider, one.spec)
     values = []
     for h in (STEP, -STEP):
@@ -144,7 +146,7 @@ def test_slope_of_evidence_is_that_of_second_moments(found, k):
             elasticity=sd[1],
             correlation=covariance[0, 1] / sd.prod(),
         )
-        values.append(now.low.evidence(one.spec, scales)[0])
+        values.append(now.low.evidence(replace(about, scales=scales))[0])
     assert (values[0] - values[1]) / (2 * STEP) == pytest.approx(-moments[k, k] / 2, rel=0.05)
 
 
