@@ -107,7 +107,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     inference : {"nuts", "laplace"}
         How the posterior is found: by sampling, or by draws from its Laplace approximation with the scales
         integrated out [4]_, in seconds for millions of rows: ``chains`` times ``draws`` independent ones.
-        Not for ``sign="negative"``.
+        ``fit`` warns (:class:`hdfm.exceptions.ApproximationWarning`) where data are too few or degenerate for
+        it. Not for ``sign="negative"``.
     sampler : {"numpyro", "nutpie"}
         The implementation of NUTS; nutpie needs ``pip install "hdfm[nutpie]"``.
     draws, tune, chains : int

@@ -21,5 +21,9 @@ class CheckpointWarning(UserWarning):
     """Finished draws could not be written to disk; sampling goes on."""
 
 
+class ApproximationWarning(UserWarning):
+    """An approximation of the posterior is poor for this data; what it gave was kept."""
+
+
 class DataWarning(UserWarning):
     """Something in the data carries no information or was read in a way worth knowing."""

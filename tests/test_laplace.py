@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
-from hdfm.exceptions import InvalidArgumentError
+from hdfm.exceptions import ApproximationWarning, InvalidArgumentError
 from hdfm.inference.laplace.evidence import evidence
 from hdfm.inference.laplace.mode import laplace_mode
 from hdfm.inference.laplace.reliability import _pareto_k
@@ -148,6 +148,7 @@ def test_order_of_rows_does_not_matter(sales):
     ],
 )
 @pytest.mark.filterwarnings("ignore::hdfm.exceptions.DataWarning")
+@pytest.mark.filterwarnings("ignore::hdfm.exceptions.ApproximationWarning")
 def test_ugly_data(few_points, sales, spoil, likelihood):
     rows = spoil(sales)
     model = laplace(likelihood=likelihood).fit(rows, rows["units_sold"])
@@ -155,6 +156,17 @@ def test_ugly_data(few_points, sales, spoil, likelihood):
     assert np.isfinite(table.to_numpy()).all()
     assert (abs(table["mean"]) < 10).all()
     assert np.isfinite(model.score(rows, rows["units_sold"]))
+
+
+@pytest.mark.filterwarnings("ignore::hdfm.exceptions.DataWarning")
+def test_scales_that_the_approximation_misses():
+    """One sale among 60 rows says little that is normal about spreads and noise."""
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({"product": np.repeat(np.arange(30), 2), "time_period": np.tile([1, 2], 30)})
+    rows = rows.assign(price=np.exp(rng.normal(0, 0.5, 60)), category=rows["product"] % 4)
+    with pytest.warns(ApproximationWarning, match=r'512 values of them count as \d.* inference="nuts"'):
+        model = laplace().fit(rows, np.where(rows.index == 17, 100_000.0, 0.0))
+    assert np.isfinite(model.elasticities_["mean"]).all()
 
 
 @pytest.mark.parametrize(

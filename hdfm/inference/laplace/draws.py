@@ -4,10 +4,12 @@ Array names and axis order: N products, G groups, T periods, S draws, last.
 """
 
 import time
+import warnings
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from hdfm.exceptions import ApproximationWarning
 from hdfm.graph.spec import DemandSpec
 from hdfm.inference.draws import PosteriorDraws
 from hdfm.inference.laplace.effects import Effects, time_paths
@@ -17,6 +19,8 @@ from hdfm.inference.laplace.prior import Scales
 from hdfm.inference.laplace.threads import in_threads
 from hdfm.inference.settings import SamplingSettings
 from hdfm.panel.sales import SalesPanel
+
+FEW = 8  # effective values of scales
 
 
 def sample_laplace(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> PosteriorDraws:
@@ -30,8 +34,10 @@ def _sample(panel, spec, settings):
     rng = np.random.default_rng([settings.seed, 5])
     mode = laplace_mode(panel, spec)
     points, log_noise_sd = scale_points(mode, rng)
+    weight = np.array([point.weight for point in points])
+    _warn_of_few(1 / (weight**2).sum(), len(points))
     size = settings.chains * settings.draws
-    taken = _systematic(np.array([point.weight for point in points]), size, rng)
+    taken = _systematic(weight, size, rng)
     ends, order, values = np.cumsum(taken), rng.permutation(size), {}
 
     def draw(k):
@@ -54,6 +60,17 @@ def _sample(panel, spec, settings):
     statistics = {"diverging": np.zeros(shape, dtype=bool), "point": _permuted(which, order).reshape(shape)}
     values = {name: _by_chain(drawn, shape) for name, drawn in values.items()}
     return PosteriorDraws(values, statistics, 0, time.perf_counter() - begin, "laplace")
+
+
+def _warn_of_few(effective, size):
+    if size > FEW and effective < FEW:
+        warnings.warn(
+            "Laplace's approximation of the posterior of scales (spreads, noise) is poor for this data: "
+            f"{size} values of them count as {effective:.0f}, and intervals may be far off. "
+            'Take inference="nuts".',
+            ApproximationWarning,
+            stacklevel=6,
+        )
 
 
 def _permuted(drawn, order):
