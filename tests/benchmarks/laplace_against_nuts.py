@@ -1,6 +1,6 @@
 """Laplace's approximation against NUTS: one line a data set, over the elasticities of products.
 
-python tests/benchmarks/laplace_against_nuts.py                # all data sets, seven minutes
+python tests/benchmarks/laplace_against_nuts.py                # all data sets, ten minutes
 python tests/benchmarks/laplace_against_nuts.py --only low     # one of them
 """
 
@@ -49,7 +49,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", choices=DATA, default=list(DATA))
-    parser.add_argument("--draws", type=int, default=2000)
+    parser.add_argument("--draws", type=int, default=4000)
     options = parser.parse_args()
     for name in options.only:
         make, likelihood = DATA[name]
@@ -61,7 +61,7 @@ def compared(sales: pd.DataFrame, likelihood: str, draws: int) -> str:
     tables, seconds, k = [], [], None
     for settings in (
         {"inference": "laplace", "draws": 5000, "chains": 4},
-        {"draws": draws, "tune": 600, "chains": 2, "target_accept": 0.9},
+        {"draws": draws, "tune": 800, "chains": 2, "target_accept": 0.9},
     ):
         model = HierarchicalElasticity(**ROLES, likelihood=likelihood, progressbar=False, **settings)
         begin = time.perf_counter()

@@ -33,7 +33,7 @@ def refined(one):
 @pytest.fixture(scope="module", params=["poisson", "negative_binomial"])
 def found(request):
     one = case("one level", request.param, products=12, periods=8)
-    few = one.panel.units // 12
+    few = one.panel.units // 4
     few[2] = 0  # never sold
     one = one.having(panel=replace(one.panel, units=few), spec=replace(one.spec, likelihood=request.param))
     return one, refined(one)
@@ -71,42 +71,77 @@ def test_working_likelihood_is_the_sum_of_cells(likelihood):
     assert (now.precision[~panel.observed] == 0).all()
 
 
-@pytest.mark.parametrize("k", [0, 2, 5])
+class OnGrid:
+    """One of the products that sell little, on a fine grid about the mean of its effects."""
+
+    def __init__(self, one, now, k):
+        self.one, self.i = one, now.low.which[k]
+        self.posterior = normal_posterior(now.evidence, one.scales)
+        self.effects = self.posterior.mean()
+        eta = linear_predictor(one.model, self.effects)
+        x = one.panel.log_price[self.i]
+        self.centre = self.effects.product[:, self.i]
+        sides = self.centre[:, None] + np.outer([8, 4], np.linspace(-1, 1, 401))
+        self.v = np.stack(np.meshgrid(*sides, indexing="ij"), -1)
+        at = eta[self.i] + (self.v - self.centre) @ np.stack([np.ones_like(x), x])
+        units, observed = one.panel.units[self.i], one.panel.observed[self.i]
+        cells, _, _ = cell_likelihood(one.spec.likelihood, units, observed, at, one.scales.noise)
+        cells = cells.sum(axis=-1)
+        self.exact = cells - cells[200, 200]  # relative to the centre
+        about = at - now.eta[self.i]
+        working = now.working.gradient[self.i] * about - now.working.precision[self.i] * about**2 / 2
+        self.working = working.sum(axis=-1)
+
+    def density(self, log_likelihood, scales):
+        expected = expected_products(self.one.model, self.effects.bundle)[:, self.i]
+        covariance = np.linalg.inv(product_precision(scales, self.one.spec))
+        return np.exp(log_likelihood + multivariate_normal(expected, covariance).logpdf(self.v))
+
+    def evidence(self, scales):
+        return np.log(self.density(self.exact, scales).sum() / self.density(self.working, scales).sum())
+
+
+@pytest.mark.parametrize("k", [0, 2, 4])
 def test_products_are_those_of_a_fine_grid(found, k):
     """Mean, evidence, spread and skewness of a product given what is shared."""
     one, now = found
     assert (now.low.which == np.flatnonzero(now.working.precision.sum(axis=1) < ENOUGH)).all()
-    posterior = normal_posterior(now.evidence, one.scales)
-    effects = posterior.mean()
-    eta = linear_predictor(one.model, effects)
-    prior = multivariate_normal(
-        expected_products(one.model, effects.bundle)[:, now.low.which[k]],
-        np.linalg.inv(product_precision(one.scales, one.spec)),
-    )
-    i, x = now.low.which[k], one.panel.log_price[now.low.which[k]]
-    centre = effects.product[:, i]
-    v = np.stack(np.meshgrid(*centre[:, None] + np.outer([5, 3], np.linspace(-1, 1, 301)), indexing="ij"), -1)
-    at = eta[i] + (v - centre) @ np.stack([np.ones_like(x), x])
-    cells, _, _ = cell_likelihood(
-        one.spec.likelihood, one.panel.units[i], one.panel.observed[i], at, one.scales.noise
-    )
-    cells = cells.sum(axis=-1)
-    exact = np.exp(cells - cells[150, 150] + prior.logpdf(v))  # relative to the centre
-    about = at - now.eta[i]
-    working = now.working.gradient[i] * about - now.working.precision[i] * about**2 / 2
-    working = np.exp(working.sum(axis=-1) + prior.logpdf(v))
-    evidence = replace_rows(now.low, k).evidence(posterior)[0]
-    assert evidence == pytest.approx(np.log(exact.sum() / working.sum()), abs=0.01)
+    grid = OnGrid(one, now, k)
+    evidence = replace_rows(now.low, k).evidence(grid.posterior)[0]
+    assert evidence == pytest.approx(grid.evidence(one.scales), abs=0.01)
+    exact, gap = grid.density(grid.exact, one.scales), grid.v - grid.centre
 
     def moment(power):
-        return np.tensordot(exact, (v - centre) ** power, axes=2) / exact.sum()
+        return np.tensordot(exact, gap**power, axes=2) / exact.sum()
 
     np.testing.assert_allclose(moment(1), 0, atol=0.02 * one.scales.product_effect)
-    z = np.random.default_rng(1).standard_normal((2, len(eta), 40_000))
-    now.low.reshape(z, slice(0, len(eta)))
-    draws = ProductBlocks(now.low.blocks.root[:, [k]]).half_solve_back(z[:, [i]])[:, 0]
+    covariance = np.einsum("ab,abi,abj->ij", exact, gap, gap) / exact.sum()
+    assert np.exp(-ProductBlocks(grid.posterior.blocks.root[:, [grid.i]]).log_det) == pytest.approx(
+        np.linalg.det(covariance), rel=0.01
+    )
+    z = np.random.default_rng(1).standard_normal((2, len(now.eta), 40_000))
+    now.low.reshape(z, slice(0, len(now.eta)))
+    draws = ProductBlocks(now.low.blocks.root[:, [k]]).half_solve_back(z[:, [grid.i]])[:, 0]
     np.testing.assert_allclose(draws.var(axis=1), moment(2), rtol=0.03)
     np.testing.assert_allclose(skew(draws, axis=1), moment(3) / moment(2) ** 1.5, atol=0.15)
+
+
+@pytest.mark.parametrize("k", [0, 2, 4])
+@pytest.mark.parametrize(
+    ("level", "elasticity", "correlation"),
+    [(0.5, 0.5, 0.0), (1.5, 1.0, 0.9), (1.0, 2.0, 0.5), (3.0, 3.0, 0.5)],
+)
+def test_evidence_far_from_the_mode_is_that_of_a_fine_grid(found, k, level, elasticity, correlation):
+    one, now = found
+    grid = OnGrid(one, now, k)
+    far = replace(
+        one.scales,
+        product_effect=level * one.scales.product_effect,
+        elasticity=elasticity * one.scales.elasticity,
+        correlation=correlation,
+    )
+    evidence = replace_rows(now.low, k).evidence(replace(grid.posterior, scales=far))[0]
+    assert evidence == pytest.approx(grid.evidence(far), abs=0.002)
 
 
 def replace_rows(low, k):
