@@ -1,6 +1,6 @@
 """Laplace's approximation against NUTS: one line a data set, over the elasticities of products.
 
-python tests/benchmarks/laplace_against_nuts.py                # all data sets, ten minutes
+python tests/benchmarks/laplace_against_nuts.py                # all data sets, six minutes
 python tests/benchmarks/laplace_against_nuts.py --only low     # one of them
 """
 
