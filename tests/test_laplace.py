@@ -150,6 +150,7 @@ def test_order_of_rows_does_not_matter(sales):
 @pytest.mark.filterwarnings("ignore::hdfm.exceptions.DataWarning")
 @pytest.mark.filterwarnings("ignore::hdfm.exceptions.ApproximationWarning")
 def test_ugly_data(few_points, sales, spoil, likelihood):
+    """Answers are finite, also where data are so degenerate that the fit warns of its approximation."""
     rows = spoil(sales)
     model = laplace(likelihood=likelihood).fit(rows, rows["units_sold"])
     table = model.elasticities_.select_dtypes("number")

@@ -23,9 +23,10 @@ def main() -> None:
     )
     parser.add_argument("--noise", default="negative_binomial")
     parser.add_argument("--inference", choices=["nuts", "laplace"], default="nuts")
+    parser.add_argument("--product-effects", choices=["random", "fixed"], default="random")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     options = parser.parse_args()
-    rows = {seed: measure(options.noise, options.inference, seed) for seed in options.seeds}
+    rows = {seed: measure(seed, options) for seed in options.seeds}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("seed")
     error = table.sem()
     table.loc["mean"], table.loc["standard error"] = table.mean(), error
@@ -33,16 +34,17 @@ def main() -> None:
     print(table.round(3).to_string())
 
 
-def measure(noise: str, inference: str, seed: int) -> dict[str, float]:
+def measure(seed: int, options: argparse.Namespace) -> dict[str, float]:
     """One fit: coverage by interval, error, convergence and seconds."""
-    sales = simulate_sales(300, 5, 60, seed=seed, noise=noise, period_noise=0.0)
+    sales = simulate_sales(300, 5, 60, seed=seed, noise=options.noise, period_noise=0.0)
     model = HierarchicalElasticity(
         product="product",
         groups="category",
         time="time_period",
         price="price",
-        likelihood=noise,
-        inference=inference,
+        likelihood=options.noise,
+        inference=options.inference,
+        product_effects=options.product_effects,
         draws=500,
         tune=500,
         random_state=seed,
@@ -58,7 +60,7 @@ def measure(noise: str, inference: str, seed: int) -> dict[str, float]:
         inside = truth.loc[table.index].between(table["lower"], table["upper"])
         row[f"{100 * ci_prob:.0f} % interval"] = inside.mean()
     row |= {"MAE": np.abs(table["mean"] - truth.loc[table.index]).mean(), "seconds": seconds}
-    if inference == "laplace":
+    if options.inference == "laplace":
         return row
     diagnostics = model.diagnostics()
     return row | {

@@ -50,17 +50,18 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="+", choices=DATA, default=list(DATA))
     parser.add_argument("--draws", type=int, default=4000)
+    parser.add_argument("--random-state", type=int, help="of Laplace's draws")
     options = parser.parse_args()
     for name in options.only:
         make, likelihood = DATA[name]
-        print(f"{name}: {compared(make(), likelihood, options.draws)}", flush=True)
+        print(f"{name}: {compared(make(), likelihood, options.draws, options.random_state)}", flush=True)
 
 
-def compared(sales: pd.DataFrame, likelihood: str, draws: int) -> str:
+def compared(sales: pd.DataFrame, likelihood: str, draws: int, random_state: int | None) -> str:
     """Both fits in words."""
     tables, seconds, k = [], [], None
     for settings in (
-        {"inference": "laplace", "draws": 5000, "chains": 4},
+        {"inference": "laplace", "draws": 5000, "chains": 4, "random_state": random_state},
         {"draws": draws, "tune": 800, "chains": 2, "target_accept": 0.9},
     ):
         model = HierarchicalElasticity(**ROLES, likelihood=likelihood, progressbar=False, **settings)

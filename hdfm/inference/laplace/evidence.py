@@ -95,7 +95,7 @@ def evidence(model: ArrowModel, at: Effects, value: float, W: np.ndarray, g: np.
         information,
         gradient,
         of_controls,
-        weighted_waves(sum_W)[:, : len(Phi), : len(Phi)],
+        weighted_waves(sum_W) if len(Phi) else np.zeros((G, 0, 0)),
         sum_g @ Phi.T,
         Phi @ sum_controls,
         controls,

@@ -180,11 +180,13 @@ def _add_waves(prior, layout, evidence, blocks, Yq, Yk, half):
     with_rest = np.zeros((len(prior.bundles), n_waves, n_q + K + 1))
     with_rest[..., n_q:-1] = evidence.wave_controls
     with_rest[..., -1] = evidence.wave_gradient
-    for g, square in enumerate(evidence.wave_information):
-        (prior.bundles[g] if layout.own_waves else prior.top)[w, w] += square
+    own = prior.bundles if layout.own_waves else [prior.top] * len(prior.bundles)
+    squares = [each[w, w] for each in own]
+    for square, information in zip(squares, evidence.wave_information, strict=True):
+        square += information
     for g, part in chunks(evidence.model.panel):
         U = blocks.of(part, dtype).U(evidence.waves[:, part]).reshape(-1, n_waves)
-        (prior.bundles[g] if layout.own_waves else prior.top)[w, w] -= U.T @ U
+        squares[g] -= U.T @ U
         with_rest[g] -= U.T @ rest[:, part].reshape(len(U), -1)
     group, control, left = np.split(with_rest, [n_q, n_q + K], axis=2)
     if layout.own_waves:

@@ -181,13 +181,9 @@ def _integrate(
     gap = centre[..., None] + move - expected[..., None]
     prior = (GRID**2).sum(axis=0) / 2 - 0.5 * np.einsum("jnk,ji,ink->nk", gap, omega, gap, optimize=True)
     n = len(which)
-    rest, chance, information, gradient, sums = (
-        np.empty((n, len(NODES), len(NODES))),
-        np.empty((n, len(WEIGHTS))),
-        np.empty((3, n)),
-        np.empty((2, n)),
-        np.empty((2, n)),
-    )
+    rest = np.empty((n, len(NODES), len(NODES)))
+    information, gradient, sums = np.empty((3, n)), np.empty((2, n)), np.empty((2, n))
+    shape = NodeMoments(np.empty((3, n)), np.empty((2, n)))
 
     def fill(first):
         part = slice(first, first + step)
@@ -204,10 +200,12 @@ def _integrate(
         )
         linear = (cells.sums[..., None] * own).sum(axis=0)
         heights = np.log(WEIGHTS) + linear - cells.rest + prior[part]
-        chance[part] = np.exp(heights - logsumexp(heights, axis=1, keepdims=True))
-        W, slope = cells.averages(chance[part])
-        W *= _share(W, x, omega, blocks.of(part, float), node_moments(chance[part]))[:, None]
-        mean = np.vecdot(chance[part], own)
+        chance = np.exp(heights - logsumexp(heights, axis=1, keepdims=True))
+        moments = node_moments(chance)
+        shape.root[:, part], shape.skewness[:, part] = moments.root, moments.skewness
+        W, slope = cells.averages(chance)
+        W *= _share(W, x, omega, blocks.of(part, float), moments)[:, None]
+        mean = np.vecdot(chance, own)
         g = slope + W * (mean[0][:, None] + mean[1][:, None] * x)
         now.precision[rows], now.gradient[rows] = W, g
         known = np.stack([W.sum(axis=1), (W * x).sum(axis=1), (W * x**2).sum(axis=1)])
@@ -217,7 +215,7 @@ def _integrate(
 
     step = max(1, BLOCK // (len(WEIGHTS) * eta.shape[1]))
     list(in_threads(model, fill, range(0, n, step)))
-    return LowCounts(which, centre, blocks, information, gradient, sums, rest, node_moments(chance))
+    return LowCounts(which, centre, blocks, information, gradient, sums, rest, shape)
 
 
 def _share(W, x, omega, blocks, shape):

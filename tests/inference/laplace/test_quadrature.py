@@ -92,13 +92,14 @@ class OnGrid:
         working = now.working.gradient[self.i] * about - now.working.precision[self.i] * about**2 / 2
         self.working = working.sum(axis=-1)
 
-    def density(self, log_likelihood, scales):
-        expected = expected_products(self.one.model, self.effects.bundle)[:, self.i]
+    def density(self, log_likelihood, scales, moved=0.0):
+        expected = expected_products(self.one.model, self.effects.bundle + moved)[:, self.i]
         covariance = np.linalg.inv(product_precision(scales, self.one.spec))
         return np.exp(log_likelihood + multivariate_normal(expected, covariance).logpdf(self.v))
 
-    def evidence(self, scales):
-        return np.log(self.density(self.exact, scales).sum() / self.density(self.working, scales).sum())
+    def evidence(self, scales, moved=0.0):
+        exact, working = (self.density(each, scales, moved).sum() for each in (self.exact, self.working))
+        return np.log(exact / working)
 
 
 @pytest.mark.parametrize("k", [0, 2, 4])
@@ -142,6 +143,18 @@ def test_evidence_far_from_the_mode_is_that_of_a_fine_grid(found, k, level, elas
     )
     evidence = replace_rows(now.low, k).evidence(replace(grid.posterior, scales=far))[0]
     assert evidence == pytest.approx(grid.evidence(far), abs=0.002)
+
+
+@pytest.mark.parametrize("k", [0, 2, 4])
+def test_evidence_is_given_what_the_posterior_lets_groups_expect(found, k):
+    one, now = found
+    grid = OnGrid(one, now, k)
+    moved = np.zeros(grid.posterior.bundle.shape)
+    moved[:, one.layout.n_waves + one.layout.group["level"]] = 1.5
+    posterior = replace(grid.posterior, bundle=grid.posterior.bundle + moved)
+    evidence = replace_rows(now.low, k).evidence(posterior)[0]
+    assert evidence == pytest.approx(grid.evidence(one.scales, moved), abs=0.002)
+    assert abs(evidence - grid.evidence(one.scales)) > 0.002
 
 
 def replace_rows(low, k):
