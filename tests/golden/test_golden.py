@@ -1,0 +1,61 @@
+"""Answers are what they were: to the bit where the golden set was written, else by its figures.
+
+``python tests/golden/write.py`` writes it anew, for changes that are meant to change answers.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from cases import CHOICES, SALES, answers_of  # noqa: E402
+from digests import entry, environment  # noqa: E402
+
+GOLDEN = json.loads((HERE / "golden.json").read_text())
+HERE_AS_THERE = GOLDEN["environment"] == environment()
+# Elsewhere sums are rounded otherwise. A draw of Laplace's engine may then take another point, an optimiser
+# end a step earlier; NUTS takes other paths altogether, so that shapes and log densities alone are compared.
+EXACT = 1e-7
+TOLERANCE = {"laplace": 0.05, "map": 1e-3, "variational": 0.05, "nuts": np.inf, "nutpie": np.inf}
+QUICK = "laplace"
+
+
+def engine(name: str) -> str:
+    return name.split()[1]
+
+
+def test_every_case_is_written():
+    assert list(GOLDEN["cases"]) == [*SALES, *CHOICES]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if engine(name) == QUICK else pytest.mark.slow) for name in GOLDEN["cases"]]
+)
+def test_answers_are_what_they_were(name):
+    golden = GOLDEN["cases"][name]
+    found = {answer: entry(value) for answer, value in answers_of(name).items()}
+    assert list(found) == list(golden)
+    if HERE_AS_THERE:
+        assert [answer for answer in found if found[answer] != golden[answer]] == []
+        return
+    for answer, there in golden.items():
+        here = found[answer]
+        assert here["shape"] == there["shape"], answer
+        tolerance = EXACT if answer == "log_density" else TOLERANCE[engine(name)]
+        size = max(there["figures"][1], 1e-6)
+        gap = np.abs(np.subtract(here["figures"], there["figures"])).max()
+        assert gap <= tolerance * size, (answer, here["figures"], there["figures"])
+
+
+def test_a_digest_tells_the_last_bit():
+    values = np.linspace(1, 2, 5)
+    other = values.copy()
+    other[2] = np.nextafter(other[2], 2)
+    assert entry(values) == entry(values.copy())
+    assert entry(values)["digest"] != entry(other)["digest"]
+    assert entry(values)["figures"] == entry(other)["figures"]
