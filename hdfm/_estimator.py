@@ -17,7 +17,6 @@ from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 
 LARGEST_SEED = 2**31 - 1
 LARGEST_PRIOR = 50_000_000  # predictions
-SAMPLERS = ("numpyro", "nutpie")
 
 
 class BayesianEstimator(BaseEstimator):

@@ -14,15 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from hdfm._choice_answers import ChoiceAnswers
 from hdfm._estimator import (
-    SAMPLERS,
     BayesianEstimator,
     check_prior_draws,
     check_prior_predictions,
     default_ci_prob,
 )
-from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
+from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown
 from hdfm.graph.priors import ChoicePriors
 from hdfm.graph.spec import ChoiceSpec
+from hdfm.inference.engines import SAMPLERS
 from hdfm.panel.choice_frame import ChoiceRoles, as_flags, read_choice_frame
 from hdfm.panel.choice_report import choice_report, choice_warnings
 from hdfm.panel.choices import ChoicePanel, build_choice_panel
@@ -476,7 +476,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             int(self.n_factors),
             int(self.n_category_factors),
             int(self.n_individual_factors),
-            self.loadings == "customer",
+            _by_customer(self.loadings),
             priors,
         )
 
@@ -516,6 +516,17 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
 
     def _summary_table(self) -> pd.DataFrame:
         return self.coefficients(by=None)
+
+
+def _by_customer(loadings: str) -> bool:
+    """Whether every customer has loadings of their own."""
+    match loadings:
+        case "customer":
+            return True
+        case "population":
+            return False
+        case _:
+            raise unknown("loadings", loadings)
 
 
 def _parts(panel: ChoicePanel) -> tuple[list[slice], np.ndarray]:

@@ -12,10 +12,11 @@ import pandas as pd
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hdfm._estimator import SAMPLERS, BayesianEstimator, check_prior_predictions, default_ci_prob
-from hdfm.exceptions import DataWarning, InvalidArgumentError
+from hdfm._estimator import BayesianEstimator, check_prior_predictions, default_ci_prob
+from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown
 from hdfm.graph.priors import ElasticityPriors
 from hdfm.graph.spec import DemandSpec
+from hdfm.inference.engines import SAMPLERS
 from hdfm.panel.columns import as_names
 from hdfm.panel.frame import read_frame
 from hdfm.panel.report import data_report, warnings_of
@@ -231,7 +232,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         InvalidDataError
             If the data can't be fitted; the message names the column, the count and an example.
         """
-        from hdfm.inference.demand import laplace_demand, sample_demand
+        from hdfm.inference.demand import sample_demand
         from hdfm.inference.settings import SamplingSettings
 
         panel, spec = self._panel(X, y)
@@ -249,10 +250,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             self.checkpoint,
             whitened=True,
         )
-        if self.inference == "laplace":
-            self.idata_ = laplace_demand(panel, spec, settings)
-        else:
-            self.idata_ = sample_demand(panel, spec, settings, self.sampler)
+        self.idata_ = sample_demand(panel, spec, settings, self.inference, self.sampler)
         self.panel_, self.spec_, self.seed_, self.data_report_ = panel, spec, seed, report
         self.draws_ = demand_draws(self.idata_["posterior"].to_dataset(), panel, spec)
         self.elasticities_ = self.elasticities()
@@ -364,8 +362,13 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         from hdfm.posterior.diagnostics import diagnostics_table
 
         check_is_fitted(self, "idata_")
-        k = self.pareto_k() if self.idata_.attrs["inference"] == "laplace" else None
-        return diagnostics_table(self.idata_, k)
+        match self.idata_.attrs["inference"]:
+            case "laplace":
+                return diagnostics_table(self.idata_, self.pareto_k())
+            case "nuts":
+                return diagnostics_table(self.idata_)
+            case inference:
+                raise unknown("inference", inference)
 
     def pareto_k(self) -> pd.Series:
         """How far products are from their Laplace approximation: Pareto k of importance weights [1]_.
@@ -485,7 +488,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             likelihood=self.likelihood,
             time_effects=self.time_effects is not None and self.time is not None,
             product_effects=self.product_effects,
-            negative=self.sign == "negative",
+            negative=_is_negative(self.sign),
             priors=priors,
             selected_above=self.selected_above,
         )
@@ -506,7 +509,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         spec = self._spec()
         frame, units, roles = read_frame(self, X, y, self._roles(), self.likelihood, reset=True)
         assert units is not None
-        panel = build_panel(frame, units, roles, shared_time=self.time_effects == "shared")
+        panel = build_panel(frame, units, roles, shared_time=_shares_time(self.time_effects))
         if spec.selected_above is not None:
             refuse_unselected(panel, spec.selected_above)
         return panel, spec if len(panel.period) > 1 else replace(spec, time_effects=False)
@@ -524,3 +527,25 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     def _summary_table(self) -> pd.DataFrame:
         levels = [level.name for level in self.panel_.levels]
         return pd.concat([self.elasticities("global"), *(self.elasticities(name) for name in levels)])
+
+
+def _shares_time(time_effects: str | None) -> bool:
+    """Whether all products have the same time effects, if any."""
+    match time_effects:
+        case "shared":
+            return True
+        case "category" | None:
+            return False
+        case _:
+            raise unknown("time_effects", time_effects)
+
+
+def _is_negative(sign: str | None) -> bool:
+    """Whether elasticities are bounded above by 0."""
+    match sign:
+        case "negative":
+            return True
+        case None:
+            return False
+        case _:
+            raise unknown("sign", sign)

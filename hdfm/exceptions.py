@@ -13,6 +13,15 @@ class InvalidDataError(HdfmError):
     """The data can't be fitted as they are: the message names the column, the count, an example."""
 
 
+class UnknownNameError(HdfmError):
+    """A likelihood, tier, engine or the like that was added in one place, and not where it is asked for."""
+
+
+def unknown(what: str, name: object) -> UnknownNameError:
+    """The error to raise in the last branch of those that ask for a name."""
+    return UnknownNameError(f"There is no case for {what} {name!r} here.")
+
+
 class InterruptedSamplingWarning(UserWarning):
     """Sampling was interrupted; the finished draws were kept."""
 

@@ -10,7 +10,7 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import InvalidArgumentError
+from hdfm.exceptions import InvalidArgumentError, unknown
 
 NOISES = ("poisson", "negative_binomial", "log_normal")
 
@@ -188,11 +188,15 @@ def _price_walks(rng, N, T, change_prob):
 
 
 def _draw_units(rng, rate, noise, dispersion):
-    if noise == "negative_binomial":
-        rate = rng.gamma(dispersion, rate / dispersion)
-    if noise == "log_normal":
-        return np.exp(np.log(rate) + rng.normal(size=rate.shape) / np.sqrt(dispersion))
-    return rng.poisson(rate)
+    match noise:
+        case "negative_binomial":
+            return rng.poisson(rng.gamma(dispersion, rate / dispersion))
+        case "log_normal":
+            return np.exp(np.log(rate) + rng.normal(size=rate.shape) / np.sqrt(dispersion))
+        case "poisson":
+            return rng.poisson(rate)
+        case _:
+            raise unknown("noise", noise)
 
 
 def _check_simulation(arguments):

@@ -21,6 +21,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pymc.pytensorf import floatX
 
+from hdfm.exceptions import unknown
 from hdfm.graph.blocks import Evidence, correlation_root, spread, whitened_standard_normal
 from hdfm.graph.choice_factors import evidence_by_period, first_coordinates, whitened_factors
 from hdfm.graph.choice_start import ChoiceStart, contrasts
@@ -81,7 +82,13 @@ def choice_coords(panel: ChoicePanel, spec: ChoiceSpec) -> dict[str, list]:
 
 def coefficient_scale(panel: ChoicePanel) -> np.ndarray:
     """What predictors are divided by (S,): 1 for dummies and log prices, else their sd within sets."""
-    log_price = panel.roles.price if panel.roles.price_transform == "log" else None
+    match panel.roles.price_transform:
+        case "log":
+            log_price = panel.roles.price
+        case "linear":
+            log_price = None
+        case _:
+            raise unknown("price_transform", panel.roles.price_transform)
     natural = np.concatenate(
         [(c.intercept_of >= 0) | (c.predictor == log_price).astype(bool) for c in panel.categories]
     )
@@ -230,9 +237,13 @@ def lengthscales(name, priors, dim, size):
     """Lengthscales (L,) on the time scale from 0 to 1, or one where size is None."""
     first, second = priors.lengthscale
     start = floatX(np.full(() if size is None else size, first))
-    if priors.lengthscale_family == "weibull":
-        return pm.Weibull(name, alpha=second, beta=first, dims=dim, initval=start)
-    return pm.LogNormal(name, np.log(first), second, dims=dim, initval=start)
+    match priors.lengthscale_family:
+        case "weibull":
+            return pm.Weibull(name, alpha=second, beta=first, dims=dim, initval=start)
+        case "log_normal":
+            return pm.LogNormal(name, np.log(first), second, dims=dim, initval=start)
+        case _:
+            raise unknown("lengthscale_family", priors.lengthscale_family)
 
 
 def coefficient_paths(alpha, tiers, part: slice):

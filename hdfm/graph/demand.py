@@ -16,6 +16,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pymc.pytensorf import floatX
 
+from hdfm.exceptions import unknown
 from hdfm.graph import likelihoods
 from hdfm.graph.blocks import (
     Evidence,
@@ -54,17 +55,23 @@ def effects(panel: SalesPanel, spec: DemandSpec, start: Start) -> tuple:
 def log_likelihood(panel, spec, start, delta, beta, gamma, kappa):
     """Log-likelihood of the panel, a scalar; registers the scale of its noise."""
     eta = linear_predictor(panel, delta, beta, gamma, kappa)
-    if spec.likelihood == "log_normal":
-        sd = pm.HalfNormal("noise_sd", spec.priors.noise_sd, initval=floatX(start.scale))
-        return likelihoods.log_normal(panel, eta, sd)
-    linear = likelihoods.linear_statistic(panel, delta, beta, gamma, kappa)
-    if spec.likelihood == "negative_binomial":
-        overdispersion = pm.HalfNormal(
-            "overdispersion", spec.priors.overdispersion, initval=floatX(start.scale)
-        )
-        dispersion = pm.Deterministic("dispersion", overdispersion**-2)
-        return likelihoods.negative_binomial(panel, eta, linear, dispersion)
-    return (likelihoods.conditional_poisson if spec.conditional else likelihoods.poisson)(panel, eta, linear)
+    match spec.likelihood:
+        case "log_normal":
+            sd = pm.HalfNormal("noise_sd", spec.priors.noise_sd, initval=floatX(start.scale))
+            return likelihoods.log_normal(panel, eta, sd)
+        case "negative_binomial":
+            linear = likelihoods.linear_statistic(panel, delta, beta, gamma, kappa)
+            overdispersion = pm.HalfNormal(
+                "overdispersion", spec.priors.overdispersion, initval=floatX(start.scale)
+            )
+            dispersion = pm.Deterministic("dispersion", overdispersion**-2)
+            return likelihoods.negative_binomial(panel, eta, linear, dispersion)
+        case "poisson":
+            linear = likelihoods.linear_statistic(panel, delta, beta, gamma, kappa)
+            density = likelihoods.conditional_poisson if spec.conditional else likelihoods.poisson
+            return density(panel, eta, linear)
+        case _:
+            raise unknown("likelihood", spec.likelihood)
 
 
 def linear_predictor(panel, delta, beta, gamma, kappa):
@@ -85,15 +92,25 @@ def product_effects(panel, spec, start, group_mean):
     """delta (N,), and where random its deviation from the expected level, in units of its sd."""
     if spec.conditional:
         return None, None
+    if spec.pooled:
+        return random_product_effects(panel, spec, start, group_mean)
+    return fixed_product_effects(panel, spec, start), None
+
+
+def fixed_product_effects(panel, spec, start):
+    """delta (N,), each with a prior of its own."""
+    return pm.Normal(
+        "product_effect",
+        mean_log_units(panel),
+        spec.priors.level_sd,
+        dims=dimension_names(panel)["product"],
+        initval=floatX(start.product_effect),
+    )
+
+
+def random_product_effects(panel, spec, start, group_mean):
+    """delta (N,), about their groups' levels, and its deviation from what is expected, in units of its sd."""
     dims, priors, about = dimension_names(panel), spec.priors, mean_log_units(panel)
-    if spec.product_effects == "fixed":
-        return pm.Normal(
-            "product_effect",
-            about,
-            priors.level_sd,
-            dims=dims["product"],
-            initval=floatX(start.product_effect),
-        ), None
     sd = half_normal("product_effect_sd", priors.product_effect_sd, start=start.product_effect_sd)
     level = pm.Normal(
         "group_level", about, priors.level_sd, dims=dims["group"], initval=floatX(start.group_level)

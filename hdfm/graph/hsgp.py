@@ -13,7 +13,7 @@ import numpy as np
 import pytensor.tensor as pt
 from scipy.linalg import solve_triangular
 
-from hdfm.exceptions import InvalidArgumentError
+from hdfm.exceptions import InvalidArgumentError, unknown
 
 GPS = ("hsgp", "exact")
 MOST_EXACT_PERIODS = 300
@@ -231,20 +231,30 @@ def choose_gp(gp: str, kernel: str, times: np.ndarray, shortest: float, longest:
     """
     if gp not in GPS:
         raise InvalidArgumentError(f"gp must be one of {GPS}; got {gp!r}.")
-    T = len(times)
     m, c = basis_size(kernel, np.ptp(times) / 2, shortest, longest)
-    if gp == "hsgp":
-        reason = f"HSGP: m = {m} eigenfunctions, c = {c:.2f}, T = {T} periods"
-        boundary = c * np.ptp(times) / 2
-        phi, omega = eigenfunctions(times, m, boundary)
-        basis = TimeBasis(phi - phi.mean(axis=0), omega, c, boundary)
-        return TimeGP(gp, kernel, times, basis, reason)
-    if T > MOST_EXACT_PERIODS:
+    match gp:
+        case "hsgp":
+            reason = f"HSGP: m = {m} eigenfunctions, c = {c:.2f}, T = {len(times)} periods"
+            return TimeGP(gp, kernel, times, _centred_basis(times, m, c), reason)
+        case "exact":
+            _refuse_many_periods(times)
+            reason = f"exact: Cholesky root of T = {len(times)} periods; HSGP would take m = {m}, c = {c:.2f}"
+            return TimeGP(gp, kernel, times, None, reason)
+        case _:
+            raise unknown("gp", gp)
+
+
+def _centred_basis(times, m, c):
+    boundary = c * np.ptp(times) / 2
+    phi, omega = eigenfunctions(times, m, boundary)
+    return TimeBasis(phi - phi.mean(axis=0), omega, c, boundary)
+
+
+def _refuse_many_periods(times):
+    if len(times) > MOST_EXACT_PERIODS:
         raise InvalidArgumentError(
-            f'gp="exact" takes at most {MOST_EXACT_PERIODS} periods; got {T}. Use gp="hsgp".'
+            f'gp="exact" takes at most {MOST_EXACT_PERIODS} periods; got {len(times)}. Use gp="hsgp".'
         )
-    reason = f"exact: Cholesky root of T = {T} periods; HSGP would take m = {m}, c = {c:.2f}"
-    return TimeGP(gp, kernel, times, None, reason)
 
 
 def gp_factors(process: TimeGP, lengthscale, z) -> Any:

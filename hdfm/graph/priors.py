@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy import stats
 
-from hdfm.exceptions import InvalidArgumentError
+from hdfm.exceptions import InvalidArgumentError, unknown
 
 
 @dataclass(frozen=True)
@@ -171,9 +171,12 @@ class ChoicePriors:
     def lengthscale_range(self) -> tuple[float, float]:
         """The central 90 % of the prior of lengthscales."""
         first, second = self.lengthscale
-        if self.lengthscale_family == "weibull":
-            prior = stats.weibull_min(second, scale=first)
-        else:
-            prior = stats.lognorm(second, scale=first)
+        match self.lengthscale_family:
+            case "weibull":
+                prior = stats.weibull_min(second, scale=first)
+            case "log_normal":
+                prior = stats.lognorm(second, scale=first)
+            case _:
+                raise unknown("lengthscale_family", self.lengthscale_family)
         low, high = prior.ppf([0.05, 0.95])
         return float(low), float(high)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from hdfm.exceptions import unknown
 from hdfm.graph.priors import ChoicePriors, ElasticityPriors
 from hdfm.panel.sales import ALL_PRODUCTS, SalesPanel
 
@@ -21,9 +22,20 @@ class DemandSpec:
     selected_above: float | None = None
 
     @property
+    def pooled(self) -> bool:
+        """Whether product effects have a distribution: "random", not "fixed"."""
+        match self.product_effects:
+            case "random":
+                return True
+            case "fixed":
+                return False
+            case _:
+                raise unknown("product_effects", self.product_effects)
+
+    @property
     def conditional(self) -> bool:
         """Whether product totals are conditioned on, which removes delta from the graph."""
-        return self.likelihood == "poisson" and self.product_effects == "fixed"
+        return self.likelihood == "poisson" and not self.pooled
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hdfm.exceptions import unknown
 from hdfm.graph.blocks import Evidence
 from hdfm.graph.priors import ElasticityPriors
 from hdfm.graph.waves import zero_sum_waves
@@ -64,10 +65,10 @@ class Start:
 
 
 def rough_estimates(
-    panel: SalesPanel, likelihood: str, time_effects: bool, product_effects: str, priors: ElasticityPriors
+    panel: SalesPanel, likelihood: str, time_effects: bool, pooled: bool, priors: ElasticityPriors
 ) -> Start:
     """Rough estimates by block-wise Newton steps; well within a second for half a million rows."""
-    state = _Sweeper(panel, likelihood, time_effects, product_effects, priors)
+    state = _Sweeper(panel, likelihood, time_effects, pooled, priors)
     for _ in range(SWEEPS):
         state.sweep()
     return state.finish()
@@ -76,9 +77,9 @@ def rough_estimates(
 class _Sweeper:
     """The running state of the block-wise steps."""
 
-    def __init__(self, panel, likelihood, time_effects, product_effects, priors):
+    def __init__(self, panel, likelihood, time_effects, pooled, priors):
         self.panel, self.likelihood, self.priors = panel, likelihood, priors
-        self.time_effects, self.pooled = time_effects, product_effects == "random"
+        self.time_effects, self.pooled = time_effects, pooled
         self.has_price = panel.roles.price is not None
         self.cells = panel.observed.sum(axis=1)
         self.y = np.log(np.where(panel.observed, panel.units, 1.0)) if self.gaussian else panel.units
@@ -98,7 +99,13 @@ class _Sweeper:
 
     @property
     def gaussian(self):
-        return self.likelihood == "log_normal"
+        match self.likelihood:
+            case "log_normal":
+                return True
+            case "negative_binomial" | "poisson":
+                return False
+            case _:
+                raise unknown("likelihood", self.likelihood)
 
     def sweep(self):
         self._step_products()
@@ -149,9 +156,18 @@ class _Sweeper:
             W = panel.observed / self.scale**2
             return W, (self.y - eta) * W
         mu = np.exp(np.minimum(eta, LARGEST_LOG_MEAN)) * panel.observed
-        spread = self.scale**2 if self.likelihood == "negative_binomial" else 0.0
+        spread = self._overdispersion() ** 2
         self._mu = mu
         return mu / (1 + spread * mu), (self.y - mu) / (1 + spread * mu)
+
+    def _overdispersion(self):
+        match self.likelihood:
+            case "negative_binomial":
+                return self.scale
+            case "poisson":
+                return 0.0
+            case _:
+                raise unknown("likelihood of counts", self.likelihood)
 
     def _step_products(self):
         x = self.panel.log_price

@@ -13,6 +13,7 @@ from hdfm.graph.choice import COEFFICIENT, ChoiceSpec, build_choice_model, choic
 from hdfm.graph.choice_start import choice_start
 from hdfm.graph.hsgp import TimeGP, choose_gp
 from hdfm.inference.draws import PosteriorDraws, reported_names
+from hdfm.inference.engines import engine_of
 from hdfm.inference.progress import announce
 from hdfm.inference.settings import SamplingSettings
 from hdfm.panel.choices import ChoicePanel
@@ -51,13 +52,9 @@ def sample_choices(
     inference : {"nuts", "map", "variational"}
         NUTS by ``sampler``; or a quick look, see :mod:`hdfm.inference.quick`.
     """
-    from hdfm.inference import nuts, quick
-
     model = choice_model(panel, spec, gp)
     settings = replace(settings, first_step=FIRST_STEP, differences=True)
-    engine = {"map": quick.posterior_mode, "variational": quick.variational}.get(inference)
-    if engine is None:
-        engine = {"numpyro": nuts.sample_numpyro, "nutpie": nuts.sample_nutpie}[sampler]
+    engine = engine_of(inference, sampler)
     if inference != "map":
         announce(posterior_text(panel, spec, settings), settings.progressbar)
     # BLAS threads of several chains fight over the cores: Cholesky gradients took 30 times as long.

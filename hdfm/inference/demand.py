@@ -8,8 +8,10 @@ import numpy as np
 import xarray as xr
 from arviz_base import from_dict
 
+from hdfm.exceptions import unknown
 from hdfm.graph.spec import DemandSpec, dimension_names, model_coords
 from hdfm.inference.draws import PosteriorDraws, reported_names
+from hdfm.inference.engines import engine_of
 from hdfm.inference.settings import SamplingSettings
 from hdfm.panel.sales import SalesPanel, SalesRows
 
@@ -24,27 +26,35 @@ def demand_model(panel: SalesPanel, spec: DemandSpec) -> "pm.Model":
     from hdfm.graph.demand import build_demand_model
     from hdfm.graph.start import rough_estimates
 
-    start = rough_estimates(panel, spec.likelihood, spec.time_effects, spec.product_effects, spec.priors)
+    start = rough_estimates(panel, spec.likelihood, spec.time_effects, spec.pooled, spec.priors)
     return build_demand_model(panel, spec, start)
 
 
 def sample_demand(
-    panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings, sampler: str
+    panel: SalesPanel,
+    spec: DemandSpec,
+    settings: SamplingSettings,
+    inference: str = "nuts",
+    sampler: str = "numpyro",
 ) -> xr.DataTree:
-    """Sample the posterior by NUTS; ``posterior``, ``sample_stats`` and ``constant_data``, labelled."""
-    from hdfm.inference import nuts
+    """Draws of the posterior: ``posterior``, ``sample_stats`` and ``constant_data``, labelled.
 
-    model = demand_model(panel, spec)
-    sample = {"numpyro": nuts.sample_numpyro, "nutpie": nuts.sample_nutpie}[sampler]
-    draws = sample(model, reported_names(model), settings)
-    return labelled(draws, panel, spec, settings, "nuts")
+    Parameters
+    ----------
+    inference : {"nuts", "laplace"}
+        NUTS by ``sampler``, or independent draws from Laplace's approximation.
+    """
+    match inference:
+        case "laplace":
+            from hdfm.inference.laplace.draws import sample_laplace
 
-
-def laplace_demand(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> xr.DataTree:
-    """Independent draws from Laplace's approximation, labelled as those of :func:`sample_demand`."""
-    from hdfm.inference.laplace.draws import sample_laplace
-
-    return labelled(sample_laplace(panel, spec, settings), panel, spec, settings, "laplace")
+            draws = sample_laplace(panel, spec, settings)
+        case "nuts":
+            model = demand_model(panel, spec)
+            draws = engine_of(inference, sampler)(model, reported_names(model), settings)
+        case _:
+            raise unknown("inference", inference)
+    return labelled(draws, panel, spec, settings, inference)
 
 
 def conditional_levels(values: dict[str, np.ndarray], panel: SalesPanel, seed: int) -> np.ndarray:

@@ -7,7 +7,7 @@ the features) or a covariate.
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import InvalidDataError
+from hdfm.exceptions import InvalidDataError, unknown
 from hdfm.panel.choice_frame import ChoiceRoles
 from hdfm.panel.choice_sets import ChoiceSets
 from hdfm.panel.columns import numeric_column, plain, refuse_rows
@@ -112,8 +112,16 @@ def _feature(column, roles, where):
 
 def _price(column, roles, where):
     values = numeric_column(column, "price", where=where)
-    if roles.price_transform == "linear":
-        return values
+    match roles.price_transform:
+        case "linear":
+            return values
+        case "log":
+            return _log_price(column, values, where)
+        case _:
+            raise unknown("price_transform", roles.price_transform)
+
+
+def _log_price(column, values, where):
     refuse_rows(
         column,
         where & (values <= 0),

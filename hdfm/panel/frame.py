@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from hdfm.exceptions import DataWarning, InvalidDataError
+from hdfm.exceptions import DataWarning, InvalidDataError, unknown
 from hdfm.panel.columns import check_roles, numeric_column, refuse_fractions
 from hdfm.panel.sales import Roles
 
@@ -39,8 +39,16 @@ def read_frame(
 def read_units(y: Any, likelihood: str, *, whole: bool) -> np.ndarray:
     """Units (n,): positive for the log-normal, else counts; fractions only if not ``whole``."""
     column = y if isinstance(y, pd.Series) else pd.Series(column_or_1d(y, warn=True), name="y")
-    if likelihood == "log_normal":
-        return _positive_units(column)
+    match likelihood:
+        case "log_normal":
+            return _positive_units(column)
+        case "negative_binomial" | "poisson":
+            return _counts(column, whole=whole)
+        case _:
+            raise unknown("likelihood", likelihood)
+
+
+def _counts(column, *, whole):
     units = numeric_column(column, "units", nonnegative=True)
     fractional = units != np.round(units)
     if fractional.any() and whole:
@@ -50,7 +58,7 @@ def read_units(y: Any, likelihood: str, *, whole: bool) -> np.ndarray:
             f"y has fractional values in {int(fractional.sum()):,} of {len(units):,} rows, such as "
             f"{units[fractional][0]:g}; the count likelihood is used as a quasi-likelihood.",
             DataWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     if len(units) and not units.any():
         raise InvalidDataError(

@@ -5,7 +5,7 @@ Array names and axis order: N products, T periods.
 
 import numpy as np
 
-from hdfm.exceptions import InvalidDataError
+from hdfm.exceptions import InvalidDataError, unknown
 from hdfm.panel.columns import examples
 from hdfm.panel.sales import SalesPanel
 
@@ -38,4 +38,10 @@ def level_thresholds(panel: SalesPanel, above: float, elasticity: float) -> np.n
 
 def noise_at_threshold(above: float, likelihood: str) -> float:
     """Variance of the log of total units of a product that is expected to sell ``above``."""
-    return 0.0 if likelihood == "log_normal" else 1 / above
+    match likelihood:
+        case "log_normal":
+            return 0.0
+        case "negative_binomial" | "poisson":
+            return 1 / above
+        case _:
+            raise unknown("likelihood", likelihood)

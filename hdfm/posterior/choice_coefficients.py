@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import InvalidArgumentError
+from hdfm.exceptions import InvalidArgumentError, unknown
 from hdfm.panel.choices import ChoicePanel
 from hdfm.panel.columns import in_time_order, plain
-from hdfm.posterior.choice_draws import CATEGORY, CUSTOMER, ChoiceDraws
+from hdfm.posterior.choice_draws import ChoiceDraws
 from hdfm.posterior.elasticities import summarise
 
 BY = ("customer", "time")
@@ -104,8 +104,7 @@ def willingness_to_pay_table(
         values = paths if "time" in by else paths.mean(axis=1, keepdims=True)
         for category, k, p in pairs:
             ratio = -values[:, :, k] / values[:, :, p]
-            if panel.roles.price_transform == "log":
-                ratio = np.expm1(np.minimum(ratio, LARGEST_LOG))
+            ratio, unit = _worth(ratio, panel.roles)
             ends = [(1 - ci_prob) / 2, 0.5, (1 + ci_prob) / 2]
             lower, median, upper = np.quantile(ratio, ends, axis=0)
             if len(ratio) == 1:
@@ -115,11 +114,19 @@ def willingness_to_pay_table(
                 cells["time"] = in_time_order(panel.period, panel.period)
             tables.append(pd.DataFrame(cells | {"median": median, "lower": lower, "upper": upper}))
     table = pd.concat(tables).set_index(["category", *(role for role in BY if role in by)]).sort_index()
-    table.attrs |= {
-        "ci_prob": ci_prob,
-        "unit": "share of the price" if panel.roles.price_transform == "log" else f"units of {price!r}",
-    }
+    table.attrs |= {"ci_prob": ci_prob, "unit": unit}
     return table
+
+
+def _worth(ratio, roles):
+    """Minus the ratio of a coefficient to the price's as money or a share of the price, and its unit."""
+    match roles.price_transform:
+        case "log":
+            return np.expm1(np.minimum(ratio, LARGEST_LOG)), "share of the price"
+        case "linear":
+            return ratio, f"units of {roles.price!r}"
+        case _:
+            raise unknown("price_transform", roles.price_transform)
 
 
 def population_paths(draws: ChoiceDraws, which: np.ndarray) -> np.ndarray:
@@ -127,12 +134,15 @@ def population_paths(draws: ChoiceDraws, which: np.ndarray) -> np.ndarray:
     beta = draws.alpha[:, which].mean(axis=1)[:, None, :]
     for tier in draws.tiers:
         w = tier.loading if tier.loading.shape[1] == 1 else tier.loading[:, which]
-        if tier.owner == CUSTOMER:
-            moved = np.einsum("dsl,dtl->dts", w[:, 0], tier.path[:, which].mean(axis=1))
-        elif tier.owner == CATEGORY:
-            moved = np.einsum("dsl,dstl->dts", w.mean(axis=1), tier.path[:, draws.category])
-        else:
-            moved = np.einsum("dsl,dtl->dts", w.mean(axis=1), tier.path[:, 0])
+        match tier.owner:
+            case "customer":
+                moved = np.einsum("dsl,dtl->dts", w[:, 0], tier.path[:, which].mean(axis=1))
+            case "category":
+                moved = np.einsum("dsl,dstl->dts", w.mean(axis=1), tier.path[:, draws.category])
+            case "one":
+                moved = np.einsum("dsl,dtl->dts", w.mean(axis=1), tier.path[:, 0])
+            case _:
+                raise unknown("tier", tier.owner)
         beta = beta + moved
     return beta
 

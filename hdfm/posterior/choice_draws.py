@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import xarray as xr
 
+from hdfm.exceptions import unknown
 from hdfm.graph.hsgp import forecast
 from hdfm.panel.choice_rows import EncodedChoices
 from hdfm.panel.choices import ChoicePanel
@@ -145,9 +146,15 @@ class ChoiceDraws:
         return np.where(customer < n_fitted, customer, self.donor[d, new])
 
     def _owner(self, tier, part, who):
-        if tier.owner == CUSTOMER:
-            return who
-        return self.category[part.start] if tier.owner == CATEGORY else 0
+        match tier.owner:
+            case "customer":
+                return who
+            case "category":
+                return self.category[part.start]
+            case "one":
+                return 0
+            case _:
+                raise unknown("tier", tier.owner)
 
 
 def choice_draws(posterior: xr.Dataset, panel: ChoicePanel) -> ChoiceDraws:
@@ -181,12 +188,22 @@ def choice_draws(posterior: xr.Dataset, panel: ChoicePanel) -> ChoiceDraws:
 
 def _tier(owner, loading, path, lengthscale, multiplier):
     D, L = len(path), path.shape[-1]
+    same = np.ones((1, 1))
+    match owner:
+        case "one":
+            path, multiplier = path[:, None], same
+        case "category":
+            multiplier = same
+        case "customer":
+            multiplier = same if multiplier is None else multiplier
+        case _:
+            raise unknown("tier", owner)
     return Tier(
         owner=owner,
         loading=loading[:, None] if loading.ndim == 3 else loading,
-        path=path[:, None] if owner == ONE else path,
+        path=path,
         lengthscale=np.broadcast_to(lengthscale.reshape(D, -1), (D, L)).astype(float),
-        multiplier=np.ones((1, 1)) if owner != CUSTOMER or multiplier is None else multiplier,
+        multiplier=multiplier,
     )
 
 
@@ -244,7 +261,18 @@ def _ahead(tier, factor, times, new_times, kernel, seed):
         unit = (tier.path[piece, :, :, factor] / a).reshape(-1, T)
         rho = np.repeat(tier.lengthscale[piece, factor], G)
         drawn = forecast(kernel, rho, times, unit, new_times, rng).reshape(-1, G, len(new_times))
-        if tier.owner == CUSTOMER:
+        if _sums_to_zero(tier.owner):
             drawn -= drawn.mean(axis=1, keepdims=True)
         out[piece] = a * drawn
     return out
+
+
+def _sums_to_zero(owner):
+    """Whether the paths of a tier sum to zero over its G."""
+    match owner:
+        case "customer":
+            return True
+        case "one" | "category":
+            return False
+        case _:
+            raise unknown("tier", owner)

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.exceptions import InvalidArgumentError, InvalidDataError, unknown
 from hdfm.panel.choice_rows import EncodedChoices
 from hdfm.panel.choices import ChoicePanel
 from hdfm.panel.columns import in_time_order, plain
@@ -235,8 +235,13 @@ def share_changes(
     position[which] = np.arange(len(which))
     for piece, some, log_p, _ in log_probability_blocks(draws, sets, which):
         slope = price_coefficients(draws, sets, piece, some)[:, None]
-        if price_transform == "linear":
-            slope = slope * sets.choices.x[piece, :, sets.price, None]
+        match price_transform:
+            case "log":
+                pass
+            case "linear":
+                slope = slope * sets.choices.x[piece, :, sets.price, None]
+            case _:
+                raise unknown("price_transform", price_transform)
         mask = sets.choices.mask[piece][..., None]
         p = np.where(mask, np.maximum(np.exp(log_p), SMALLEST), 0.0)
         slots = local[position[piece]]

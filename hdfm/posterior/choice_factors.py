@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hdfm.exceptions import unknown
 from hdfm.posterior.align import (
     align,
     contribution_curves,
@@ -81,24 +82,31 @@ def present_tiers(values: Values) -> dict[str, TierNames]:
 def tier_curves(tier: str, values: Values, parts: Sequence[slice], scale: np.ndarray) -> np.ndarray:
     """Contribution curves (K, D, T, L); T over categories and periods, or customers and periods."""
     w, theta = values[TIERS[tier].loading] * scale[:, None], values[TIERS[tier].path]
-    if tier == "category":
-        own = [contribution_curves(w[..., part, :], theta[:, :, c]) for c, part in enumerate(parts)]
-        return np.concatenate(own, axis=2)
-    return contribution_curves(w, theta.reshape(*theta.shape[:2], -1, theta.shape[-1]))
+    match tier:
+        case "category":
+            own = [contribution_curves(w[..., part, :], theta[:, :, c]) for c, part in enumerate(parts)]
+            return np.concatenate(own, axis=2)
+        case "global" | "individual":
+            return contribution_curves(w, theta.reshape(*theta.shape[:2], -1, theta.shape[-1]))
+        case _:
+            raise unknown("tier", tier)
 
 
 def shares_of_variance(
     values: Values, parts: Sequence[slice], scale: np.ndarray, *, static: bool
 ) -> dict[str, np.ndarray]:
     """Shares (K, D, L) by tier of what moves; ``static``: of that and of what customers differ in."""
-    variances = {}
+    variances: dict[str, np.ndarray] = {}
     for tier, names in present_tiers(values).items():
         w, theta = values[names.loading] * scale[:, None], values[names.path]
-        if tier == "category":
-            own = [factor_variances(w[..., part, :], theta[:, :, c]) for c, part in enumerate(parts)]
-            variances[tier] = np.sum(own, axis=0)
-        else:
-            variances[tier] = factor_variances(w, theta)
+        match tier:
+            case "category":
+                own = [factor_variances(w[..., part, :], theta[:, :, c]) for c, part in enumerate(parts)]
+                variances[tier] = np.sum(own, axis=0)
+            case "global" | "individual":
+                variances[tier] = factor_variances(w, theta)
+            case _:
+                raise unknown("tier", tier)
     return variance_shares(variances, values["alpha"] * scale if static and "alpha" in values else None)
 
 

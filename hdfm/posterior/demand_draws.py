@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hdfm.exceptions import unknown
 from hdfm.graph.spec import DemandSpec, dimension_names
 from hdfm.panel.sales import SalesPanel, SalesRows
 from hdfm.panel.summaries import group_price_level
@@ -56,13 +57,21 @@ def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> 
         if name in posterior:
             population[name] = get(name, dims["group"])
     delta = get("product_effect", dims["product"])
-    scale = get("dispersion") if spec.likelihood == "negative_binomial" else get("noise_sd")
+    match spec.likelihood:
+        case "negative_binomial":
+            scale = get("dispersion")
+        case "log_normal":
+            scale = get("noise_sd")
+        case "poisson":
+            scale = np.full(delta.shape[1], np.inf)
+        case _:
+            raise unknown("likelihood", spec.likelihood)
     return DemandDraws(
         beta=get("elasticity", dims["product"]),
         delta=delta,
         gamma=get("time_effect", dims["block"], dims["time"]),
         kappa=None if kappa is None else kappa * panel.control_sd[:, None],
-        scale=np.full(delta.shape[1], np.inf) if scale is None else scale,
+        scale=scale,
         population=population,
     )
 

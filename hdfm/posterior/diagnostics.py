@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hdfm.exceptions import unknown
 from hdfm.posterior.loo import GOOD_K
 
 R_HAT = 1.01
@@ -43,12 +44,15 @@ def diagnostics_table(tree: xr.DataTree, pareto_k: pd.Series | None = None) -> p
     .. [1] Vehtari, Gelman, Simpson, Carpenter, Buerkner (2021), "Rank-normalization, folding, and
        localization: An improved R-hat for assessing convergence of MCMC", Bayesian Analysis 16(2).
     """
-    if tree.attrs["inference"] == "laplace":
-        return _of_independent_draws(tree, pareto_k)
-    table = variable_rows(tree["posterior"].to_dataset())
-    table = _with_sampler(table, tree)
-    table.attrs["verdict"] = summary(table)
-    return table
+    match tree.attrs["inference"]:
+        case "laplace":
+            return _of_independent_draws(tree, pareto_k)
+        case "nuts":
+            table = _with_sampler(variable_rows(tree["posterior"].to_dataset()), tree)
+            table.attrs["verdict"] = summary(table)
+            return table
+        case inference:
+            raise unknown("inference", inference)
 
 
 def _of_independent_draws(tree, pareto_k):
@@ -93,13 +97,22 @@ def choice_diagnostics(tree: xr.DataTree) -> pd.DataFrame:
         (loadings averaged over customers). Of a posterior mode or a variational approximation, the last
         row alone.
     """
-    if tree.attrs["inference"] != "nuts":
-        table = _with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree)
-        table.attrs["verdict"] = (
-            f'A quick look by inference="{tree.attrs["inference"]}": not draws of the posterior, so that '
-            "there is nothing to diagnose; intervals are too narrow or missing."
-        )
-        return table
+    match tree.attrs["inference"]:
+        case "nuts":
+            return _of_chains(tree)
+        case "map" | "variational" as inference:
+            table = _with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree)
+            table.attrs["verdict"] = (
+                f'A quick look by inference="{inference}": not draws of the posterior, so that '
+                "there is nothing to diagnose; intervals are too narrow or missing."
+            )
+            return table
+        case inference:
+            raise unknown("inference", inference)
+
+
+def _of_chains(tree):
+    """Label-invariant quantities, customers and aligned factors; the first two decide."""
     posterior = tree["posterior"].to_dataset()
     invariant = posterior[[name for name in INVARIANT if name in posterior]]
     if PATH in posterior:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.special import gammaln, logsumexp
 
+from hdfm.exceptions import unknown
 from hdfm.graph.spec import DemandSpec
 from hdfm.panel.sales import SalesPanel, SalesRows
 from hdfm.posterior.demand_draws import DemandDraws, centred_log_price, extend_to_rows
@@ -39,9 +40,20 @@ def linear_predictor_blocks(
         yield piece, eta
 
 
+def log_of_mean_noise(scale: np.ndarray, likelihood: str) -> np.ndarray | float:
+    """What noise of a scale (S,) adds to the log of expected units."""
+    match likelihood:
+        case "log_normal":
+            return 0.5 * scale**2
+        case "negative_binomial" | "poisson":
+            return 0.0
+        case _:
+            raise unknown("likelihood", likelihood)
+
+
 def expected_units(draws, panel, spec, rows, seed) -> np.ndarray:
     """Posterior mean of expected units (n,)."""
-    noise = 0.5 * draws.scale**2 if spec.likelihood == "log_normal" else 0.0
+    noise = log_of_mean_noise(draws.scale, spec.likelihood)
     out = np.empty(len(rows.product))
     for piece, eta in linear_predictor_blocks(draws, panel, spec, rows, seed):
         out[piece] = np.exp(eta + noise).mean(axis=1)
@@ -73,22 +85,35 @@ def log_predictive_density(draws, panel, spec, rows, units, seed) -> np.ndarray:
 
 def draw_units(eta, scale, likelihood, rng) -> np.ndarray:
     """Units drawn given eta (b, S) and scale (S,)."""
-    if likelihood == "log_normal":
-        return np.exp(eta + scale * rng.standard_normal(eta.shape))
-    mean = np.exp(np.minimum(eta, LARGEST_LOG_MEAN))
-    if likelihood == "negative_binomial":
-        mean = rng.gamma(np.broadcast_to(scale, mean.shape)) * (mean / scale)
+    match likelihood:
+        case "log_normal":
+            return np.exp(eta + scale * rng.standard_normal(eta.shape))
+        case "negative_binomial":
+            mean = np.exp(np.minimum(eta, LARGEST_LOG_MEAN))
+            return _draw_counts(rng.gamma(np.broadcast_to(scale, mean.shape)) * (mean / scale), rng)
+        case "poisson":
+            return _draw_counts(np.exp(np.minimum(eta, LARGEST_LOG_MEAN)), rng)
+        case _:
+            raise unknown("likelihood", likelihood)
+
+
+def _draw_counts(mean, rng):
     return rng.poisson(np.minimum(mean, np.exp(LARGEST_LOG_MEAN))).astype(float)
 
 
 def log_density(y, eta, scale, likelihood) -> np.ndarray:
     """log p(y | eta, scale), broadcast over draws."""
-    if likelihood == "log_normal":
-        z = (np.log(y) - eta) / scale
-        return -0.5 * z**2 - np.log(scale * y) - 0.5 * np.log(2 * np.pi)
-    if likelihood == "poisson":
-        return y * eta - np.exp(eta) - gammaln(y + 1)
-    return y * eta - (y + scale) * np.log1p(np.exp(eta) / scale) + log_rising(y, scale) - gammaln(y + 1)
+    match likelihood:
+        case "log_normal":
+            z = (np.log(y) - eta) / scale
+            return -0.5 * z**2 - np.log(scale * y) - 0.5 * np.log(2 * np.pi)
+        case "poisson":
+            return y * eta - np.exp(eta) - gammaln(y + 1)
+        case "negative_binomial":
+            log_odds = np.log1p(np.exp(eta) / scale)
+            return y * eta - (y + scale) * log_odds + log_rising(y, scale) - gammaln(y + 1)
+        case _:
+            raise unknown("likelihood", likelihood)
 
 
 def log_rising(y, phi) -> np.ndarray:

@@ -9,11 +9,12 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.exceptions import InvalidArgumentError, InvalidDataError, unknown
 from hdfm.graph.spec import DemandSpec
 from hdfm.panel.columns import examples
 from hdfm.panel.sales import SalesPanel
 from hdfm.posterior.demand_draws import DemandDraws
+from hdfm.posterior.predict import log_of_mean_noise
 
 OBJECTIVES = ("profit", "revenue", "units")
 GRID = 81
@@ -77,7 +78,7 @@ def optimal_prices(
     price = panel.last_price
     x = np.log(price) - panel.price_level
     exposure = _mean_log_exposure(panel)
-    noise = 0.5 * draws.scale**2 if spec.likelihood == "log_normal" else 0.0
+    noise = log_of_mean_noise(draws.scale, spec.likelihood)
     tails = [(1 - ci_prob) / 2, (1 + ci_prob) / 2]
     rows = []
     for i, (p, cost) in enumerate(zip(price, costs, strict=True)):
@@ -108,9 +109,13 @@ def optimal_prices(
 
 
 def _value(objective, price, cost, units):
-    if objective == "units":
-        return units
-    return (price - cost) * units
+    match objective:
+        case "units":
+            return units
+        case "profit" | "revenue":  # the costs of revenue are 0
+            return (price - cost) * units
+        case _:
+            raise unknown("objective", objective)
 
 
 def _mean_log_exposure(panel):

@@ -62,7 +62,7 @@ def main() -> None:
     for likelihood in ("poisson", "negative_binomial"):
         panel = build_panel(sales, sales["units_sold"].to_numpy(float), ROLES)
         spec = DemandSpec(likelihood, True, "random", False, ElasticityPriors())
-        start = rough_estimates(panel, likelihood, True, "random", spec.priors)
+        start = rough_estimates(panel, likelihood, True, True, spec.priors)
         plain, own = row_wise(panel, spec, start), build_demand_model(panel, spec, start)
         calls = {"plain": gradient(plain), "hdfm": gradient(own)}
         values = [float(call()[0]) for call in calls.values()]

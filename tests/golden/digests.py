@@ -10,7 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-PACKAGES = ("arviz-stats", "jax", "jaxlib", "numpy", "numpyro", "nutpie", "pandas", "pymc", "pytensor", "scipy")
+PACKAGES = (
+    "arviz-stats",
+    "jax",
+    "jaxlib",
+    "numpy",
+    "numpyro",
+    "nutpie",
+    "pandas",
+    "pymc",
+    "pytensor",
+    "scipy",
+)
 Entry = dict[str, Any]
 
 

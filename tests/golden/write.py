@@ -1,6 +1,7 @@
 """Write the golden set anew: ``python tests/golden/write.py [part of a case's name ...]``.
 
-For changes that are meant to change answers; the commit says why they do.
+For changes that are meant to change answers; the commit says why they do. With ``--print`` what would be
+written is printed instead.
 """
 
 import json
@@ -8,22 +9,35 @@ import sys
 from pathlib import Path
 
 from cases import CHOICES, SALES, answers_of
-from digests import entry, environment
+from digests import Entry, entry, environment
 
 FILE = Path(__file__).with_name("golden.json")
 
 
-def main(parts: list[str]) -> None:
-    """Write all cases, or those with any of ``parts`` in their name."""
+def main(arguments: list[str]) -> None:
+    """Write all cases, or those with any of the arguments in their name."""
+    parts = [argument for argument in arguments if argument != "--print"]
     old = json.loads(FILE.read_text()) if FILE.exists() else {"cases": {}}
+    if "--print" in arguments:
+        print(json.dumps({name: entries(name) for name in names(parts)}))
+        return
     if parts and old["environment"] != environment():
         sys.exit("The other cases were written elsewhere, or with other versions: write all of them.")
-    chosen = [name for name in (*SALES, *CHOICES) if not parts or any(part in name for part in parts)]
-    cases = {name: {answer: entry(value) for answer, value in answers_of(name).items()} for name in chosen}
+    cases = {name: entries(name) for name in names(parts)}
     kept = {name: old["cases"][name] for name in (*SALES, *CHOICES) if name in old["cases"] and parts}
     golden = {"environment": environment(), "cases": kept | cases}
     FILE.write_text(_json(golden))
     print(f"{FILE}: {len(cases)} cases, {sum(map(len, cases.values())):,} answers")
+
+
+def names(parts: list[str]) -> list[str]:
+    """The cases with any of ``parts`` in their name; all without parts."""
+    return [name for name in (*SALES, *CHOICES) if not parts or any(part in name for part in parts)]
+
+
+def entries(name: str) -> dict[str, Entry]:
+    """Digests and figures of all answers of a case."""
+    return {answer: entry(value) for answer, value in answers_of(name).items()}
 
 
 def _json(golden) -> str:

@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hdfm.exceptions import ApproximationWarning
+from hdfm.exceptions import ApproximationWarning, unknown
 from hdfm.graph.spec import DemandSpec
 from hdfm.inference.draws import PosteriorDraws
 from hdfm.inference.laplace.effects import Effects, time_paths
@@ -141,8 +141,13 @@ def _named_scales(panel, spec, estimated, scales):
         for k, (level, sd) in enumerate(zip(panel.levels, scales.groups, strict=True))
         if f"group {k}" in estimated
     }
-    if spec.likelihood == "log_normal":
-        found["noise_sd"] = scales.noise
-    elif spec.likelihood == "negative_binomial":
-        found |= {"overdispersion": scales.noise, "dispersion": scales.noise**-2}
+    match spec.likelihood:
+        case "log_normal":
+            found["noise_sd"] = scales.noise
+        case "negative_binomial":
+            found |= {"overdispersion": scales.noise, "dispersion": scales.noise**-2}
+        case "poisson":
+            pass
+        case _:
+            raise unknown("likelihood", spec.likelihood)
     return {name: np.array([value]) for name, value in found.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import gammaln
 
+from hdfm.exceptions import unknown
 from hdfm.graph.spec import DemandSpec
 from hdfm.inference.laplace.effects import Effects, linear_predictor
 from hdfm.inference.laplace.evidence import LARGE, Evidence
@@ -90,12 +91,15 @@ def first_guess(model: ArrowModel) -> tuple[Scales, Effects]:
     """Levels from totals, elasticities at the prior's mean."""
     panel, layout, priors = model.panel, model.layout, model.spec.priors
     observed = panel.observed
-    if model.spec.likelihood == "log_normal":
-        logs = np.log(np.where(observed, panel.units, 1.0)) - panel.log_exposure
-        levels = logs.sum(axis=1, where=observed) / observed.sum(axis=1)
-    else:
-        exposure = np.exp(panel.log_exposure).sum(axis=1, where=observed)
-        levels = np.log((panel.units.sum(axis=1) + 0.5) / exposure)
+    match model.spec.likelihood:
+        case "log_normal":
+            logs = np.log(np.where(observed, panel.units, 1.0)) - panel.log_exposure
+            levels = logs.sum(axis=1, where=observed) / observed.sum(axis=1)
+        case "negative_binomial" | "poisson":
+            exposure = np.exp(panel.log_exposure).sum(axis=1, where=observed)
+            levels = np.log((panel.units.sum(axis=1) + 0.5) / exposure)
+        case _:
+            raise unknown("likelihood", model.spec.likelihood)
     slope = priors.global_mean if panel.roles.price is not None else 0.0
     product = np.stack([levels, np.full(len(levels), slope)])
     effects = Effects(product, np.zeros((panel.n_groups, layout.n_bundle)), np.zeros(layout.n_top))
@@ -115,16 +119,19 @@ def first_guess(model: ArrowModel) -> tuple[Scales, Effects]:
 
 def noise_from_moments(model: ArrowModel, eta: np.ndarray, otherwise: float) -> float:
     """A first guess of the noise from residuals at eta (N, T)."""
-    panel, likelihood = model.panel, model.spec.likelihood
-    if likelihood == "poisson":
-        return otherwise
-    full = eta + panel.log_exposure
-    if likelihood == "log_normal":
-        gaps = np.log(panel.units, where=panel.observed, out=full.copy()) - full
-        return float(max(LEAST_FIRST_NOISE, np.sqrt(np.vdot(gaps, gaps) / panel.observed.sum())))
-    mu = np.exp(np.minimum(full, LARGEST_LOG_MEAN)) * panel.observed
-    excess = (np.vdot(panel.units - mu, panel.units - mu) - mu.sum()) / np.vdot(mu, mu)
-    return float(np.sqrt(np.clip(excess, LEAST_FIRST_NOISE**2, 1.0)))
+    panel, full = model.panel, eta + model.panel.log_exposure
+    match model.spec.likelihood:
+        case "poisson":
+            return otherwise
+        case "log_normal":
+            gaps = np.log(panel.units, where=panel.observed, out=full.copy()) - full
+            return float(max(LEAST_FIRST_NOISE, np.sqrt(np.vdot(gaps, gaps) / panel.observed.sum())))
+        case "negative_binomial":
+            mu = np.exp(np.minimum(full, LARGEST_LOG_MEAN)) * panel.observed
+            excess = (np.vdot(panel.units - mu, panel.units - mu) - mu.sum()) / np.vdot(mu, mu)
+            return float(np.sqrt(np.clip(excess, LEAST_FIRST_NOISE**2, 1.0)))
+        case _:
+            raise unknown("likelihood", model.spec.likelihood)
 
 
 def improved_scales(
@@ -210,7 +217,7 @@ def mend_levels(coordinates: ScaleModel, slope: np.ndarray, H: np.ndarray, heigh
 
 def improved_noise(scales: Scales, effects: Effects, eta: np.ndarray, model: ArrowModel) -> float:
     """A noise with a higher marginal posterior, by a Newton step in its log."""
-    if model.spec.likelihood == "poisson":
+    if not has_noise(model.spec):
         return scales.noise
     place = np.log(scales.noise)
     low, here, high = (
@@ -236,15 +243,36 @@ def noise_posterior(
     )
 
 
-def noise_log_prior(spec, noise) -> float:
+def has_noise(spec: DemandSpec) -> bool:
+    """Whether the likelihood has a noise to estimate."""
+    match spec.likelihood:
+        case "log_normal" | "negative_binomial":
+            return True
+        case "poisson":
+            return False
+        case _:
+            raise unknown("likelihood", spec.likelihood)
+
+
+def noise_log_prior(spec: DemandSpec, noise: float) -> float:
     """Log density of the log of the noise, which is half-normal."""
-    size = spec.priors.noise_sd if spec.likelihood == "log_normal" else spec.priors.overdispersion
+    match spec.likelihood:
+        case "log_normal":
+            size = spec.priors.noise_sd
+        case "negative_binomial":
+            size = spec.priors.overdispersion
+        case _:
+            raise unknown("likelihood with noise", spec.likelihood)
     return float(np.log(noise) - noise**2 / (2 * size**2))
 
 
 def noise_constant(model: ArrowModel, noise: float) -> float:
     """What of the log-likelihood depends on the noise alone."""
-    if model.spec.likelihood == "log_normal":
-        return -float(model.times.sum()) * np.log(noise)
-    phi, counts = noise**-2, model.counts
-    return float(model.times @ (gammaln(counts + phi) - gammaln(phi) - counts * np.log(phi)))
+    match model.spec.likelihood:
+        case "log_normal":
+            return -float(model.times.sum()) * np.log(noise)
+        case "negative_binomial":
+            phi, counts = noise**-2, model.counts
+            return float(model.times @ (gammaln(counts + phi) - gammaln(phi) - counts * np.log(phi)))
+        case _:
+            raise unknown("likelihood with noise", model.spec.likelihood)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hdfm.exceptions import unknown
 from hdfm.inference.laplace.effects import CHUNK, Effects, linear_predictor
 from hdfm.inference.laplace.evidence import Evidence, evidence
 from hdfm.inference.laplace.posterior import normal_posterior
@@ -48,19 +49,29 @@ def cell_likelihood(
     likelihood: str, units: np.ndarray, observed: np.ndarray, eta: np.ndarray, noise: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Log-likelihood, its gradient and precision by cell, shaped as eta, exposure included."""
-    if likelihood == "log_normal":
-        gap = (np.log(np.where(observed, units, 1.0)) - eta) * observed
-        gradient = gap / noise**2
-        return -0.5 * gap * gradient, gradient, np.broadcast_to(observed / noise**2, eta.shape)
+    match likelihood:
+        case "log_normal":
+            gap = (np.log(np.where(observed, units, 1.0)) - eta) * observed
+            gradient = gap / noise**2
+            return -0.5 * gap * gradient, gradient, np.broadcast_to(observed / noise**2, eta.shape)
+        case "poisson":
+            full, mu = _log_mean_and_mean(eta, observed)
+            return units * full - mu, units - mu, mu
+        case "negative_binomial":
+            full, mu = _log_mean_and_mean(eta, observed)
+            spread = noise**2
+            odds = 1 + spread * mu
+            value = units * full - (units + 1 / spread) * np.log(odds)
+            return value, (units - mu) / odds, mu * (1 + spread * units) / odds**2
+        case _:
+            raise unknown("likelihood", likelihood)
+
+
+def _log_mean_and_mean(eta, observed):
     full = np.minimum(eta, LARGEST_LOG_MEAN)
     mu = np.exp(full)
     mu *= observed
-    if likelihood == "poisson":
-        return units * full - mu, units - mu, mu
-    spread = noise**2
-    odds = 1 + spread * mu
-    value = units * full - (units + 1 / spread) * np.log(odds)
-    return value, (units - mu) / odds, mu * (1 + spread * units) / odds**2
+    return full, mu
 
 
 def evidence_at(model: ArrowModel, effects: Effects, eta: np.ndarray, noise: float) -> Evidence:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 
+from hdfm.exceptions import unknown
 from hdfm.inference.laplace.arrow import ProductBlocks
 from hdfm.inference.laplace.newton import LARGEST_LOG_MEAN
 
@@ -149,15 +150,24 @@ def node_likelihood(
 
     A second element of the move is shared by several nodes, whose means differ by a factor.
     """
-    size, (n, T) = len(NODES), eta.shape
+    size, n = len(NODES), len(eta)
     tilt = np.exp((move[1, :, :size, None] * x[:, None]).astype(np.float32))
     tilt *= (np.exp(np.minimum(eta, LARGEST_LOG_MEAN)) * observed)[:, None].astype(np.float32)
     factor = np.exp(move[0]).reshape(n, size, size)
     sums = np.stack([units.sum(axis=1), np.vecdot(units, x)])
-    if likelihood == "poisson":
-        rest = factor * tilt.sum(axis=2, dtype=float)[:, None]
-        return NodeLikelihood(sums, rest.reshape(n, -1), units, np.ones(1), tilt, tilt, factor)
-    spread = noise**2
+    match likelihood:
+        case "poisson":
+            rest = factor * tilt.sum(axis=2, dtype=float)[:, None]
+            return NodeLikelihood(sums, rest.reshape(n, -1), units, np.ones(1), tilt, tilt, factor)
+        case "negative_binomial":
+            return _overdispersed_nodes(units, sums, tilt, factor, noise)
+        case _:
+            raise unknown("likelihood of counts", likelihood)
+
+
+def _overdispersed_nodes(units, sums, tilt, factor, noise):
+    """Of a negative binomial, given means at nodes as ``tilt`` (n, 5, T) times ``factor`` (n, 5, 5)."""
+    (n, T), spread = units.shape, noise**2
     tilt *= np.float32(spread)
     odds_less_one = (factor[..., None].astype(np.float32) * tilt[:, None]).reshape(n, -1, T)
     odds = 1 + odds_less_one

@@ -30,6 +30,7 @@ from hdfm.inference.laplace.mode import (
     LEAST_CURVATURE,
     LEAST_NOISE,
     LaplaceMode,
+    has_noise,
     height_of,
     log_posterior,
     mend_levels,
@@ -130,7 +131,7 @@ def scale_curvature(mode: LaplaceMode) -> ScaleCurvature:
     D = len(place) - 1
     H, slope, noise_sd, u = np.zeros((D + 1, D + 1)), np.zeros(D + 1), 0.0, place[:D]
     slope[:D], H[:D, :D] = _slope_and_curvature(mode, u)
-    if mode.model.spec.likelihood != "poisson":
+    if has_noise(mode.model.spec):
         noisier, same, calmer = (_scales(mode, np.append(u, place[D] + k * DIFFERENCE)) for k in (1, 0, -1))
         heights = [_height(mode, scales)[0] for scales in (noisier, same, calmer)]
         H[D, D] = (2 * heights[1] - heights[0] - heights[2]) / DIFFERENCE**2
@@ -194,7 +195,7 @@ def _height(mode, scales, points=1):
     size = posterior.half.size + posterior.of_group.size + posterior.of_controls.size
     size += sum(root.size for root in posterior.arrow.roots)
     kept = posterior if found is mode.evidence and points * size < MOST_KEPT else None
-    if spec.likelihood == "poisson":
+    if not has_noise(spec):
         return value, kept
     constant = noise_constant(mode.model, scales.noise)
     return value + found.value + constant + noise_log_prior(spec, scales.noise), kept

@@ -120,8 +120,7 @@ def layout_of(panel: SalesPanel, spec: DemandSpec) -> Layout:
     waves, walk = zero_sum_waves(T) if spec.time_effects and T > 1 else (np.zeros((0, T)), np.zeros(0))
     own = len(panel.blocks) == panel.n_groups
     names = []
-    random = spec.product_effects == "random"
-    if random:
+    if spec.pooled:
         names.append("level")
         if priors.between_price_bias is not None and has_price:
             names.append("slope")
@@ -129,7 +128,7 @@ def layout_of(panel: SalesPanel, spec: DemandSpec) -> Layout:
         names.append("mean")
     group = {name: k for k, name in enumerate(names)}
     expected = np.zeros((2, len(panel.product), len(names)))
-    if random:
+    if spec.pooled:
         expected[0, :, group["level"]] = 1
     if "slope" in group:
         expected[0, :, group["slope"]] = within_group_price(panel)
@@ -146,7 +145,7 @@ def layout_of(panel: SalesPanel, spec: DemandSpec) -> Layout:
     ends = np.cumsum([0, *sizes.values()])
     top = {name: slice(a, b) for name, a, b in zip(sizes, ends[:-1], ends[1:], strict=True)}
     level = mean_log_units(panel)
-    fixed = np.array([0.0 if random else level, 0.0])
+    fixed = np.array([0.0 if spec.pooled else level, 0.0])
     return Layout(level, waves, walk, own, expected, fixed, group, top, _above(panel, top))
 
 
@@ -254,7 +253,7 @@ def _add_means(model, scales, prior, finest):
 
 def product_precision(scales: Scales, spec: DemandSpec) -> np.ndarray:
     """Omega (2, 2) of products' levels and elasticities about what is expected of them."""
-    if spec.product_effects == "fixed":
+    if not spec.pooled:
         return np.diag([spec.priors.level_sd**-2, scales.elasticity**-2])
     cross = scales.correlation * scales.product_effect * scales.elasticity
     return np.linalg.inv([[scales.product_effect**2, cross], [cross, scales.elasticity**2]])

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from hdfm.exceptions import unknown
 from hdfm.inference.laplace.arrow import ProductBlocks, product_blocks
 from hdfm.inference.laplace.effects import Effects, linear_predictor
 from hdfm.inference.laplace.evidence import Evidence, evidence
@@ -168,13 +169,22 @@ def _integrate(
     posterior: NormalPosterior, effects: Effects, eta: np.ndarray, now: Working
 ) -> LowCounts | None:
     """Products that sell little; writes their rows of the working likelihood."""
+    which = np.flatnonzero(now.precision.sum(axis=1) < ENOUGH)
+    match posterior.evidence.model.spec.likelihood:
+        case "log_normal":  # normal in eta whatever the precision
+            return None
+        case "negative_binomial" | "poisson":
+            return _integrate_counts(posterior, effects, eta, now, which) if len(which) else None
+        case likelihood:
+            raise unknown("likelihood", likelihood)
+
+
+def _integrate_counts(
+    posterior: NormalPosterior, effects: Effects, eta: np.ndarray, now: Working, which: np.ndarray
+) -> LowCounts:
+    """The products at positions ``which``; writes their rows of the working likelihood."""
     model, scales = posterior.evidence.model, posterior.scales
     panel, spec = model.panel, model.spec
-    if spec.likelihood == "log_normal":
-        return None
-    which = np.flatnonzero(now.precision.sum(axis=1) < ENOUGH)
-    if not len(which):
-        return None
     expected, centre = expected_products(model, effects.bundle)[:, which], effects.product[:, which]
     blocks, omega = ProductBlocks(posterior.blocks.root[:, which]), product_precision(scales, spec)
     move = nodes_of(blocks)

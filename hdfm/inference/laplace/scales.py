@@ -84,11 +84,11 @@ def scale_model(model: ArrowModel) -> ScaleModel:
     panel, spec, layout = model.panel, model.spec, model.layout
     priors, found = spec.priors, {}
     has_price = panel.roles.price is not None
-    if spec.product_effects == "random":
+    if spec.pooled:
         found["product_effect"] = priors.product_effect_sd
     if has_price and priors.estimate_sd:
         found["elasticity"] = priors.product_sd
-    if has_price and spec.product_effects == "random" and priors.correlation is not None:
+    if has_price and spec.pooled and priors.correlation is not None:
         found["correlation"] = 1.0
     if has_price and priors.estimate_sd:
         found |= {f"group {k}": priors.group_sd for k in range(len(panel.levels))}

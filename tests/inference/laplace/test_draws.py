@@ -5,7 +5,7 @@ import pytest
 from dense_demand import LAYOUTS, case, small_sales
 
 from hdfm.graph.spec import dimension_names, model_coords
-from hdfm.inference.demand import demand_model, laplace_demand, variable_dimensions
+from hdfm.inference.demand import demand_model, sample_demand, variable_dimensions
 from hdfm.inference.draws import reported_names
 from hdfm.inference.laplace.draws import _systematic, sample_laplace
 from hdfm.inference.laplace.mode import laplace_mode, log_posterior
@@ -34,7 +34,9 @@ def test_variables_are_those_of_the_graph(name, likelihood, monkeypatch):
 
 def test_draws_are_labelled_and_repeat():
     one = case("two levels, a control")
-    trees = [laplace_demand(one.panel, one.spec, replace(SETTINGS, seed=seed)) for seed in (3, 3, 4)]
+    trees = [
+        sample_demand(one.panel, one.spec, replace(SETTINGS, seed=seed), "laplace") for seed in (3, 3, 4)
+    ]
     first, again, other = (tree["posterior"]["elasticity"] for tree in trees)
     assert trees[0].attrs["inference"] == "laplace"
     np.testing.assert_array_equal(first, again)
