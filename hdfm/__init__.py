@@ -12,10 +12,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ChoicePriors": "hdfm.graph.priors",
-    "DynamicFactorChoiceModel": "hdfm.choice",
-    "ElasticityPriors": "hdfm.graph.priors",
-    "HierarchicalElasticity": "hdfm.elasticity",
+    "ChoicePriors": "hdfm.sales.priors",
+    "DynamicFactorChoiceModel": "hdfm.choice.estimator",
+    "ElasticityPriors": "hdfm.sales.priors",
+    "HierarchicalElasticity": "hdfm.sales.estimator",
 }
 
 

@@ -11,8 +11,8 @@ from hdfm.exceptions import InvalidArgumentError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from hdfm.choice import DynamicFactorChoiceModel
-    from hdfm.elasticity import HierarchicalElasticity
+    from hdfm.choice.estimator import DynamicFactorChoiceModel
+    from hdfm.sales.estimator import HierarchicalElasticity
 
 PRODUCT, GROUP, UNIT = "#4c78a8", "#b3261e", "#555555"
 PALETTE = ("#4c78a8", "#b3261e", "#3b7d4f", "#8a5a9e", "#c98a1b", "#4f8f9b", "#8c6d54", "#d0678c")
@@ -101,7 +101,7 @@ def plot_factors(
     InvalidArgumentError
         If the model has no common factors.
     """
-    from hdfm._estimator import default_ci_prob
+    from hdfm.estimator import default_ci_prob
 
     factors = model.factors_
     if factors is None:

@@ -32,7 +32,7 @@ def walk_about_start(model, names, settings):
     """
     from pytensor.compile.mode import Mode
 
-    from hdfm.inference.draws import PosteriorDraws
+    from hdfm.sampling.draws import PosteriorDraws
 
     found = {variable.name: variable for variable in model.unobserved_value_vars}
     evaluate = model.compile_fn(
@@ -67,8 +67,8 @@ def walk_about_start(model, names, settings):
 @pytest.fixture
 def mock_sampling(monkeypatch):
     """Draws about the start in place of NUTS, for tests of everything around the posterior."""
-    monkeypatch.setattr("hdfm.inference.nuts.sample_numpyro", walk_about_start)
-    monkeypatch.setattr("hdfm.inference.nuts.sample_nutpie", walk_about_start)
+    monkeypatch.setattr("hdfm.sampling.nuts.sample_numpyro", walk_about_start)
+    monkeypatch.setattr("hdfm.sampling.nuts.sample_nutpie", walk_about_start)
 
 
 @pytest.fixture

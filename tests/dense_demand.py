@@ -10,10 +10,9 @@ import pandas as pd
 
 from hdfm import ElasticityPriors
 from hdfm.datasets import simulate_sales
-from hdfm.graph.spec import DemandSpec
-from hdfm.inference.laplace.effects import Effects, linear_predictor
-from hdfm.inference.laplace.evidence import Evidence, evidence
-from hdfm.inference.laplace.prior import (
+from hdfm.sales.laplace.effects import Effects, linear_predictor
+from hdfm.sales.laplace.evidence import Evidence, evidence
+from hdfm.sales.laplace.prior import (
     ArrowModel,
     Layout,
     Scales,
@@ -21,7 +20,8 @@ from hdfm.inference.laplace.prior import (
     product_precision,
     shared_prior,
 )
-from hdfm.panel.sales import Roles, SalesPanel, build_panel
+from hdfm.sales.panel.panel import Roles, SalesPanel, build_panel
+from hdfm.sales.spec import DemandSpec
 
 LAYOUTS = {
     "one level": (("category",), (), {}, False),

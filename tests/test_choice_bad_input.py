@@ -38,7 +38,7 @@ def fitted(trips):
     import conftest
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hdfm.inference.nuts.sample_numpyro", conftest.walk_about_start)
+        patch.setattr("hdfm.sampling.nuts.sample_numpyro", conftest.walk_about_start)
         return choice_model().fit(trips, trips["chosen"])
 
 

@@ -13,7 +13,7 @@ from trips import SIMULATED
 
 from hdfm import DynamicFactorChoiceModel
 from hdfm.datasets import simulate_choices
-from hdfm.graph.priors import ChoicePriors
+from hdfm.sales.priors import ChoicePriors
 
 PLAIN = Mode(linker="py", optimizer=None)  # these graphs are evaluated once: compiling would take longer
 FLAT = ChoicePriors(coefficient_sd=1e4)

@@ -51,7 +51,7 @@ def spread_sampling():
     """The walk about the start in larger steps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conftest, "WALK", SPREAD)
-        patch.setattr("hdfm.inference.nuts.sample_numpyro", conftest.walk_about_start)
+        patch.setattr("hdfm.sampling.nuts.sample_numpyro", conftest.walk_about_start)
         yield
 
 
@@ -797,7 +797,7 @@ def converged(model):
 
 
 def verdict_of(posterior, stats, inference="nuts"):
-    from hdfm.posterior.diagnostics import choice_diagnostics
+    from hdfm.summaries.diagnostics import choice_diagnostics
 
     tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
     tree.attrs["inference"] = inference
@@ -875,7 +875,7 @@ def test_prior_draws_without_choice_sets(trips):
 
 
 def test_too_many_prior_draws(trips, monkeypatch):
-    monkeypatch.setattr("hdfm._estimator.LARGEST_PRIOR", 1000)
+    monkeypatch.setattr("hdfm.estimator.LARGEST_PRIOR", 1000)
     model = DynamicFactorChoiceModel(0, **TRIPS, **QUICK)
     with pytest.raises(InvalidArgumentError, match="9 draws of 323 rows are too many to hold; take fewer"):
         model.sample_prior(trips, draws=9)
@@ -952,7 +952,7 @@ def test_size_of_the_posterior_is_said_before_sampling(monkeypatch, capsys, mark
         said.append(capsys.readouterr().out)
         return conftest.walk_about_start(*arguments)
 
-    monkeypatch.setattr("hdfm.inference.nuts.sample_numpyro", sample)
+    monkeypatch.setattr("hdfm.sampling.nuts.sample_numpyro", sample)
     changes = {"progressbar": progressbar, "outside_option": True}
     DynamicFactorChoiceModel(2, **MARKET, **QUICK | changes).fit(market, market["chosen"])
     sets = market["choice_set"].nunique()
@@ -1053,7 +1053,7 @@ def few():
 @pytest.fixture(scope="module")
 def quick_looks(few):
     """A mode and a variational fit of few steps, for real."""
-    from hdfm.inference import quick
+    from hdfm.sampling import mode as quick
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(quick, "STEPS", 500)

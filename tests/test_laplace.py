@@ -11,10 +11,10 @@ from sklearn.base import clone
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import ApproximationWarning, InvalidArgumentError
-from hdfm.inference.laplace.evidence import evidence
-from hdfm.inference.laplace.mode import laplace_mode
-from hdfm.inference.laplace.reliability import _pareto_k
-from hdfm.posterior.diagnostics import diagnostics_table
+from hdfm.sales.laplace.evidence import evidence
+from hdfm.sales.laplace.mode import laplace_mode
+from hdfm.sales.laplace.reliability import _pareto_k
+from hdfm.summaries.diagnostics import diagnostics_table
 
 ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
 
@@ -35,7 +35,7 @@ def fitted(sales):
 
 @pytest.fixture
 def few_points(monkeypatch):
-    monkeypatch.setattr("hdfm.inference.laplace.points.MOST", 32)
+    monkeypatch.setattr("hdfm.sales.laplace.points.MOST", 32)
 
 
 def test_tables_after_the_fit(fitted, sales):

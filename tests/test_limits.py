@@ -5,7 +5,7 @@ import pytest
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
-from hdfm.panel.summaries import mean_log_units
+from hdfm.sales.panel.summaries import mean_log_units
 
 MEAN_TOLERANCE = 0.15  # posterior sds: 4 Monte Carlo standard errors at an effective sample size of 800
 SD_TOLERANCE = 0.12  # relative: 4 Monte Carlo standard errors of a standard deviation

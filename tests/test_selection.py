@@ -10,15 +10,15 @@ from scipy.stats import truncnorm
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import keep_sellers, simulate_sales
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
-from hdfm.graph.blocks import log_normal_cdf
-from hdfm.graph.spec import DemandSpec
-from hdfm.inference.demand import demand_model
-from hdfm.inference.laplace.arrow import factor_arrow, left_by_first
-from hdfm.inference.laplace.mode import DIFFERENCE, laplace_mode, log_height, log_posterior, mend_levels
-from hdfm.inference.laplace.prior import arrow_model
-from hdfm.inference.laplace.selection import Selection
-from hdfm.panel.sales import Roles, build_panel
-from hdfm.panel.selection import level_thresholds
+from hdfm.hierarchy.whitened import log_normal_cdf
+from hdfm.sales.laplace.arrow import factor_arrow, left_by_first
+from hdfm.sales.laplace.mode import DIFFERENCE, laplace_mode, log_height, log_posterior, mend_levels
+from hdfm.sales.laplace.prior import arrow_model
+from hdfm.sales.laplace.selection import Selection
+from hdfm.sales.panel.panel import Roles, build_panel
+from hdfm.sales.panel.selection import level_thresholds
+from hdfm.sales.sampling import demand_model
+from hdfm.sales.spec import DemandSpec
 
 ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
 ABOVE, STEP = 30.0, 1e-5

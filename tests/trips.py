@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from hdfm.panel.choices import ChoicePanel, ChoiceRoles, build_choice_panel
+from hdfm.choice.panel.panel import ChoicePanel, ChoiceRoles, build_choice_panel
 
 SIMULATED = {  # roles of the columns of simulate_choices, as arguments of the estimator
     "customer": "customer",

@@ -18,10 +18,10 @@ import jax  # isort: skip
 
 from hdfm import ElasticityPriors
 from hdfm.datasets import keep_sellers, simulate_sales
-from hdfm.graph.demand import build_demand_model, effects
-from hdfm.graph.spec import DemandSpec, model_coords
-from hdfm.graph.start import rough_estimates
-from hdfm.panel.sales import Roles, build_panel
+from hdfm.sales.graph.model import build_demand_model, effects
+from hdfm.sales.graph.start import rough_estimates
+from hdfm.sales.panel.panel import Roles, build_panel
+from hdfm.sales.spec import DemandSpec, model_coords
 
 CALLS = 20
 ROLES = Roles("product", ("category",), "time_period", "price")

@@ -6,7 +6,7 @@ import pytensor.tensor as pt
 import pytest
 from scipy import stats
 
-from hdfm.graph.blocks import (
+from hdfm.hierarchy.whitened import (
     MOST_COLUMNS,
     Evidence,
     correlation_root,
@@ -17,7 +17,7 @@ from hdfm.graph.blocks import (
     whitened_normal,
     whitened_standard_normal,
 )
-from hdfm.graph.waves import weighted_waves, zero_sum_waves
+from hdfm.sales.graph.waves import weighted_waves, zero_sum_waves
 
 MEAN, SD = np.array([-1.0, 0.5, 2.0]), 0.7
 EVIDENCES = {

@@ -9,12 +9,12 @@ from pytensor.compile.mode import Mode
 from scipy import stats
 from scipy.special import log_softmax
 
+from hdfm.choice.graph.model import ChoiceSpec, build_choice_model, coefficient_scale
+from hdfm.choice.graph.start import choice_start, contrasts
+from hdfm.choice.panel.panel import ChoiceRoles, build_choice_panel
 from hdfm.datasets import simulate_choices
-from hdfm.graph.choice import ChoiceSpec, build_choice_model, coefficient_scale
-from hdfm.graph.choice_start import choice_start, contrasts
-from hdfm.graph.hsgp import JITTER, choose_gp, covariance
-from hdfm.graph.priors import ChoicePriors
-from hdfm.panel.choices import ChoiceRoles, build_choice_panel
+from hdfm.factors.hsgp import JITTER, choose_gp, covariance
+from hdfm.sales.priors import ChoicePriors
 
 PRIORS = ChoicePriors()
 PLAIN = Mode(linker="py", optimizer=None)  # these graphs are evaluated once: compiling would take longer

@@ -5,14 +5,14 @@ import pytest
 from pytensor.compile.mode import Mode
 from scipy.sparse import csr_array
 
+from hdfm.choice.graph.model import build_choice_model, coefficient_scale
+from hdfm.choice.graph.start import choice_start
+from hdfm.choice.panel.panel import ChoiceRoles, build_choice_panel
 from hdfm.datasets import simulate_choices
-from hdfm.graph.choice import build_choice_model, coefficient_scale
-from hdfm.graph.choice_factors import first_coordinates, moving_together
-from hdfm.graph.choice_start import choice_start
-from hdfm.graph.hsgp import choose_gp, gp_roots
-from hdfm.graph.priors import ChoicePriors
-from hdfm.graph.spec import ChoiceSpec
-from hdfm.panel.choices import ChoiceRoles, build_choice_panel
+from hdfm.factors.hsgp import choose_gp, gp_roots
+from hdfm.factors.paths import first_coordinates, moving_together
+from hdfm.sales.priors import ChoicePriors
+from hdfm.sales.spec import ChoiceSpec
 
 PLAIN = Mode(linker="py", optimizer=None)
 T = 40

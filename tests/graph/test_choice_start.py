@@ -5,11 +5,11 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from hdfm.choice.graph.model import coefficient_scale
+from hdfm.choice.graph.start import choice_start
+from hdfm.choice.panel.panel import ChoiceRoles, build_choice_panel
 from hdfm.datasets import simulate_choices
-from hdfm.graph.choice import coefficient_scale
-from hdfm.graph.choice_start import choice_start
-from hdfm.graph.priors import ChoicePriors
-from hdfm.panel.choices import ChoiceRoles, build_choice_panel
+from hdfm.sales.priors import ChoicePriors
 
 PRIORS = ChoicePriors()
 COLUMNS = {"category": "category", "product": "product", "time": "week", "choice_set": "choice_set"}

@@ -5,9 +5,9 @@ import pytest
 
 from hdfm import ElasticityPriors
 from hdfm.datasets import simulate_sales
-from hdfm.graph.spec import DemandSpec
-from hdfm.inference.demand import demand_model
-from hdfm.panel.sales import Roles, build_panel
+from hdfm.sales.panel.panel import Roles, build_panel
+from hdfm.sales.sampling import demand_model
+from hdfm.sales.spec import DemandSpec
 
 STEP = 1e-4
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from hdfm.exceptions import InvalidArgumentError
-from hdfm.graph.hsgp import (
+from hdfm.factors.hsgp import (
     GPS,
     JITTER,
     KERNELS,

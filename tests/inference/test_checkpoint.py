@@ -10,9 +10,9 @@ import xarray as xr
 from hdfm import HierarchicalElasticity
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import CheckpointWarning, InterruptedSamplingWarning, InvalidArgumentError
-from hdfm.inference import checkpoint as module
-from hdfm.inference.nuts import BLOCK
-from hdfm.inference.progress import SamplingProgress
+from hdfm.sampling import checkpoint as module
+from hdfm.sampling.nuts import BLOCK
+from hdfm.sampling.progress import SamplingProgress
 
 PRODUCTS, GROUPS, PERIODS, SEED = 3, 1, 8, 5
 
@@ -41,7 +41,7 @@ KILLED = f"""
     import os, signal
     from hdfm import HierarchicalElasticity
     from hdfm.datasets import simulate_sales
-    from hdfm.inference.progress import SamplingProgress
+    from hdfm.sampling.progress import SamplingProgress
 
     def update(self, done, statistics):
         if done >= %d:

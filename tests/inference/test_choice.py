@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hdfm.choice.graph.model import ChoiceSpec
+from hdfm.choice.panel.panel import ChoiceRoles, build_choice_panel
+from hdfm.choice.sampling import choice_gp, labelled_choices, posterior_size, sample_choices
 from hdfm.datasets import simulate_choices
-from hdfm.graph.choice import ChoiceSpec
-from hdfm.graph.priors import ChoicePriors
-from hdfm.inference.choice import choice_gp, labelled_choices, posterior_size, sample_choices
-from hdfm.inference.settings import SamplingSettings
-from hdfm.panel.choices import ChoiceRoles, build_choice_panel
+from hdfm.sales.priors import ChoicePriors
+from hdfm.sampling.settings import SamplingSettings
 
 SETTINGS = SamplingSettings(draws=5, tune=3, chains=2, progressbar=False)
 
@@ -61,8 +61,8 @@ def test_size_of_the_posterior(panel):
 def test_sets_of_one_alternative_leave_the_gradient_finite():
     import jax
 
-    from hdfm.inference.choice import choice_model
-    from hdfm.inference.nuts import flat_potential
+    from hdfm.choice.sampling import choice_model
+    from hdfm.sampling.nuts import flat_potential
 
     frame, _ = simulate_choices(4, 1, 3, alternatives=3, sets_per_customer=4, seed=1)
     frame = frame[(frame["choice_set"] >= 3) | (frame["chosen"] == 1)]
@@ -96,8 +96,8 @@ def density_and_gradient(panel):
     """At the same point off the start, whatever the precision."""
     import jax
 
-    from hdfm.inference.choice import choice_model
-    from hdfm.inference.nuts import flat_potential
+    from hdfm.choice.sampling import choice_model
+    from hdfm.sampling.nuts import flat_potential
 
     spec = ChoiceSpec(1, 0, 0, True, ChoicePriors())
     potential, start, _ = flat_potential(choice_model(panel, spec, choice_gp(panel, spec, "hsgp")))

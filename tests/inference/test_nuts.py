@@ -8,9 +8,9 @@ import pytest
 from hdfm import HierarchicalElasticity
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import HdfmError, InterruptedSamplingWarning
-from hdfm.inference.nuts import BLOCK, sample_numpyro, sample_nutpie
-from hdfm.inference.progress import SamplingProgress
-from hdfm.inference.settings import SamplingSettings
+from hdfm.sampling.nuts import BLOCK, sample_numpyro, sample_nutpie
+from hdfm.sampling.progress import SamplingProgress
+from hdfm.sampling.settings import SamplingSettings
 
 DIMENSION = 5
 

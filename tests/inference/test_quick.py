@@ -4,8 +4,8 @@ import numpy as np
 import pymc as pm
 import pytest
 
-from hdfm.inference.quick import posterior_mode, variational
-from hdfm.inference.settings import SamplingSettings
+from hdfm.sampling.mode import posterior_mode, variational
+from hdfm.sampling.settings import SamplingSettings
 
 MEAN, SD = np.array([-2.0, 0.5, 3.0]), np.array([0.3, 1.0, 2.0])
 SETTINGS = SamplingSettings(draws=500, tune=0, chains=2, seed=1, progressbar=False)

@@ -9,12 +9,12 @@ import pytest
 from sklearn.base import BaseEstimator
 from trips import TINY, many_trips, panel_of, three_trips
 
+from hdfm.choice.panel.panel import ChoiceRoles
+from hdfm.choice.panel.read import read_choice_frame
+from hdfm.choice.panel.report import choice_report
+from hdfm.choice.panel.rows import encode_choices
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
-from hdfm.panel.choice_frame import read_choice_frame
-from hdfm.panel.choice_report import choice_report
-from hdfm.panel.choice_rows import encode_choices
-from hdfm.panel.choices import ChoiceRoles
-from hdfm.panel.columns import refuse_mixed_types
+from hdfm.frames.columns import refuse_mixed_types
 
 
 @pytest.fixture(scope="module")

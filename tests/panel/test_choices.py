@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from trips import PRODUCTS, ROLES, TINY, many_trips, panel_of, three_trips
 
+from hdfm.choice.panel.layout import OUTSIDE, UNKNOWN, CategoryChoices, to_rows
+from hdfm.choice.panel.panel import Category, ChoicePanel, ChoiceRoles, build_choice_panel
+from hdfm.choice.panel.report import choice_report, choice_warnings, sets_by_customer
+from hdfm.choice.panel.rows import EncodedChoices, encode_choices
 from hdfm.exceptions import InvalidDataError
-from hdfm.panel.choice_layout import OUTSIDE, UNKNOWN, CategoryChoices, to_rows
-from hdfm.panel.choice_report import choice_report, choice_warnings, sets_by_customer
-from hdfm.panel.choice_rows import EncodedChoices, encode_choices
-from hdfm.panel.choices import Category, ChoicePanel, ChoiceRoles, build_choice_panel
-from hdfm.panel.columns import elapsed, sorted_periods
+from hdfm.frames.columns import elapsed, sorted_periods
 
 # Logs and exponentials of prices, and sums of some hundreds of numbers.
 ROUNDING = 1e-12

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
-from hdfm.panel.columns import (
+from hdfm.frames.columns import (
     as_names,
     check_roles,
     examples,

@@ -6,7 +6,7 @@ import pytest
 
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import InvalidDataError
-from hdfm.panel.sales import ALL, Roles, SalesPanel, build_panel, encode_rows, panel_rows
+from hdfm.sales.panel.panel import ALL, Roles, SalesPanel, build_panel, encode_rows, panel_rows
 
 ROLES = Roles(product="product", groups=("category",), time="time_period", price="price")
 FULL = dataclasses.replace(ROLES, controls=("promotion", "display"), exposure="stores")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hdfm.posterior.align import (
+from hdfm.factors.align import (
     Alignment,
     align,
     assign_by_listing,

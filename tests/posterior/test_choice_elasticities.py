@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from trips import many_trips, panel_of
 
+from hdfm.choice.panel.panel import ChoiceRoles, build_choice_panel
+from hdfm.choice.panel.rows import encode_choices
+from hdfm.choice.posterior import elasticities as choice_elasticities
+from hdfm.choice.posterior import predict as choice_predict
+from hdfm.choice.posterior.draws import ChoiceDraws, Tier, extend_draws
+from hdfm.choice.posterior.elasticities import elasticity_draws, elasticity_table, set_labels
+from hdfm.choice.posterior.predict import log_probability_blocks, place_fitted, place_sets
 from hdfm.exceptions import InvalidArgumentError
-from hdfm.panel.choice_rows import encode_choices
-from hdfm.panel.choices import ChoiceRoles, build_choice_panel
-from hdfm.posterior import choice_elasticities, choice_predict
-from hdfm.posterior.choice_draws import ChoiceDraws, Tier, extend_draws
-from hdfm.posterior.choice_elasticities import elasticity_draws, elasticity_table, set_labels
-from hdfm.posterior.choice_predict import log_probability_blocks, place_fitted, place_sets
 
 D, CI_PROB, SEED = 40, 0.8, 5
 # Central differences: their error is of the order of the step squared.

@@ -8,24 +8,24 @@ from pytensor.compile.mode import Mode
 from scipy.special import logsumexp, softmax
 from trips import PRODUCTS, many_trips, panel_of
 
-from hdfm.graph.choice import ChoiceSpec, build_choice_model, coefficient_scale
-from hdfm.graph.choice_start import choice_start
-from hdfm.graph.hsgp import choose_gp, forecast, kriging
-from hdfm.graph.priors import ChoicePriors
-from hdfm.panel.choice_layout import to_rows
-from hdfm.panel.choice_rows import encode_choices
-from hdfm.posterior import choice_draws as draws_module
-from hdfm.posterior import choice_predict
-from hdfm.posterior.choice_draws import CUSTOMER, choice_draws, extend_draws
-from hdfm.posterior.choice_predict import (
+from hdfm.choice.graph.model import ChoiceSpec, build_choice_model, coefficient_scale
+from hdfm.choice.graph.start import choice_start
+from hdfm.choice.panel.layout import to_rows
+from hdfm.choice.panel.rows import encode_choices
+from hdfm.choice.posterior import draws as draws_module
+from hdfm.choice.posterior import predict as choice_predict
+from hdfm.choice.posterior.draws import CUSTOMER, choice_draws, extend_draws
+from hdfm.choice.posterior.predict import (
     choice_probabilities,
     log_scores,
     place_fitted,
     place_sets,
     pointwise_log_likelihood,
 )
-from hdfm.posterior.demand_draws import _rng
-from hdfm.posterior.loo import loo_from_blocks
+from hdfm.factors.hsgp import choose_gp, forecast, kriging
+from hdfm.sales.posterior.draws import _rng
+from hdfm.sales.priors import ChoicePriors
+from hdfm.summaries.loo import loo_from_blocks
 
 CHAINS, DRAWS = 2, 6
 KERNEL, SEED = "matern32", 7

@@ -7,7 +7,7 @@ from scipy import stats
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import InvalidArgumentError
-from hdfm.inference.demand import NEVER_SOLD_SHAPE, conditional_levels
+from hdfm.sales.sampling import NEVER_SOLD_SHAPE, conditional_levels
 
 ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
 CONDITIONAL = {"likelihood": "poisson", "product_effects": "fixed"}

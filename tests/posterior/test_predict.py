@@ -21,14 +21,11 @@ from scipy.special import softmax
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import InvalidArgumentError
-from hdfm.graph import likelihoods
-from hdfm.graph.demand import linear_predictor
-from hdfm.graph.spec import dimension_names
-from hdfm.inference.demand import reported_names
-from hdfm.panel.sales import encode_rows, panel_rows
-from hdfm.posterior.demand_draws import DemandDraws, demand_draws, last_level
-from hdfm.posterior.loo import loo_from_blocks
-from hdfm.posterior.predict import (
+from hdfm.sales.graph import likelihoods
+from hdfm.sales.graph.model import linear_predictor
+from hdfm.sales.panel.panel import encode_rows, panel_rows
+from hdfm.sales.posterior.draws import DemandDraws, demand_draws, last_level
+from hdfm.sales.posterior.predict import (
     draw_units,
     expected_units,
     linear_predictor_blocks,
@@ -36,6 +33,9 @@ from hdfm.posterior.predict import (
     log_rising,
     pointwise_log_likelihood,
 )
+from hdfm.sales.sampling import reported_names
+from hdfm.sales.spec import dimension_names
+from hdfm.summaries.loo import loo_from_blocks
 
 GROUPED = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
 DEEP = {**GROUPED, "groups": ["department", "category"]}
@@ -567,7 +567,7 @@ def test_score_is_the_mean_log_mean_density(fitted, fitted_sales):
 
 def test_blocks_of_rows_change_nothing(fitted, fitted_sales, monkeypatch):
     whole = fitted.predict(fitted_sales), fitted.score(fitted_sales, fitted_sales["units_sold"])
-    monkeypatch.setattr("hdfm.posterior.predict.BLOCK_CELLS", 7 * fitted.draws_.delta.shape[1])
+    monkeypatch.setattr("hdfm.sales.posterior.predict.BLOCK_CELLS", 7 * fitted.draws_.delta.shape[1])
     np.testing.assert_array_equal(fitted.predict(fitted_sales), whole[0])
     assert fitted.score(fitted_sales, fitted_sales["units_sold"]) == whole[1]
 
@@ -604,7 +604,7 @@ def test_loo_of_a_fit(fitted, monkeypatch):
     rows, units = panel_rows(fitted.panel_)
     pieces = pointwise_log_likelihood(fitted.draws_, fitted.panel_, fitted.spec_, rows, units, fitted.seed_)
     expected = loo_of_the_whole(np.vstack([values for _, values in pieces]), 2)
-    monkeypatch.setattr("hdfm.posterior.predict.BLOCK_CELLS", 1000 * fitted.draws_.delta.shape[1])
+    monkeypatch.setattr("hdfm.sales.posterior.predict.BLOCK_CELLS", 1000 * fitted.draws_.delta.shape[1])
     assert_same_loo(fitted.loo(), expected)
 
 

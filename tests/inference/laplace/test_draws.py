@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from dense_demand import LAYOUTS, case, small_sales
 
-from hdfm.graph.spec import dimension_names, model_coords
-from hdfm.inference.demand import demand_model, sample_demand, variable_dimensions
-from hdfm.inference.draws import reported_names
-from hdfm.inference.laplace.draws import _systematic, sample_laplace
-from hdfm.inference.laplace.mode import laplace_mode, log_posterior
-from hdfm.inference.laplace.points import _height, scale_points
-from hdfm.inference.settings import SamplingSettings
+from hdfm.sales.laplace.draws import _systematic, sample_laplace
+from hdfm.sales.laplace.mode import laplace_mode, log_posterior
+from hdfm.sales.laplace.points import _height, scale_points
+from hdfm.sales.sampling import demand_model, sample_demand, variable_dimensions
+from hdfm.sales.spec import dimension_names, model_coords
+from hdfm.sampling.draws import reported_names
+from hdfm.sampling.settings import SamplingSettings
 
 SETTINGS = SamplingSettings(draws=50, chains=2, progressbar=False)
 
@@ -18,7 +18,7 @@ SETTINGS = SamplingSettings(draws=50, chains=2, progressbar=False)
 @pytest.mark.parametrize("likelihood", ["poisson", "negative_binomial", "log_normal"])
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_variables_are_those_of_the_graph(name, likelihood, monkeypatch):
-    monkeypatch.setattr("hdfm.inference.laplace.points.MOST", 32)
+    monkeypatch.setattr("hdfm.sales.laplace.points.MOST", 32)
     one = case(name, likelihood, noise=likelihood)
     found = sample_laplace(one.panel, one.spec, SETTINGS)
     model = demand_model(one.panel, one.spec)

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from dense_demand import LAYOUTS, about_expected, bundle, case, columns, dense_posterior, size, vector
 
-from hdfm.inference.laplace.effects import linear_predictor
-from hdfm.inference.laplace.moments import moments
-from hdfm.inference.laplace.posterior import normal_posterior
+from hdfm.sales.laplace.effects import linear_predictor
+from hdfm.sales.laplace.moments import moments
+from hdfm.sales.laplace.posterior import normal_posterior
 
 EXACT = {"rtol": 1e-9, "atol": 1e-10}
 

@@ -6,18 +6,18 @@ from dense_demand import case
 from scipy.special import gammaln
 from scipy.stats import multivariate_normal, nbinom, poisson, skew
 
-from hdfm.inference.laplace.arrow import ProductBlocks
-from hdfm.inference.laplace.effects import linear_predictor
-from hdfm.inference.laplace.mode import first_guess
-from hdfm.inference.laplace.newton import (
+from hdfm.sales.laplace.arrow import ProductBlocks
+from hdfm.sales.laplace.effects import linear_predictor
+from hdfm.sales.laplace.mode import first_guess
+from hdfm.sales.laplace.newton import (
     cell_likelihood,
     evidence_at,
     posterior_mode,
     working_likelihood,
 )
-from hdfm.inference.laplace.posterior import normal_posterior
-from hdfm.inference.laplace.prior import expected_products, product_precision
-from hdfm.inference.laplace.quadrature import ENOUGH, refine
+from hdfm.sales.laplace.posterior import normal_posterior
+from hdfm.sales.laplace.prior import expected_products, product_precision
+from hdfm.sales.laplace.quadrature import ENOUGH, refine
 
 STEP = 1e-5
 

@@ -5,8 +5,8 @@ import pytest
 from dense_demand import LAYOUTS, case, columns, dense_posterior, size
 from scipy.stats import halfnorm, multivariate_normal
 
-from hdfm.inference.laplace.posterior import normal_posterior
-from hdfm.inference.laplace.scales import marginal_slope, scale_model
+from hdfm.sales.laplace.posterior import normal_posterior
+from hdfm.sales.laplace.scales import marginal_slope, scale_model
 
 STEP = 1e-5
 

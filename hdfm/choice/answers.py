@@ -1,0 +1,260 @@
+"""What a fitted choice model says about prices: elasticities, coefficients, shares, scenarios."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.panel.read import ChoiceRoles, known_flags, read_choice_frame
+from hdfm.choice.panel.rows import EncodedChoices, encode_choices
+from hdfm.estimator import default_ci_prob
+from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.frames.read import require_frame
+from hdfm.sales.spec import ChoiceSpec
+
+if TYPE_CHECKING:
+    from hdfm.choice.posterior.draws import ChoiceDraws
+    from hdfm.choice.posterior.predict import PlacedSets
+
+
+class ChoiceAnswers:
+    """Methods of :class:`hdfm.DynamicFactorChoiceModel` that ask its posterior about choice sets."""
+
+    product: str | None
+    price: str | None
+    draws_: "ChoiceDraws"
+    panel_: ChoicePanel
+    spec_: ChoiceSpec
+    seed_: int
+    classes_: np.ndarray
+
+    def elasticities(
+        self,
+        X: pd.DataFrame | None = None,
+        by: str | Sequence[str] | None = None,
+        ci_prob: float | None = None,
+    ) -> pd.DataFrame:
+        r"""Own and cross price elasticities of expected shares.
+
+        .. math:: E_{jk} = \partial \log S_j / \partial \log \text{price}_k
+
+        Parameters
+        ----------
+        X : pandas.DataFrame, optional
+            Choice sets, perhaps at other prices or of other customers; those fitted by default.
+        by : str or sequence of str, optional
+            "customer", "time", "choice_set", or a column of X that is constant within choice sets, such
+            as a segment: a table for each of their values. "category", "product" and "price_of" are always
+            there.
+        ci_prob : float, optional
+            Probability of the equal-tailed interval; ArviZ's ``stats.ci_prob`` (0.89) by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As ``elasticities_``, the columns of ``by`` last in the index.
+        """
+        from hdfm.choice.posterior.elasticities import INDEX, SUMMARY, elasticity_table
+
+        ci_prob = default_ci_prob(ci_prob)
+        check_is_fitted(self, "idata_")
+        if self.panel_.roles.price is None and X is None and by is None:
+            empty = pd.MultiIndex.from_arrays([[], [], []], names=INDEX)
+            return pd.DataFrame(columns=list(SUMMARY), index=empty, dtype=float)
+        draws, placed, groups = self._sets(X, by)
+        return elasticity_table(draws, placed, self.panel_, ci_prob, groups if len(groups.columns) else None)
+
+    def coefficients(
+        self,
+        by: str | Sequence[str] | None = "time",
+        customers: Sequence | None = None,
+        ci_prob: float | None = None,
+    ) -> pd.DataFrame:
+        r"""Posterior of the coefficients :math:`\beta_{is}(t)`, or of means of them.
+
+        Parameters
+        ----------
+        by : str or sequence of str, optional
+            Among "customer" and "time". "time": the population's paths, means over the fitted customers;
+            "customer": means over time; both: everybody's paths; None: one number each.
+        customers : sequence, optional
+            Customers to take, such as those of a segment; all by default.
+        ci_prob : float, optional
+            Probability of the equal-tailed interval; ArviZ's ``stats.ci_prob`` (0.89) by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index ``category``, ``predictor`` and those of ``by``; ``mean``, ``sd``, ``lower``, ``upper``,
+            ``p_positive``. The price's is for the log of the price unless ``price_transform="linear"``.
+        """
+        from hdfm.choice.posterior.coefficients import BY, coefficient_table, read_by
+
+        check_is_fitted(self, "idata_")
+        ci_prob = default_ci_prob(ci_prob)
+        return coefficient_table(self.draws_, self.panel_, read_by(by, BY), customers, ci_prob)
+
+    def willingness_to_pay(
+        self,
+        predictor: str,
+        by: str | Sequence[str] | None = None,
+        customers: Sequence | None = None,
+        ci_prob: float | None = None,
+    ) -> pd.DataFrame:
+        r"""What one unit of a predictor is worth: minus its coefficient by that of the price.
+
+        With a log price it is the share of the price, :math:`\exp(-\beta_p / \beta_\text{price}) - 1`.
+
+        Parameters
+        ----------
+        predictor : str
+            A feature, or an intercept as ``coefficients`` names it.
+        by, customers
+            As in :meth:`coefficients`: means of coefficients are taken before the ratio.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index ``category`` and those of ``by``; ``median``, ``lower``, ``upper``; ``attrs["unit"]``.
+        """
+        from hdfm.choice.posterior.coefficients import BY, read_by, willingness_to_pay_table
+
+        check_is_fitted(self, "idata_")
+        ci_prob, by = default_ci_prob(ci_prob), read_by(by, BY)
+        return willingness_to_pay_table(self.draws_, self.panel_, predictor, by, customers, ci_prob)
+
+    def shares(
+        self,
+        X: pd.DataFrame | None = None,
+        by: str | Sequence[str] | None = None,
+        ci_prob: float | None = None,
+    ) -> pd.DataFrame:
+        """Expected shares of choices in each category; arguments as in :meth:`elasticities`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index ``category``, ``product`` and those of ``by``; ``mean``, ``sd``, ``lower``, ``upper``. The
+            outside option is the product "(none)".
+        """
+        from hdfm.choice.posterior.shares import share_table
+
+        ci_prob = default_ci_prob(ci_prob)
+        return share_table(*self._sets(X, by), ci_prob)
+
+    def counterfactual(
+        self,
+        X: pd.DataFrame,
+        changes: dict[str, Any] | pd.DataFrame,
+        products: Any = None,
+        by: str | Sequence[str] | None = None,
+        ci_prob: float | None = None,
+    ) -> pd.DataFrame:
+        """What a change does to expected shares, with the same draws before and after.
+
+        Parameters
+        ----------
+        changes : dict or pandas.DataFrame
+            By column: a number, which multiplies the price and sets any other column; new values by row; or
+            a function of the column. A frame is the whole scenario, in which alternatives may be gone or new.
+        products : label or sequence of labels, optional
+            Products whose rows change; all by default.
+        by, ci_prob
+            As in :meth:`elasticities`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index ``category``, ``product`` and those of ``by``; ``before``, ``after``, ``change`` (posterior
+            means), ``sd``, ``lower``, ``upper`` of the change, and ``p_up``, the probability of a rise.
+        """
+        from hdfm.choice.posterior.shares import counterfactual_table, scenario
+
+        ci_prob = default_ci_prob(ci_prob)
+        check_is_fitted(self, "idata_")
+        if isinstance(changes, pd.DataFrame) and products is not None:
+            raise InvalidArgumentError("products= goes with a dict, not with a whole frame of changes.")
+        after = scenario(X, changes, self.price, self._rows_of(X, products))
+        pairs = [self._sets(frame, by) for frame in (X, after)]
+        draws, placed, groups = zip(*pairs, strict=True)
+        return counterfactual_table(draws, placed, groups, ci_prob)
+
+    def diversion(self, X: pd.DataFrame | None = None, ci_prob: float | None = None) -> pd.DataFrame:
+        """Where the choices go that a product loses when its price rises a little.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index ``category``, ``product`` (that loses), ``to``; ``mean``, ``sd``, ``lower``, ``upper`` of
+            the share of the loss. A product's rows add up to 1.
+        """
+        from hdfm.choice.posterior.shares import diversion_table
+
+        ci_prob = default_ci_prob(ci_prob)
+        draws, placed, _ = self._sets(X, None)
+        return diversion_table(draws, placed, self.panel_, ci_prob)
+
+    def _encoded(self, X: Any, y: Any = None) -> EncodedChoices:
+        check_is_fitted(self, "idata_")
+        frame, y, _ = read_choice_frame(self, X, y, self._roles(), reset=False)
+        if y is not None and not self._roles().named:
+            y = known_flags(y, self.classes_)
+        return encode_choices(frame, self.panel_, y)
+
+    def _placed(
+        self, X: Any, y: Any = None
+    ) -> tuple[EncodedChoices, "ChoiceDraws", "tuple[PlacedSets, ...]"]:
+        """New choice sets with the draws that are theirs."""
+        from hdfm.choice.posterior.draws import extend_draws
+        from hdfm.choice.posterior.predict import place_sets
+
+        encoded = self._encoded(X, y)
+        draws = extend_draws(self.draws_, self.panel_, encoded, self.spec_.priors.kernel, self.seed_)
+        return encoded, draws, place_sets(draws, self.panel_, encoded, self.seed_)
+
+    def _sets(
+        self, X: pd.DataFrame | None, by: str | Sequence[str] | None
+    ) -> tuple["ChoiceDraws", "tuple[PlacedSets, ...]", pd.DataFrame]:
+        """Choice sets, the draws that are theirs, and their labels by role or column of X."""
+        from hdfm.choice.posterior.elasticities import INDEX, SET_ROLES, labels_of_sets
+        from hdfm.choice.posterior.predict import place_fitted
+
+        check_is_fitted(self, "idata_")
+        if not (by is None or isinstance(by, str) or pd.api.types.is_list_like(by)):
+            raise InvalidArgumentError(f"by takes a name or a list of them; got {by!r}.")
+        names = () if by is None else (by,) if isinstance(by, str) else tuple(by)
+        if X is None:
+            placed = place_fitted(self.draws_, self.panel_)
+            return self.draws_, placed, labels_of_sets(self.panel_, names, placed, None, None)
+        encoded, draws, placed = self._placed(X)
+        others = None
+        if isinstance(X, pd.DataFrame):
+            roles = (*INDEX, *SET_ROLES)
+            others = X[[name for name in dict.fromkeys(names) if name not in roles and name in X]]
+        return draws, placed, labels_of_sets(self.panel_, names, placed, encoded, others)
+
+    def _rows_of(self, X: pd.DataFrame, products: Any) -> np.ndarray:
+        """True (n,) in the rows of some products, of all where None."""
+        require_frame(X)
+        if products is None:
+            return np.ones(len(X), dtype=bool)
+        if self.product is None:
+            raise InvalidArgumentError("products= needs a product column: name it with product=.")
+        if self.product not in X:
+            raise InvalidDataError(
+                f"X has no column for product={self.product!r}. Its columns are {list(map(str, X.columns))}."
+            )
+        wanted = list(products) if pd.api.types.is_list_like(products) else [products]
+        rows = X[self.product].isin(wanted).to_numpy()
+        missing = [name for name in wanted if not (X[self.product] == name).any()]
+        if missing:
+            raise InvalidDataError(f"product column {self.product!r} of X holds no row of {missing[:5]}.")
+        return rows
+
+    @abstractmethod
+    def _roles(self) -> ChoiceRoles:
+        """The columns, as given to the constructor."""

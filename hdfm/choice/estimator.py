@@ -1,0 +1,536 @@
+"""Brand choice on household panels, with coefficients that move over time."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import ClassifierMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from hdfm.choice.answers import ChoiceAnswers
+from hdfm.choice.panel.panel import ChoicePanel, build_choice_panel
+from hdfm.choice.panel.read import ChoiceRoles, as_flags, read_choice_frame
+from hdfm.choice.panel.report import choice_report, choice_warnings
+from hdfm.estimator import (
+    BayesianEstimator,
+    check_prior_draws,
+    check_prior_predictions,
+    default_ci_prob,
+)
+from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown
+from hdfm.frames.columns import as_names
+from hdfm.sales.priors import ChoicePriors
+from hdfm.sales.spec import ChoiceSpec
+from hdfm.sampling.engines import SAMPLERS
+
+if TYPE_CHECKING:
+    import pymc as pm
+    import xarray as xr
+
+    from hdfm.choice.posterior.predict import PlacedSets
+
+INFERENCES = ("nuts", "map", "variational")
+LOADINGS = ("customer", "population")
+GPS = ("hsgp", "exact")
+PRICE_TRANSFORMS = ("log", "linear")
+FACTORS = ("n_factors", "n_category_factors", "n_individual_factors")
+FLAGS = ("product_intercepts", "outside_option")
+KEPT_OUT = ("draws_", "factors_", "loadings_")
+
+
+class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator):
+    r"""Hierarchical dynamic factor model of brand choice.
+
+    Customer i chooses among the alternatives j of category c at time t; s = (c, p) runs over all pairs of
+    category and predictor:
+
+    .. math::
+
+        u_{icjt} &= \sum_p \beta_{icp}(t) \, x_{pcjt} + \epsilon_{icjt}, \qquad
+            \epsilon \sim \mathrm{Gumbel} \\
+        \beta_{is}(t) &= \alpha_{is} + \sum_{l \le L_G} w_{isl} \, \theta_l(t)
+            + \sum_{l \le L_C} w^C_{isl} \, \theta^C_{c(s) l}(t)
+            + \sum_{l \le L_I} \lambda_{sl} \, a_i \, \phi_{il}(t) \\
+        \alpha_i &\sim N(\mu + \Delta z_i, \Sigma_\alpha), \qquad
+            w_{isl} = A_l \operatorname{softplus}(\tilde w_{isl}), \quad
+            \tilde w_{il} \sim N(m_l, \Sigma_w) \\
+        \theta_l &\sim \mathrm{GP}(0, \text{Matern-3/2}(\rho_l)), \quad
+            \text{zero-sum over the periods, time scaled to } [0, 1]
+
+    Product intercepts are predictors like the price, and move as well. Without factors it is the hierarchical
+    Bayes logit, without customers the multinomial logit, and without choice sets every row stands against an
+    outside option of utility 0: the binary logit.
+
+    Positive loadings fix the sign of a factor and its unit variance its scale. Factors change places between
+    draws; they are aligned after sampling, in order of their share of variance. ``diagnostics`` judges what
+    doesn't depend on their labels first, and ``identification`` says which factors can be told apart. Price
+    coefficients are causal only if prices did not follow the customer's demand.
+
+    With few factors the posterior may have several modes, in which different movements have a factor. Chains
+    start with factors along the smooth paths on which most coefficients of customers seem to move together;
+    if they end in different modes all the same, the diagnostics report an R-hat far above 1.
+
+    Parameters
+    ----------
+    n_factors, n_category_factors, n_individual_factors : int
+        Factors common to all categories, own to each category, and own to each customer. Factors need a
+        time column, those of customers a customer column too.
+    customer : str, optional
+        Column with the customer. None: all choices are of one.
+    category : str, optional
+        Column with the category of the choice; categories may differ in products and predictors.
+    product : str, optional
+        Column with the alternative. Of a category the one chosen most often is the reference, with an
+        intercept of 0, unless there is an outside option.
+    time : str, optional
+        Column with the period: numbers, datetimes, pandas Periods or an ordered categorical.
+    choice_set : str, optional
+        Column that says which rows stand in one choice. None: every row against the outside option.
+    price : str, optional
+        Column with the price.
+    features : str or sequence of str, optional
+        Further numeric predictors; None: all numeric columns without a role.
+    product_intercepts : bool
+        Whether products have intercepts.
+    price_transform : {"log", "linear"}
+        How the price enters utility.
+    outside_option : bool
+        Whether nothing may be chosen in a set, at a utility of 0.
+    availability : str, optional
+        Column that is 1 where an alternative could be chosen, else 0. Alternatives may also be left out of X.
+    customer_covariates : str or sequence of str, optional
+        Numeric columns, constant within a customer, that shift the customer's coefficients.
+    loadings : {"customer", "population"}
+        One loading a customer and coefficient, or one a coefficient.
+    gp : {"hsgp", "exact"}
+        Factors by Laplacian eigenfunctions, or by the Cholesky root of the covariance.
+    priors : ChoicePriors, optional
+        Hyperparameters of the priors; None for ``ChoicePriors()``.
+    inference : {"nuts", "map", "variational"}
+        "map" (the mode) and "variational" (mean-field normal) are quick looks, to compare models: the first
+        has no intervals, those of the second are too narrow.
+    sampler : {"numpyro", "nutpie"}
+        The implementation of NUTS; nutpie needs ``pip install "hdfm[nutpie]"``.
+    draws, tune, chains : int
+        Draws and warm-up iterations a chain, and chains.
+    target_accept : float
+        Target acceptance rate of NUTS; raise it against divergences.
+    random_state : int, RandomState instance or None
+        Seed. An int gives identical draws twice.
+    progressbar : bool
+        Whether to say the posterior's size and show a progress bar.
+    checkpoint : str or os.PathLike, optional
+        Folder where each finished block of draws is kept during sampling. After a crash or an interrupt,
+        ``fit`` with the same data and arguments goes on from there. Needs the "numpyro" sampler and an int
+        as ``random_state``.
+
+    Attributes
+    ----------
+    elasticities_ : pandas.DataFrame
+        Index ``category``, ``product`` (that responds), ``price_of`` (whose price changes); ``mean``,
+        ``sd``, equal-tailed interval ``lower`` to ``upper`` (of probability
+        ``elasticities_.attrs["ci_prob"]``, ArviZ's default 0.89), ``p_elastic`` = P(elasticity < -1). They
+        are those of expected shares over the fitted choice sets. Empty without a price.
+    factors_, loadings_ : xarray.DataArray
+        Aligned draws of the common factors (chain, draw, period, factor) and of their loadings (chain, draw,
+        [customer,] coefficient, factor). Other tiers: ``idata_["posterior"]``.
+    factor_table_ : pandas.DataFrame
+        By ``tier`` and ``factor``: share of variance, and lengthscale in the unit of the time column.
+    idata_ : xarray.DataTree
+        ``posterior`` and ``sample_stats``, labelled; factors aligned, lengthscales in units of all of time.
+    data_report_ : pandas.DataFrame
+        What in the data carries no information, with counts and examples.
+    gp_ : TimeGP or None
+        How factors are computed; ``gp_.reason`` says the size of the basis and why.
+    panel_ : ChoicePanel
+        The choice sets by category.
+    classes_ : numpy.ndarray
+        The two labels of y.
+    n_features_in_, feature_names_in_
+        As in scikit-learn; where columns have roles, the columns with a role.
+
+    References
+    ----------
+    .. [1] McFadden (1974), "Conditional logit analysis of qualitative choice behavior".
+    .. [2] Rossi, Allenby, McCulloch (2005), "Bayesian Statistics and Marketing".
+    .. [3] Riutort-Mayol, Buerkner, Andersen, Solin, Vehtari (2023), "Practical Hilbert space approximate
+       Bayesian Gaussian processes for probabilistic programming", Statistics and Computing 33(17).
+    .. [4] Lewandowski, Kurowicka, Joe (2009), "Generating random correlation matrices based on vines and
+       extended onion method", Journal of Multivariate Analysis 100(9).
+
+    Examples
+    --------
+    >>> from hdfm import DynamicFactorChoiceModel
+    >>> from hdfm.datasets import simulate_choices
+    >>> choices, truth = simulate_choices(20, 2, 12)
+    >>> model = DynamicFactorChoiceModel(
+    ...     n_factors=1, customer="customer", category="category", product="product", time="week",
+    ...     choice_set="choice_set", price="price", features=["display", "feature"], progressbar=False,
+    ... )
+    >>> model.fit(choices, choices["chosen"]).elasticities_[["mean", "lower", "upper"]]  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        n_factors: int = 2,
+        n_category_factors: int = 0,
+        n_individual_factors: int = 0,
+        *,
+        customer: str | None = None,
+        category: str | None = None,
+        product: str | None = None,
+        time: str | None = None,
+        choice_set: str | None = None,
+        price: str | None = None,
+        features: str | Sequence[str] | None = None,
+        product_intercepts: bool = True,
+        price_transform: str = "log",
+        outside_option: bool = False,
+        availability: str | None = None,
+        customer_covariates: str | Sequence[str] | None = None,
+        loadings: str = "customer",
+        gp: str = "hsgp",
+        priors: ChoicePriors | None = None,
+        inference: str = "nuts",
+        sampler: str = "numpyro",
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        target_accept: float = 0.8,
+        random_state: Any = 0,
+        progressbar: bool = True,
+        checkpoint: str | os.PathLike | None = None,
+    ):
+        self.n_factors = n_factors
+        self.n_category_factors = n_category_factors
+        self.n_individual_factors = n_individual_factors
+        self.customer = customer
+        self.category = category
+        self.product = product
+        self.time = time
+        self.choice_set = choice_set
+        self.price = price
+        self.features = features
+        self.product_intercepts = product_intercepts
+        self.price_transform = price_transform
+        self.outside_option = outside_option
+        self.availability = availability
+        self.customer_covariates = customer_covariates
+        self.loadings = loadings
+        self.gp = gp
+        self.priors = priors
+        self.inference = inference
+        self.sampler = sampler
+        self.draws = draws
+        self.tune = tune
+        self.chains = chains
+        self.target_accept = target_accept
+        self.random_state = random_state
+        self.progressbar = progressbar
+        self.checkpoint = checkpoint
+
+    def fit(self, X: pd.DataFrame, y: Any) -> "DynamicFactorChoiceModel":
+        """Sample the posterior of a frame with a row per alternative in a choice set.
+
+        Parameters
+        ----------
+        X : pandas.DataFrame
+            The columns named in the constructor. An array will do where no column has a role.
+        y : array-like of shape (n_rows,)
+            1 on the chosen row of each choice set, else 0; where no column has a role, two labels of any
+            kind.
+
+        Returns
+        -------
+        DynamicFactorChoiceModel
+            self.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument of the constructor is not one of those allowed.
+        InvalidDataError
+            If the data can't be fitted; the message names the column, the count and an example.
+        """
+        from hdfm.choice.sampling import choice_gp, labelled_choices, sample_choices
+        from hdfm.factors.tables import align_factors
+        from hdfm.sampling.settings import SamplingSettings
+
+        panel, spec, classes = self._panel(X, y)
+        for message in choice_warnings(panel):
+            warnings.warn(message, DataWarning, stacklevel=2)
+        gp, seed = choice_gp(panel, spec, self.gp), self._new_seed()
+        settings = SamplingSettings(
+            self.draws, self.tune, self.chains, self.target_accept, seed, self.progressbar, self.checkpoint
+        )
+        draws, dims = sample_choices(panel, spec, gp, settings, self.inference, self.sampler)
+        draws = replace(draws, values=align_factors(draws.values, *_parts(panel)))
+        attributes = {"inference": self.inference, "seed": seed, "gp": "none" if gp is None else gp.reason}
+        self.idata_ = labelled_choices(draws, dims, panel, spec, attributes)
+        self.panel_, self.spec_, self.gp_, self.seed_, self.classes_ = panel, spec, gp, seed, classes
+        self.data_report_ = choice_report(panel)
+        self._unpack()
+        self.factor_table_ = self._factor_table()
+        self.elasticities_ = self.elasticities()
+        return self
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        """The class (n_rows,) of each row: the second of ``classes_`` on the likeliest alternative of a set.
+
+        Of ties the first row. No row is flagged in a set whose outside option is likelier than each.
+        """
+        from hdfm.choice.panel.layout import to_rows
+        from hdfm.choice.posterior.predict import likeliest
+
+        placed, probability, n_rows = self._probabilities(X)
+        flags = likeliest(placed, probability)
+        return self.classes_[to_rows([each.choices for each in placed], flags, n_rows).astype(int)]
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        """Posterior mean probabilities (n_rows, 2) of not being and of being chosen.
+
+        The second column adds up to 1 in each choice set, or, with the outside option, to what that leaves.
+        Alternatives in X may be others than those fitted, at other prices. Customers, products and
+        categories that were not fitted are draws from the population of those that were; factors in
+        periods that were not fitted are forecast by the exact Gaussian process.
+        """
+        from hdfm.choice.panel.layout import to_rows
+
+        placed, probability, n_rows = self._probabilities(X)
+        chosen = to_rows([each.choices for each in placed], probability, n_rows)
+        return np.column_stack([1 - chosen, chosen])
+
+    def score(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> float:
+        """Mean log predictive density by choice set: log of the mean over draws; the higher the better.
+
+        Parameters
+        ----------
+        sample_weight : array-like of shape (n_rows,), optional
+            A choice set's weight is the mean over its rows.
+        """
+        from hdfm.choice.posterior.predict import log_scores, weights_of_sets
+
+        check_is_fitted(self, "idata_")
+        if y is None:
+            raise InvalidDataError("y is missing: pass 1 for the chosen row of each choice set, else 0.")
+        encoded, draws, placed = self._placed(X, y)
+        scores = log_scores(draws, placed, len(encoded.choice_set))
+        weights = None if sample_weight is None else weights_of_sets(placed, sample_weight, encoded)
+        return float(np.average(scores, weights=weights))
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Worst R-hat and effective sample size by variable, divergences, and a verdict.
+
+        What doesn't depend on the labels of factors comes first and decides; ``attrs["verdict"]`` is the
+        verdict in a sentence.
+        """
+        from hdfm.summaries.diagnostics import choice_diagnostics
+
+        check_is_fitted(self, "idata_")
+        return choice_diagnostics(self.idata_)
+
+    def identification(self, prior_draws: int = 200) -> pd.DataFrame:
+        """Which factors can be told apart, a row by ``tier`` and ``factor``.
+
+        Parameters
+        ----------
+        prior_draws : int
+            Draws of the prior that the posterior's spread is compared with.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``r_hat`` of the factor's contribution, its ``share`` of variance with a 90 % interval,
+            ``small_margins`` (share of draws in which another labelling fits nearly as well), ``sd_ratio``
+            (prior over posterior standard deviation) and ``verdict``: "identified", "not separately
+            identified" or "no contribution".
+        """
+        from hdfm.choice.sampling import prior_draws as draw_prior
+        from hdfm.factors.tables import identification_table, values_of
+
+        self._check_draws("identification")
+        check_prior_draws("prior_draws", prior_draws)
+        prior = draw_prior(self.panel_, self.spec_, self.gp_, prior_draws, self.seed_)
+        before = values_of(prior["prior"].to_dataset())
+        after = values_of(self.idata_["posterior"].to_dataset())
+        return identification_table(after, before, *_parts(self.panel_))
+
+    def loo(self) -> Any:
+        """PSIS-LOO of the fitted choice sets, an ArviZ ``ELPDData`` with ``elpd_i`` and ``pareto_k`` by set.
+
+        Sets are in the order of ``panel_.choice_set``; their log-likelihood is made in blocks.
+        """
+        from hdfm.choice.posterior.predict import place_fitted, pointwise_log_likelihood
+        from hdfm.summaries.loo import loo_from_blocks
+
+        self._check_draws("loo")
+        blocks = pointwise_log_likelihood(self.draws_, place_fitted(self.draws_, self.panel_))
+        chains = self.idata_["posterior"].sizes["chain"]
+        return loo_from_blocks(blocks, len(self.panel_.choice_set), chains)
+
+    def build_model(self, X: pd.DataFrame, y: Any) -> "pm.Model":
+        """The PyMC model that ``fit`` would sample."""
+        from hdfm.choice.sampling import choice_gp, choice_model
+
+        panel, spec, _ = clone(self)._panel(X, y)
+        return choice_model(panel, spec, choice_gp(panel, spec, self.gp))
+
+    def sample_prior(self, X: pd.DataFrame, y: Any = None, draws: int = 500) -> "xr.DataTree":
+        """Draw coefficients and choices from the prior, to see what it takes for likely.
+
+        Parameters
+        ----------
+        X : pandas.DataFrame
+            As in ``fit``.
+        y : array-like, optional
+            It settles the reference products, nothing else; the first available row of each set by default.
+        draws : int
+            How many, at least 2.
+
+        Returns
+        -------
+        xarray.DataTree
+            ``prior``, and ``prior_predictive``: ``chosen`` (chain, draw, row of X) as 0 and 1.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If there are too few draws, or more predictions than can be held.
+        """
+        from hdfm.choice.posterior.prior import any_choice, with_choices
+        from hdfm.choice.sampling import choice_gp, prior_draws
+
+        y = any_choice(X, self._roles()) if y is None else y
+        panel, spec, _ = clone(self)._panel(X, y)
+        check_prior_predictions(draws, panel.n_rows)
+        seed = self._new_seed()
+        return with_choices(
+            prior_draws(panel, spec, choice_gp(panel, spec, self.gp), draws, seed), panel, seed
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name not in KEPT_OUT}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "idata_"):
+            self._unpack()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def _unpack(self) -> None:
+        """Set what is a view of ``idata_``."""
+        from hdfm.choice.posterior.draws import choice_draws
+
+        posterior = self.idata_["posterior"].to_dataset()
+        self.draws_ = choice_draws(posterior, self.panel_)
+        self.factors_, self.loadings_ = posterior.get("factor_path"), posterior.get("loading")
+
+    def _factor_table(self) -> pd.DataFrame:
+        from hdfm.factors.tables import factor_table, values_of
+
+        values, ci_prob = values_of(self.idata_["posterior"].to_dataset()), default_ci_prob(None)
+        return factor_table(values, *_parts(self.panel_), self.panel_.time_span, ci_prob)
+
+    def _roles(self) -> ChoiceRoles:
+        return ChoiceRoles(
+            customer=self.customer,
+            category=self.category,
+            product=self.product,
+            time=self.time,
+            choice_set=self.choice_set,
+            price=self.price,
+            features=None if self.features is None else tuple(as_names(self.features, "features")),
+            availability=self.availability,
+            customer_covariates=tuple(as_names(self.customer_covariates, "customer_covariates")),
+            product_intercepts=self.product_intercepts,
+            price_transform=self.price_transform,
+            outside_option=self.outside_option,
+        )
+
+    def _spec(self) -> ChoiceSpec:
+        self._check_sampling()
+        self._check_choice("inference", INFERENCES)
+        self._check_choice("sampler", SAMPLERS)
+        self._check_choice("loadings", LOADINGS)
+        self._check_choice("gp", GPS)
+        self._check_choice("price_transform", PRICE_TRANSFORMS)
+        for name in FLAGS:
+            self._check_choice(name, (True, False))
+        for name in FACTORS:
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
+                raise InvalidArgumentError(f"{name} must be a whole number, at least 0; got {value!r}.")
+        priors = ChoicePriors() if self.priors is None else self.priors
+        if not isinstance(priors, ChoicePriors):
+            raise InvalidArgumentError(f"priors must be a ChoicePriors or None; got {priors!r}.")
+        return ChoiceSpec(
+            int(self.n_factors),
+            int(self.n_category_factors),
+            int(self.n_individual_factors),
+            _by_customer(self.loadings),
+            priors,
+        )
+
+    def _panel(self, X: Any, y: Any) -> tuple[ChoicePanel, ChoiceSpec, np.ndarray]:
+        """The panel, what of the model it allows, and the two labels of y."""
+        spec = self._spec()
+        frame, y, roles = read_choice_frame(self, X, y, self._roles(), reset=True)
+        classes = np.array([0, 1])
+        if not self._roles().named:
+            y, classes = as_flags(y)
+        panel = build_choice_panel(frame, y, roles)
+        if len(panel.period) < 2:
+            if self.time is not None and spec.total_factors:
+                warnings.warn(
+                    f"time column {self.time!r} holds one period: the model has no factors.",
+                    DataWarning,
+                    stacklevel=3,
+                )
+            return panel, replace(spec, n_factors=0, n_category_factors=0, n_individual_factors=0), classes
+        if len(panel.customer) < 2:
+            spec = replace(spec, n_individual_factors=0)
+        return panel, spec, classes
+
+    def _probabilities(self, X: Any) -> tuple["tuple[PlacedSets, ...]", list[np.ndarray], int]:
+        from hdfm.choice.posterior.predict import choice_probabilities
+
+        encoded, draws, placed = self._placed(X)
+        return placed, choice_probabilities(draws, placed), encoded.n_rows
+
+    def _check_draws(self, what: str) -> None:
+        check_is_fitted(self, "idata_")
+        if self.idata_.attrs["inference"] == "map":
+            raise InvalidArgumentError(f'{what} needs draws; inference="map" finds the mode alone.')
+
+    def _summary_text(self) -> str:
+        return self.diagnostics().attrs["verdict"]
+
+    def _summary_table(self) -> pd.DataFrame:
+        return self.coefficients(by=None)
+
+
+def _by_customer(loadings: str) -> bool:
+    """Whether every customer has loadings of their own."""
+    match loadings:
+        case "customer":
+            return True
+        case "population":
+            return False
+        case _:
+            raise unknown("loadings", loadings)
+
+
+def _parts(panel: ChoicePanel) -> tuple[list[slice], np.ndarray]:
+    """Where the coefficients of each category stand, and what makes coefficients comparable."""
+    from hdfm.choice.graph.model import coefficient_scale
+
+    return [category.coefficient for category in panel.categories], coefficient_scale(panel)

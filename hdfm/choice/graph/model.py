@@ -1,0 +1,295 @@
+r"""The graph of dynamic brand choice.
+
+.. math::
+
+    \beta_{is}(t) = \alpha_{is} + \sum_l w_{isl} \theta_l(t) + \sum_l w^C_{isl} \theta^C_{c(s) l}(t)
+        + \sum_l \lambda_{sl} a_i \phi_{il}(t)
+
+Array names and axis order: N customers (1 without a customer column), S coefficients, T periods, L
+factors of a tier; in a category O choice sets, J alternatives, P predictors.
+
+    alpha (N, S); w (N, S, L); theta (T, L); phi (N, T, L); beta (N, T, P)
+
+Coefficients are in units of :func:`coefficient_scale`; deterministics in the units of the data. What ends
+in ``_raw`` is a coordinate to sample in.
+"""
+
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pymc.pytensorf import floatX
+
+from hdfm.choice.graph.start import ChoiceStart, contrasts
+from hdfm.choice.panel.layout import CategoryChoices
+from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.exceptions import unknown
+from hdfm.factors.hsgp import TimeGP, gp_factors
+from hdfm.factors.paths import evidence_by_period, first_coordinates, whitened_factors
+from hdfm.hierarchy.whitened import Evidence, correlation_root, spread, whitened_standard_normal
+from hdfm.sales.priors import ChoicePriors
+from hdfm.sales.spec import ChoiceSpec, plain_labels
+
+COEFFICIENT = "coefficient"
+NEVER = -1e4
+START_SD, START_AMPLITUDE, START_LOADING = 0.5, 0.3, 0.3
+
+
+def build_choice_model(
+    panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None, start: ChoiceStart
+) -> pm.Model:
+    """The model of a panel; its likelihood is the potential ``log_likelihood``."""
+    with pm.Model(coords=choice_coords(panel, spec)) as model:
+        alpha = customer_coefficients(panel, spec.priors, start)
+        first = first_coordinates(spec, gp, start)
+        tiers = [
+            global_tier(panel, spec, gp, start, first),
+            category_tier(panel, spec, gp, start, first),
+            individual_tier(panel, spec, gp),
+        ]
+        moving = [tier for tier in tiers if tier is not None]
+        scale = coefficient_scale(panel)
+        terms = [
+            category_log_likelihood(
+                choices,
+                coefficient_paths(alpha, moving, category.coefficient),
+                bool(moving),
+                scale[category.coefficient],
+                panel.roles.outside,
+            )
+            for category, choices in zip(panel.categories, panel.choices, strict=True)
+        ]
+        pm.Potential("log_likelihood", sum(terms))
+        register_paths(panel, alpha, moving)
+    return model
+
+
+def choice_coords(panel: ChoicePanel, spec: ChoiceSpec) -> dict[str, list]:
+    """Labels of the model's dimensions."""
+    coords: dict[str, Any] = {
+        COEFFICIENT: [f"{category}: {predictor}" for category, predictor in panel.coefficient],
+        "customer": panel.customer,
+        "period": panel.period,
+        "category": panel.category,
+        "covariate": list(panel.roles.customer_covariates),
+        "factor": list(range(1, spec.n_factors + 1)),
+        "category_factor": list(range(1, spec.n_category_factors + 1)),
+        "individual_factor": list(range(1, spec.n_individual_factors + 1)),
+    }
+    return {name: plain_labels(labels) for name, labels in coords.items() if len(labels)}
+
+
+def coefficient_scale(panel: ChoicePanel) -> np.ndarray:
+    """What predictors are divided by (S,): 1 for dummies and log prices, else their sd within sets."""
+    match panel.roles.price_transform:
+        case "log":
+            log_price = panel.roles.price
+        case "linear":
+            log_price = None
+        case _:
+            raise unknown("price_transform", panel.roles.price_transform)
+    natural = np.concatenate(
+        [(c.intercept_of >= 0) | (c.predictor == log_price).astype(bool) for c in panel.categories]
+    )
+    return np.where(natural, 1.0, panel.predictor_sd)
+
+
+def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: ChoiceStart):
+    r"""alpha (N, S): :math:`\alpha_i = \mu + \Delta z_i + L e_i`, with L the root of Sigma; or mu (1, S).
+
+    The e_i are whitened by each customer's information about them, L' I L.
+    """
+    scale = coefficient_scale(panel)
+    expected = _mean_coefficients(priors, start, scale)[None, :]
+    if panel.roles.customer is None:
+        return expected
+    root, sd = _root("customer", priors.customer_sd, priors.lkj, start.covariance)
+    pm.Deterministic("customer_sd", sd / scale, dims=COEFFICIENT)
+    if panel.covariates.shape[1]:
+        effect = pm.Normal(
+            "covariate_raw",
+            0,
+            priors.covariate_sd,
+            dims=(COEFFICIENT, "covariate"),
+            initval=floatX(start.effect),
+        )
+        pm.Deterministic("covariate_effect", effect / scale[:, None], dims=(COEFFICIENT, "covariate"))
+        expected = expected + pt.dot(pt.constant(panel.covariates), effect.T)
+    information = pt.constant(start.information)
+    pull = pt.constant(start.shift) - pt.matvec(information, expected)
+    e = whitened_standard_normal(
+        "alpha_raw",
+        Evidence(root.T @ information @ root, pt.dot(pull, root)),
+        dims=("customer", COEFFICIENT),
+        shape=start.customer.shape,
+    )
+    alpha = expected + pt.dot(e, root.T)
+    pm.Deterministic("alpha", alpha / scale, dims=("customer", COEFFICIENT))
+    return alpha
+
+
+def _mean_coefficients(priors, start, scale):
+    """mu (S,), whitened by what customers' own coefficients say about it at the covariance of the start."""
+    sd = priors.coefficient_sd
+    evidence = Evidence(sd**2 * start.mean_precision, sd * start.mean_precision @ start.mean)
+    mean = sd * whitened_standard_normal(
+        "coefficient_mean_raw", evidence, dims=COEFFICIENT, shape=scale.shape
+    )
+    pm.Deterministic("coefficient_mean", mean / scale, dims=COEFFICIENT)
+    return mean
+
+
+def global_tier(panel, spec, gp, start, first):
+    """Loadings (N or 1, S, L) and factors (T, L) that all categories share."""
+    L = spec.n_factors
+    if not L:
+        return None
+    rho = lengthscales("lengthscale", spec.priors, "factor", L)
+    w = loadings(panel, spec, "loading", "factor", L)
+    apart = evidence_by_period(panel, start, w, L)
+    together = Evidence(*(sum(parts) for parts in zip(*apart, strict=True)))
+    theta = whitened_factors("factor_raw", gp, rho, [together], L, first[0][None])[0]
+    pm.Deterministic("factor_path", theta, dims=("period", "factor"))
+    return lambda part: pt.dot(w[:, part], theta.T).transpose(0, 2, 1)
+
+
+def category_tier(panel, spec, gp, start, first):
+    """Loadings (N or 1, S, L), and factors (C, T, L) of each category alone."""
+    L = spec.n_category_factors
+    if not L:
+        return None
+    rho = lengthscales("category_lengthscale", spec.priors, "category_factor", L)
+    w = loadings(panel, spec, "category_loading", "category_factor", L)
+    about = evidence_by_period(panel, start, w, L)
+    theta = whitened_factors("category_factor_raw", gp, rho, about, L, first[1])
+    pm.Deterministic("category_factor_path", theta, dims=("category", "period", "category_factor"))
+    number = {category.coefficient.start: c for c, category in enumerate(panel.categories)}
+    return lambda part: pt.dot(w[:, part], theta[number[part.start]].T).transpose(0, 2, 1)
+
+
+def individual_tier(panel, spec, gp):
+    r"""lambda (S, L) a (N,) phi (N, T, L), zero-sum over customers, of one lengthscale."""
+    L, N, T = spec.n_individual_factors, len(panel.customer), len(panel.period)
+    if not L or N < 2:
+        return None
+    priors = spec.priors
+    rho = lengthscales("individual_lengthscale", priors, None, None)
+    z = pm.ZeroSumNormal("individual_raw", 1.0, shape=(gp.size, L, N))
+    phi = gp_factors(gp, rho, z.reshape((gp.size, L * N))).reshape((T, L, N)).transpose(2, 0, 1)
+    total = pm.HalfNormal("individual_scale", priors.individual_scale, dims="individual_factor")
+    share = pm.Normal("individual_loading_raw", 0, 1, shape=(len(panel.coefficient), L))
+    lam = total * pt.softplus(share) / np.log(2)
+    pm.Deterministic(
+        "individual_loading",
+        lam / coefficient_scale(panel)[:, None],
+        dims=(COEFFICIENT, "individual_factor"),
+    )
+    spread = pm.HalfNormal("individual_sd", priors.individual_sd, initval=floatX(0.2))
+    a = pt.exp(spread * pm.Normal("multiplier_raw", 0, 1, dims="customer"))
+    pm.Deterministic("individual_multiplier", a, dims="customer")
+    pm.Deterministic(
+        "individual_factor_path", a[:, None, None] * phi, dims=("customer", "period", "individual_factor")
+    )
+    return lambda part: pt.dot(a[:, None, None] * phi, lam[part].T)
+
+
+def loadings(panel, spec, name, dim, L):
+    r"""w (N or 1, S, L): amplitude times softplus of :math:`\tilde w_{il} \sim N(\mu_l, \Sigma)`."""
+    priors, scale = spec.priors, coefficient_scale(panel)
+    N, S = len(panel.customer), len(scale)
+    mean = pm.Normal(f"{name}_mean_raw", priors.loading_mean, priors.loading_mean_sd, shape=(S, L))
+    decay = priors.amplitude * priors.amplitude_decay ** np.arange(L)
+    amplitude = _amplitude(name, decay, mean, dim, S)
+    if panel.roles.customer is None or not spec.customer_loadings:
+        w = (amplitude * pt.softplus(mean))[None]
+        pm.Deterministic(name, w[0] / scale[:, None], dims=(COEFFICIENT, dim))
+        return w
+    raw = pm.Normal(f"{name}_raw", 0, 1, shape=(N, S, L))
+    root, _ = _root(name, priors.loading_sd, priors.lkj, START_SD**2 * np.eye(S))
+    tilde = mean + pt.tensordot(raw, root, axes=[[1], [1]]).transpose(0, 2, 1)
+    w = amplitude * pt.softplus(tilde)
+    pm.Deterministic(name, w / scale[:, None], dims=("customer", COEFFICIENT, dim))
+    return w
+
+
+def _amplitude(name, sd, mean, dim, S):
+    r"""Half-normal amplitudes a (L,), in coordinates of the log of typical loadings.
+
+    .. math:: \log a_l + \frac{1}{S} \sum_s \log \mathrm{softplus}(\mu_{ls})
+
+    The data speak about this product, and hardly about what makes it up.
+    """
+    typical = pt.dot(np.full(S, 1 / S), pt.log(pt.softplus(mean)))
+    raw = pm.CustomDist(
+        f"{name}_size_raw",
+        sd,
+        typical,
+        dist=lambda sd, typical, size: pt.log(pm.HalfNormal.dist(sd, size=size)) + typical,
+        logp=lambda raw, sd, typical: pm.logp(pm.HalfNormal.dist(sd), pt.exp(raw - typical)) + raw - typical,
+        dims=dim,
+        initval=floatX(np.log(np.minimum(START_AMPLITUDE, sd) * START_LOADING)),
+    )
+    return pm.Deterministic(f"{name}_amplitude", pt.exp(raw - typical), dims=dim)
+
+
+def lengthscales(name, priors, dim, size):
+    """Lengthscales (L,) on the time scale from 0 to 1, or one where size is None."""
+    first, second = priors.lengthscale
+    start = floatX(np.full(() if size is None else size, first))
+    match priors.lengthscale_family:
+        case "weibull":
+            return pm.Weibull(name, alpha=second, beta=first, dims=dim, initval=start)
+        case "log_normal":
+            return pm.LogNormal(name, np.log(first), second, dims=dim, initval=start)
+        case _:
+            raise unknown("lengthscale_family", priors.lengthscale_family)
+
+
+def coefficient_paths(alpha, tiers, part: slice):
+    """beta (N or 1, T or 1, P) of one category."""
+    beta = alpha[:, None, part]
+    for tier in tiers:
+        beta = beta + tier(part)
+    return beta
+
+
+def register_paths(panel, alpha, tiers):
+    """The mean over customers of all coefficients over time, in the units of the data."""
+    if not tiers:
+        return
+    scale = coefficient_scale(panel)
+    means = [coefficient_paths(alpha, tiers, c.coefficient).mean(axis=0) for c in panel.categories]
+    pm.Deterministic("coefficient_path", pt.concatenate(means, axis=1) / scale, dims=("period", COEFFICIENT))
+
+
+def category_log_likelihood(choices: CategoryChoices, beta, moving: bool, scale, outside: bool):
+    r"""Log-likelihood of a category's choice sets given beta (N or 1, T or 1, P), a scalar.
+
+    .. math:: \log P(j) = -\log\Big(1 + \sum_{k \ne j} \exp((x_k - x_j)' \beta)\Big)
+    """
+    D, open_ = contrasts(choices, outside)
+    several = open_.any(axis=1)  # a set of one option is certain, and its logarithm has no gradient
+    D, open_ = D[several], open_[several]
+    if not D.shape[2]:
+        return pt.constant(-np.log1p(open_.sum(axis=1)).sum())
+    gaps = (pt.constant(D / scale) * beta_of_sets(beta, choices, moving, several)[:, None, :]).sum(axis=-1)
+    closed = pt.constant(np.where(open_, 0.0, NEVER))
+    return -pt.softplus(pt.logsumexp(gaps + closed, axis=1)).sum()
+
+
+def beta_of_sets(beta, choices: CategoryChoices, moving: bool, which: np.ndarray):
+    """Rows (o, P) of beta (N or 1, T or 1, P) at the customers and periods of some choice sets."""
+    period = choices.period[which] if moving else 0
+    index = choices.customer[which] * beta.shape[1] + period
+    return beta.reshape((-1, choices.x.shape[2]))[index]
+
+
+def _root(name, sd_scale, lkj, start):
+    """Root (S, S) of a covariance diag(sd) R diag(sd), R ~ LKJ, that starts at ``start``; and sd (S,)."""
+    first = np.sqrt(np.diag(start))
+    sd = spread(f"{name}_sd_raw", sd_scale, first)
+    if len(first) == 1:
+        return sd[:, None], sd
+    correlation = start / np.outer(first, first)
+    return sd[:, None] * correlation_root(f"{name}_partial_raw", lkj, correlation), sd

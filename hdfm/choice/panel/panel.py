@@ -1,0 +1,221 @@
+"""A long frame of alternatives -> the panel that the choice model is fitted to.
+
+Array names and axis order: N customers, C categories, T periods, O choice sets, K covariates, S pairs of
+category and predictor.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hdfm.choice.panel.layout import Category, CategoryChoices, RowCodes, lay_out
+from hdfm.choice.panel.predictors import (
+    ROUNDING,
+    belonging,
+    column_moments,
+    customer_covariates,
+    informative,
+    predictor_values,
+    refuse_outcomes,
+)
+from hdfm.choice.panel.read import ChoiceRoles, read_chosen, with_features
+from hdfm.choice.panel.sets import check_chosen, read_sets
+from hdfm.exceptions import InvalidDataError
+from hdfm.frames.columns import elapsed, sorted_labels
+
+INTERCEPT = "intercept"
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicePanel:
+    """All choice sets of a frame, by category.
+
+    Attributes
+    ----------
+    roles : ChoiceRoles
+        The columns, features named.
+    customer, period, choice_set : pandas.Index
+        Labels (N,), (T,), (O,), sorted; "all" alone for customers or periods without a column.
+    time : numpy.ndarray
+        The periods (T,) on a scale from 0, the first, to 1, the last.
+    time_span : float
+        From the first period to the last, in units of the column; days for dates.
+    categories : tuple of Category
+        C of them, sorted by label.
+    choices : tuple of CategoryChoices
+        The arrays of each category.
+    coefficient : pandas.MultiIndex
+        (category, predictor) of all S coefficients.
+    predictor_mean : numpy.ndarray
+        Mean (S,) of each predictor over the available alternatives of sets with more than one option.
+    predictor_sd : numpy.ndarray
+        Standard deviation (S,) about the mean of the choice set; about the category's mean where
+        there is an outside option. 1 where that is 0.
+    covariates : numpy.ndarray
+        Customer covariates (N, K), standardised.
+    covariate_mean, covariate_sd : numpy.ndarray
+        What they were standardised with (K,).
+    left_out : pandas.MultiIndex
+        (category, predictor) of columns that carry no information there.
+    n_rows : int
+        Rows of the frame.
+    """
+
+    roles: ChoiceRoles
+    customer: pd.Index
+    period: pd.Index
+    choice_set: pd.Index
+    time: np.ndarray
+    time_span: float
+    categories: tuple[Category, ...]
+    choices: tuple[CategoryChoices, ...]
+    coefficient: pd.MultiIndex
+    predictor_mean: np.ndarray
+    predictor_sd: np.ndarray
+    covariates: np.ndarray
+    covariate_mean: np.ndarray
+    covariate_sd: np.ndarray
+    left_out: pd.MultiIndex
+    n_rows: int
+
+    @property
+    def category(self) -> pd.Index:
+        """Labels (C,) of the categories."""
+        return pd.Index([category.label for category in self.categories], name=self.coefficient.names[0])
+
+
+def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePanel:
+    """Validate a long frame of alternatives and lay it out by category and choice set.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame
+        One row per alternative in a choice set; not changed.
+    y : array-like of shape (n_rows,)
+        1 on the chosen row of each choice set, else 0.
+    roles : ChoiceRoles
+        The columns.
+
+    Returns
+    -------
+    ChoicePanel
+        The same for rows in any order, but for ``row`` and, where slots are not those of products, slots.
+
+    Raises
+    ------
+    InvalidDataError
+        If the data can't be fitted; the message names the column, the count and an example.
+    """
+    roles = with_features(roles, X)
+    sets, chosen = read_sets(X, roles), read_chosen(y)
+    check_chosen(chosen, sets, roles)
+    customers, labels = sorted_labels(sets.customer), sorted_labels(sets.category)
+    code = labels.get_indexer(pd.Index(sets.category))
+    belongs = belonging(X, roles, code, len(labels), sets.available)
+    rows = RowCodes(
+        category=code,
+        customer=customers.get_indexer(pd.Index(sets.customer)),
+        period=sets.periods.get_indexer(pd.Index(sets.period)),
+        values=predictor_values(X, roles, sets.available[:, None] & belongs[code]),
+        chosen=chosen.to_numpy(),
+    )
+    if roles.choice_set is not None:
+        refuse_outcomes(rows.values, roles, chosen)
+    informs = informative(rows.values, roles, sets, code, len(labels)) & belongs
+    categories = _categories(labels, sets, rows, informs, roles)
+    choices = tuple(lay_out(category, code == c, sets, rows, roles) for c, category in enumerate(categories))
+    predictor_mean, predictor_sd = _predictor_moments(choices, roles)
+    covariates = customer_covariates(X, roles, rows.customer, len(customers))
+    covariate_mean, covariate_sd = column_moments(covariates)
+    steps = elapsed(sets.periods, sets.periods, "time")
+    time_span = float(steps[-1]) if len(steps) > 1 else 1.0
+    left_out = [(labels[c], roles.predictors[k]) for c, k in np.argwhere(belongs & ~informs)]
+    return ChoicePanel(
+        roles=roles,
+        customer=customers,
+        period=sets.periods,
+        choice_set=sets.label,
+        time=steps / time_span,
+        time_span=time_span,
+        categories=categories,
+        choices=choices,
+        coefficient=_pairs(((each.label, name) for each in categories for name in each.predictor), labels),
+        predictor_mean=predictor_mean,
+        predictor_sd=predictor_sd,
+        covariates=(covariates - covariate_mean) / covariate_sd,
+        covariate_mean=covariate_mean,
+        covariate_sd=covariate_sd,
+        left_out=_pairs(left_out, labels),
+        n_rows=len(X),
+    )
+
+
+def _categories(labels, sets, rows, informs, roles):
+    """The categories (C,), their coefficients one after the other."""
+    categories, start = [], 0
+    for c, label in enumerate(labels):
+        which = rows.category == c
+        category = _category(label, sets.product[which], rows.chosen[which], roles, informs[c], start)
+        start = category.coefficient.stop
+        categories.append(category)
+    if not start:
+        raise InvalidDataError(
+            f"No predictor carries information: the columns {list(roles.predictors)} never vary within a "
+            "choice set. Name a price or features that do, or a product column for intercepts."
+        )
+    return tuple(categories)
+
+
+def _category(label, product, chosen, roles, informs, start):
+    products = sorted_labels(product)
+    reference, dummies = None, np.arange(0)
+    if roles.product_intercepts:
+        counts = np.bincount(products.get_indexer(pd.Index(product)), chosen, minlength=len(products))
+        dummies = np.arange(len(products))
+        if not roles.outside:
+            reference = products[int(counts.argmax())]
+            dummies = np.delete(dummies, counts.argmax())
+    columns = np.flatnonzero(informs)
+    names = [INTERCEPT if roles.product is None else f"{roles.product}[{products[j]}]" for j in dummies]
+    P = len(dummies) + len(columns)
+    return Category(
+        label=label,
+        product=products,
+        reference=reference,
+        predictor=pd.Index([*names, *(roles.predictors[k] for k in columns)], name="predictor", dtype=object),
+        intercept_of=np.concatenate([dummies, np.full(len(columns), -1)]),
+        column=np.concatenate([np.full(len(dummies), -1), columns]),
+        coefficient=slice(start, start + P),
+    )
+
+
+def _predictor_moments(choices, roles):
+    """Mean and sd (S,) over available alternatives, the sd about the set's mean or the category's."""
+    moments = [_moments(each.x, each.mask[..., None], roles.outside) for each in choices]
+    mean, sd = (np.concatenate(each) for each in zip(*moments, strict=True))
+    return mean, np.where(sd > ROUNDING * np.maximum(1.0, np.abs(mean)), sd, 1.0)
+
+
+def _moments(x, mask, outside):
+    if not outside:
+        mask = mask & (mask.sum(axis=1, keepdims=True) > 1)
+    n = max(int(mask.sum()), 1)
+    mean = x.sum(axis=(0, 1), where=mask) / n
+    centre = (
+        mean
+        if outside
+        else x.sum(axis=1, keepdims=True, where=mask) / np.maximum(mask.sum(axis=1, keepdims=True), 1)
+    )
+    return mean, np.sqrt(((x - centre) ** 2).sum(axis=(0, 1), where=mask) / n)
+
+
+def _pairs(pairs: Iterable[tuple], category: pd.Index) -> pd.MultiIndex:
+    """(category, predictor) labels, the first named and typed as ``category``."""
+    pairs = list(pairs)
+    labels = pd.Index([label for label, _ in pairs], dtype=category.dtype)
+    return pd.MultiIndex.from_arrays(
+        [labels, pd.Index([name for _, name in pairs], dtype=object)], names=[category.name, "predictor"]
+    )

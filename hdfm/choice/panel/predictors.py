@@ -1,0 +1,133 @@
+"""Predictors and customer covariates of a long frame: read, checked, and found to inform or not.
+
+Array names and axis order: n rows, C categories, N customers; K columns that hold a predictor (the price and
+the features) or a covariate.
+"""
+
+import numpy as np
+import pandas as pd
+
+from hdfm.choice.panel.read import ChoiceRoles
+from hdfm.choice.panel.sets import ChoiceSets
+from hdfm.exceptions import InvalidDataError, unknown
+from hdfm.frames.columns import numeric_column, plain, refuse_rows
+
+ROUNDING = 1e-12
+
+
+def predictor_values(frame: pd.DataFrame, roles: ChoiceRoles, where: np.ndarray) -> np.ndarray:
+    """Price and features (n, K) as they enter utility; 0 where ``where`` (n, K) is False."""
+    values = np.zeros(where.shape)
+    for k, name in enumerate(roles.predictors):
+        read = _price if name == roles.price else _feature
+        values[:, k] = read(frame[name], roles, where[:, k])
+    return values
+
+
+def belonging(
+    frame: pd.DataFrame, roles: ChoiceRoles, category: np.ndarray, n_categories: int, available: np.ndarray
+) -> np.ndarray:
+    """False (C, K) where a feature is missing throughout a category, and so is none of its predictors.
+
+    Parameters
+    ----------
+    category, available : numpy.ndarray
+        Code and availability (n,) of each row.
+    """
+    belongs = np.ones((n_categories, len(roles.predictors)), dtype=bool)
+    for k, name in enumerate(roles.predictors):
+        if name != roles.price:
+            present = available & frame[name].notna().to_numpy()
+            found = np.bincount(category, present, minlength=n_categories) > 0
+            belongs[:, k] = found | ~found.any()
+    return belongs
+
+
+def informative(
+    values: np.ndarray, roles: ChoiceRoles, sets: ChoiceSets, category: np.ndarray, n_categories: int
+) -> np.ndarray:
+    """True (C, K) where a column tells available alternatives apart, or them from the outside option.
+
+    Within choice sets only differences count. Against an outside option levels do too: a column must then
+    vary within the category or, where no intercept stands beside it, differ from 0.
+    """
+    group = category if roles.outside else sets.code
+    n_groups = n_categories if roles.outside else len(sets.label)
+    owner = np.arange(n_categories) if roles.outside else category[sets.first]
+    level = roles.outside and not roles.product_intercepts
+    used = sets.available
+    informs = np.zeros((n_categories, values.shape[1]), dtype=bool)
+    for k, column in enumerate(values.T):
+        low, high = np.full(n_groups, np.inf), np.full(n_groups, -np.inf)
+        np.minimum.at(low, group[used], column[used])
+        np.maximum.at(high, group[used], column[used])
+        size = np.maximum(np.abs(low), np.abs(high))
+        moves = size > 0 if level else high - low > ROUNDING * size
+        informs[:, k] = np.bincount(owner, moves & (high >= low), minlength=n_categories) > 0
+    return informs
+
+
+def refuse_outcomes(values: np.ndarray, roles: ChoiceRoles, chosen: pd.Series) -> None:
+    """Raise if a column of values (n, K) is the outcome (n,) itself."""
+    for k, name in enumerate(roles.predictors):
+        if np.array_equal(values[:, k], chosen):
+            raise InvalidDataError(
+                f"features column {name!r} equals y in all {len(chosen):,} rows, such as row "
+                f"{plain(chosen.index[0])!r}: it is the outcome. Leave it out of X or of features."
+            )
+
+
+def customer_covariates(
+    frame: pd.DataFrame, roles: ChoiceRoles, customer: np.ndarray, n_customers: int
+) -> np.ndarray:
+    """Covariates (N, K) of the customers that rows (n,) belong to; rows with a code of -1 are left out."""
+    known = customer >= 0
+    covariates = np.zeros((n_customers, len(roles.customer_covariates)))
+    for k, name in enumerate(roles.customer_covariates):
+        values = numeric_column(frame[name], "customer_covariates", where=known)
+        covariates[customer[known], k] = values[known]
+        changes = known.copy()
+        changes[known] = values[known] != covariates[customer[known], k]
+        if changes.any():
+            own = customer == customer[changes][0]
+            label, found = plain(frame.loc[own, roles.customer].iloc[0]), np.unique(values[own])[:3].tolist()
+            count = len(np.unique(customer[changes]))
+            raise InvalidDataError(
+                f"customer_covariates column {name!r} changes within {count:,} of {n_customers:,} customers, "
+                f"such as {label!r} with {found}. A covariate is constant within a customer: average it, or "
+                "make it a feature."
+            )
+    return covariates
+
+
+def column_moments(covariates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (K,) over customers; 1 for a constant covariate."""
+    mean, sd = covariates.mean(axis=0), covariates.std(axis=0)
+    return mean, np.where(sd > ROUNDING * np.maximum(1.0, np.abs(mean)), sd, 1.0)
+
+
+def _feature(column, roles, where):
+    return numeric_column(column, "features", where=where)
+
+
+def _price(column, roles, where):
+    values = numeric_column(column, "price", where=where)
+    match roles.price_transform:
+        case "linear":
+            return values
+        case "log":
+            return _log_price(column, values, where)
+        case _:
+            raise unknown("price_transform", roles.price_transform)
+
+
+def _log_price(column, values, where):
+    refuse_rows(
+        column,
+        where & (values <= 0),
+        f"price column {column.name!r}",
+        "prices that are zero or negative",
+        "The price is used in logs: repair it, mark what could not be bought in an availability column, or "
+        'set price_transform="linear"',
+    )
+    return np.log(np.where(where, values, 1.0))

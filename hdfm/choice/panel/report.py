@@ -1,0 +1,149 @@
+"""What in a panel of choices can't inform the coefficients, as a table."""
+
+import numpy as np
+import pandas as pd
+
+from hdfm.choice.panel.layout import OUTSIDE, CategoryChoices
+from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.frames.columns import examples
+from hdfm.sales.panel.report import COLUMNS
+
+FEW_SETS = 5
+SINGULAR = 1e-9
+
+
+def choice_report(panel: ChoicePanel) -> pd.DataFrame:
+    """Findings about a panel: one row each, with count, examples and what the model makes of it."""
+    pooled = "their coefficients stay close to the population's"
+    findings = [
+        ("choice sets with one alternative", uninformative_sets(panel), "kept; they carry no information"),
+        ("predictors that never vary", _left_out(panel), "left out of these categories"),
+        ("predictors missing in a category", _absent(panel), "no predictors of these categories"),
+        ("categories without a predictor", _bare(panel), "every alternative is as likely as another"),
+        ("predictors tied to others", tied_predictors(panel), "told apart by the priors alone"),
+        ("products never available", _products(panel, _available), "their intercepts are those of the prior"),
+        ("products never chosen", _products(panel, _chosen), "their intercepts are held by the prior"),
+        (f"customers with fewer than {FEW_SETS} choice sets", _rare_customers(panel), pooled),
+        ("covariates that never vary", _constant_covariates(panel), "they carry no information"),
+    ]
+    rows = [(name, len(labels), examples(labels), text) for name, labels, text in findings if len(labels)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def choice_warnings(panel: ChoicePanel) -> list[str]:
+    """What a user should hear of at once, as sentences."""
+    said = []
+    alone = uninformative_sets(panel)
+    if len(alone):
+        said.append(
+            f"{len(alone):,} of {len(panel.choice_set):,} choice sets have one alternative (such as "
+            f"{examples(alone)}): they are kept but carry no information."
+        )
+    if len(panel.left_out):
+        where = "a category" if panel.roles.outside else "a choice set"
+        said.append(
+            f"Predictors that never vary within {where} carry no information and are left out: "
+            f"{examples(_left_out(panel))}."
+        )
+    tied = tied_predictors(panel)
+    if len(tied):
+        said.append(
+            f"Predictors that are combinations of others, intercepts included, are told apart by the priors "
+            f"alone: {examples(tied)}."
+        )
+    return said
+
+
+def uninformative_sets(panel: ChoicePanel) -> pd.Index:
+    """Labels of the choice sets with a single option, the outside option counted."""
+    found = [each.choice_set[~informs] for each, informs in _informative(panel)]
+    return panel.choice_set[np.sort(np.concatenate(found))]
+
+
+def sets_by_customer(panel: ChoicePanel) -> np.ndarray:
+    """Choice sets (N,) of each customer with more than one option."""
+    codes = np.concatenate([each.customer[informs] for each, informs in _informative(panel)])
+    return np.bincount(codes, minlength=len(panel.customer))
+
+
+def tied_predictors(panel: ChoicePanel) -> list[str]:
+    """Price and features that are linear combinations of the category's other predictors."""
+    tied = []
+    for category, choices in zip(panel.categories, panel.choices, strict=True):
+        which = _tied(choices, panel.roles.outside) & (category.intercept_of < 0)
+        tied += [_name(category.label, name, panel) for name in category.predictor[which]]
+    return tied
+
+
+def _informative(panel):
+    """Each category with True (O_c,) for sets with more than one option."""
+    for each in panel.choices:
+        yield each, each.mask.sum(axis=1) + panel.roles.outside > 1
+
+
+def _tied(choices: CategoryChoices, outside: bool) -> np.ndarray:
+    """True (P_c,) for predictors in the null space of their moments, within sets without outside option."""
+    mask, x = choices.mask[..., None], choices.x
+    if not outside:
+        x = np.where(
+            mask, x - x.sum(axis=1, keepdims=True) / np.maximum(mask.sum(axis=1, keepdims=True), 1), 0
+        )
+    flat = x.reshape(mask.size, x.shape[-1])
+    size = np.sqrt((flat**2).sum(axis=0))
+    moved = np.flatnonzero(size > 0)
+    scaled = flat[:, moved] / size[moved]
+    value, vector = np.linalg.eigh(scaled.T @ scaled)
+    tied = np.zeros(len(size), dtype=bool)
+    tied[moved] = (np.abs(vector[:, value < SINGULAR]) > np.sqrt(SINGULAR)).any(axis=1)
+    return tied
+
+
+def _name(category, predictor, panel):
+    return str(predictor) if panel.roles.category is None else f"{category}: {predictor}"
+
+
+def _left_out(panel):
+    return [_name(category, predictor, panel) for category, predictor in panel.left_out]
+
+
+def _absent(panel):
+    out = []
+    for category in panel.categories:
+        known = {*category.predictor, *(name for label, name in panel.left_out if label == category.label)}
+        missing = [name for name in panel.roles.predictors if name not in known]
+        out += [_name(category.label, name, panel) for name in missing]
+    return out
+
+
+def _bare(panel):
+    return [category.label for category in panel.categories if not len(category.predictor)]
+
+
+def _products(panel, count):
+    """Products that ``count`` (J,) finds never, where a product is a column of the frame."""
+    out = []
+    named = zip(panel.categories, panel.choices, strict=True) if panel.roles.product is not None else ()
+    for category, choices in named:
+        never = category.product[count(choices, len(category.product)) == 0]
+        out += [_name(category.label, product, panel) for product in never]
+    return out
+
+
+def _available(choices, n):
+    return np.bincount(choices.product[choices.mask], minlength=n)
+
+
+def _chosen(choices, n):
+    o = np.flatnonzero(choices.chosen != OUTSIDE)
+    return np.bincount(choices.product[o, choices.chosen[o]], minlength=n)
+
+
+def _rare_customers(panel):
+    if panel.roles.customer is None:
+        return panel.customer[:0]
+    return panel.customer[sets_by_customer(panel) < FEW_SETS]
+
+
+def _constant_covariates(panel):
+    constant = np.abs(panel.covariates).max(axis=0, initial=0.0) == 0
+    return [name for name, flat in zip(panel.roles.customer_covariates, constant, strict=True) if flat]

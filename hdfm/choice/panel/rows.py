@@ -1,0 +1,195 @@
+"""Rows to predict or score, in the codes of a fitted panel of choices.
+
+Array names and axis order: O choice sets, n rows, K covariates; S pairs of category and predictor of the fit.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hdfm.choice.panel.layout import Category, CategoryChoices, RowCodes, lay_out
+from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.panel.predictors import customer_covariates, predictor_values
+from hdfm.choice.panel.read import read_chosen
+from hdfm.choice.panel.sets import check_chosen, read_sets, whole_sets_message
+from hdfm.exceptions import InvalidDataError
+from hdfm.frames.columns import elapsed, plain, positions, sorted_labels
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedChoices:
+    """Choice sets of new data, matched to a fitted panel by label.
+
+    Attributes
+    ----------
+    choices : tuple of CategoryChoices
+        One for each category of the panel, perhaps without a set. Customers, periods and products that
+        were not fitted are coded -1; new products stand in slots after those of the category.
+    unseen : CategoryChoices
+        The sets of categories that were not fitted: no intercepts, every product -1.
+    unseen_predictor : pandas.Index
+        The predictors of ``unseen``: the columns that are a predictor of any fitted category.
+    unseen_label : pandas.Index
+        Labels of the categories of these sets, one a set.
+    choice_set : pandas.Index
+        Labels (O,), sorted.
+    customer, period : pandas.Index
+        Labels of the new customers (N,) and periods (T,), sorted.
+    time : numpy.ndarray
+        The new periods (T,) on the panel's scale: above 1 after its last.
+    covariates : numpy.ndarray
+        Covariates (N, K) of the new customers, standardised as the panel's.
+    product : pandas.MultiIndex
+        (category, product) of the new products.
+    set_customer, set_period : numpy.ndarray
+        Position (O,) of each set's customer and period among the new ones; -1 where fitted.
+    row_product : numpy.ndarray
+        Position (n,) of each row's product among the new ones; -1 where fitted.
+    n_rows : int
+        Rows of the frame.
+    """
+
+    choices: tuple[CategoryChoices, ...]
+    unseen: CategoryChoices
+    unseen_predictor: pd.Index
+    unseen_label: pd.Index
+    choice_set: pd.Index
+    customer: pd.Index
+    period: pd.Index
+    time: np.ndarray
+    covariates: np.ndarray
+    product: pd.MultiIndex
+    set_customer: np.ndarray
+    set_period: np.ndarray
+    row_product: np.ndarray
+    n_rows: int
+
+
+def encode_choices(frame: pd.DataFrame, panel: ChoicePanel, y: object = None) -> EncodedChoices:
+    """Rows to predict, or with y to score, in the codes of a fitted panel.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One row per alternative in a choice set; not changed.
+    panel : ChoicePanel
+        What the model was fitted to.
+    y : array-like of shape (n_rows,), optional
+        1 on the chosen row of each set, else 0; without it ``chosen`` is -2 throughout.
+
+    Raises
+    ------
+    InvalidDataError
+        If the rows can't be read, or y shows that choice sets were cut apart.
+    """
+    roles = panel.roles
+    sets = read_sets(frame, roles, known_periods=panel.period)
+    chosen = None if y is None else read_chosen(y)
+    if chosen is not None:
+        check_chosen(chosen, sets, roles)
+    category = _known(panel.category, sets.category, roles.category, "category")
+    unseen = _unseen(panel)
+    rows = RowCodes(
+        category=category,
+        customer=_known(panel.customer, sets.customer, roles.customer, "customer"),
+        period=_known(panel.period, sets.period, roles.time, "time"),
+        values=predictor_values(frame, roles, _where(frame, panel, unseen, sets, category)),
+        chosen=None if chosen is None else chosen.to_numpy(),
+    )
+    choices = tuple(
+        lay_out(each, category == c, sets, rows, roles) for c, each in enumerate(panel.categories)
+    )
+    strangers = lay_out(unseen, category < 0, sets, rows, roles)
+    customer, customer_code = _new(sets.customer, rows.customer)
+    period, period_code = _new(sets.period, rows.period)
+    product, product_code = _new_products(sets, choices, roles)
+    covariates = customer_covariates(frame, roles, customer_code, len(customer))
+    encoded = EncodedChoices(
+        choices=choices,
+        unseen=strangers,
+        unseen_predictor=unseen.predictor,
+        unseen_label=pd.Index(sets.category.iloc[sets.first[strangers.choice_set]]),
+        choice_set=sets.label,
+        customer=customer,
+        period=period,
+        time=elapsed(period, panel.period, "time") / panel.time_span if len(period) else np.zeros(0),
+        covariates=(covariates - panel.covariate_mean) / panel.covariate_sd,
+        product=product,
+        set_customer=customer_code[sets.first],
+        set_period=period_code[sets.first],
+        row_product=product_code,
+        n_rows=len(frame),
+    )
+    if chosen is not None and roles.slot_by_product:
+        _refuse_cut_sets(encoded, panel)
+    return encoded
+
+
+def _known(labels, column, name, role):
+    """Positions (n,) among fitted labels; zeros where the model has no such column."""
+    return np.zeros(len(column), dtype=int) if name is None else positions(labels, column, role)
+
+
+def _unseen(panel):
+    """What is known of a category that was not fitted: the columns that others have as predictors."""
+    columns = np.unique(np.concatenate([each.column[each.column >= 0] for each in panel.categories]))
+    names = [panel.roles.predictors[k] for k in columns]
+    return Category(
+        label=None,
+        product=pd.Index([], dtype=object),
+        reference=None,
+        predictor=pd.Index(names, name="predictor", dtype=object),
+        intercept_of=np.full(len(columns), -1),
+        column=columns,
+        coefficient=slice(0, 0),
+    )
+
+
+def _where(frame, panel, unseen, sets, category):
+    """True (n, K) where a price or feature is a predictor of an available alternative."""
+    used = np.zeros((len(panel.categories) + 1, len(panel.roles.predictors)), dtype=bool)
+    for c, each in enumerate((*panel.categories, unseen)):
+        used[c, each.column[each.column >= 0]] = True
+    where = used[category] & sets.available[:, None]
+    present = frame[list(panel.roles.predictors)].notna().to_numpy()
+    return where & (present | (category >= 0)[:, None])
+
+
+def _new(labels, code):
+    """The distinct labels that were not fitted, and the position (n,) of each row's among them."""
+    new = sorted_labels(labels[code < 0])
+    return new, np.where(code < 0, new.get_indexer(pd.Index(labels)), -1)
+
+
+def _new_products(sets, choices, roles):
+    """(category, product) pairs that were not fitted, and the position (n,) of each row's among them."""
+    new = np.full(len(sets.code), roles.product is not None)
+    for each in choices:
+        new[each.row[each.row >= 0]] &= each.product[each.row >= 0] < 0
+    pairs = pd.MultiIndex.from_arrays([sets.category[new], sets.product[new]])
+    codes, distinct = pairs.factorize(sort=True)
+    out = np.full(len(new), -1)
+    out[new] = codes
+    return distinct, out
+
+
+def _refuse_cut_sets(encoded, panel):
+    """Raise if all choice sets that were fitted too hold none of the alternatives they had there."""
+    fitted = panel.choice_set.get_indexer(encoded.choice_set)
+    cut, common = [], 0
+    for new, old, category in zip(encoded.choices, panel.choices, panel.categories, strict=True):
+        position = np.full(len(panel.choice_set) + 1, -1)
+        position[old.choice_set] = np.arange(len(old.choice_set))
+        before = position[fitted[new.choice_set]]
+        same = (before >= 0) & (new.customer == old.customer[before]) & (new.period == old.period[before])
+        here = new.row[same, : len(category.product)] >= 0
+        overlap = (here & (old.row[before[same]] >= 0)).any(axis=1)
+        common += int(same.sum())
+        cut += list(new.choice_set[same][~overlap & here.any(axis=1)])
+    if cut and len(cut) == common:
+        raise InvalidDataError(
+            f"{len(cut):,} of {len(encoded.choice_set):,} choice sets of column {panel.roles.choice_set!r}, "
+            f"such as {plain(encoded.choice_set[cut[0]])!r}, were fitted with other alternatives of the same "
+            f"set. {whole_sets_message(panel.roles)}"
+        )

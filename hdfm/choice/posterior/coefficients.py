@@ -1,0 +1,195 @@
+r"""Tables of coefficients over time, and what they are worth in money.
+
+.. math::
+
+    \bar\beta_s(t) = \frac{1}{N} \sum_i \beta_{is}(t)
+
+Array names and axis order: D draws, N customers, S coefficients, T periods.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.posterior.draws import ChoiceDraws
+from hdfm.exceptions import InvalidArgumentError, unknown
+from hdfm.frames.columns import in_time_order, plain
+from hdfm.sales.posterior.elasticities import summarise
+
+BY = ("customer", "time")
+COLUMNS = ["mean", "sd", "lower", "upper", "p_positive"]
+LARGEST_LOG = 700.0
+
+
+def coefficient_table(
+    draws: ChoiceDraws,
+    panel: ChoicePanel,
+    by: Sequence[str],
+    customers: Sequence | None,
+    ci_prob: float,
+) -> pd.DataFrame:
+    """Posterior of coefficients, averaged over the customers and periods that ``by`` doesn't name.
+
+    Parameters
+    ----------
+    by : sequence of {"customer", "time"}
+    customers : sequence, optional
+        Labels of those to take; all by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``category``, ``predictor`` and those of ``by``, sorted; ``mean``, ``sd``, ``lower``, ``upper``,
+        ``p_positive``.
+    """
+    tables = []
+    for label, paths in _paths(draws, panel, by, customers):
+        values = paths if "time" in by else paths.mean(axis=1, keepdims=True)
+        D, T, S = values.shape
+        index = _index(panel, "customer" in by, label, "time" in by)
+        flat = values.transpose(2, 1, 0).reshape(S * T, D)
+        tables.append(summarise(flat, index, ci_prob)[COLUMNS])
+    table = pd.concat(tables).sort_index()
+    table.attrs["ci_prob"] = ci_prob
+    return table
+
+
+def willingness_to_pay_table(
+    draws: ChoiceDraws,
+    panel: ChoicePanel,
+    predictor: str,
+    by: Sequence[str],
+    customers: Sequence | None,
+    ci_prob: float,
+) -> pd.DataFrame:
+    r"""What one unit of a predictor is worth, in every category that has it.
+
+    .. math::
+
+        -\frac{\beta_p}{\beta_\text{price}} \text{ (linear price)}, \qquad
+        \exp\Big(-\frac{\beta_p}{\beta_\text{price}}\Big) - 1 \text{ (log price: a share of the price)}
+
+    Ratios of draws have heavy tails where the price coefficient may be near 0: hence the median.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``category`` and those of ``by``; ``median``, ``lower``, ``upper``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the model has no price, or no category has both the price and the predictor.
+    """
+    price = panel.roles.price
+    if price is None:
+        raise InvalidArgumentError("Willingness to pay needs a price: name its column with price=.")
+    if not isinstance(predictor, str):
+        raise InvalidArgumentError(f"predictor takes one name; got {predictor!r}.")
+    pairs = [
+        (category.label, category.coefficient.start + k[0], category.coefficient.start + p[0])
+        for category in panel.categories
+        if len(k := np.flatnonzero(category.predictor == predictor))
+        and len(p := np.flatnonzero(category.predictor == price))
+    ]
+    if not pairs or predictor == price:
+        others = panel.coefficient.get_level_values("predictor").unique().drop(price, errors="ignore")
+        raise InvalidArgumentError(
+            f"predictor must be one of {list(others)}, in a category with a price; got {predictor!r}."
+        )
+    tables = []
+    for label, paths in _paths(draws, panel, by, customers):
+        values = paths if "time" in by else paths.mean(axis=1, keepdims=True)
+        for category, k, p in pairs:
+            ratio = -values[:, :, k] / values[:, :, p]
+            ratio, unit = _worth(ratio, panel.roles)
+            ends = [(1 - ci_prob) / 2, 0.5, (1 + ci_prob) / 2]
+            lower, median, upper = np.quantile(ratio, ends, axis=0)
+            if len(ratio) == 1:
+                lower = upper = np.full_like(median, np.nan)
+            cells = {"category": category} | ({"customer": label} if "customer" in by else {})
+            if "time" in by:
+                cells["time"] = in_time_order(panel.period, panel.period)
+            tables.append(pd.DataFrame(cells | {"median": median, "lower": lower, "upper": upper}))
+    table = pd.concat(tables).set_index(["category", *(role for role in BY if role in by)]).sort_index()
+    table.attrs |= {"ci_prob": ci_prob, "unit": unit}
+    return table
+
+
+def _worth(ratio, roles):
+    """Minus the ratio of a coefficient to the price's as money or a share of the price, and its unit."""
+    match roles.price_transform:
+        case "log":
+            return np.expm1(np.minimum(ratio, LARGEST_LOG)), "share of the price"
+        case "linear":
+            return ratio, f"units of {roles.price!r}"
+        case _:
+            raise unknown("price_transform", roles.price_transform)
+
+
+def population_paths(draws: ChoiceDraws, which: np.ndarray) -> np.ndarray:
+    """Mean coefficients (D, T, S) of the customers at positions ``which``; T is 1 without factors."""
+    beta = draws.alpha[:, which].mean(axis=1)[:, None, :]
+    for tier in draws.tiers:
+        w = tier.loading if tier.loading.shape[1] == 1 else tier.loading[:, which]
+        match tier.owner:
+            case "customer":
+                moved = np.einsum("dsl,dtl->dts", w[:, 0], tier.path[:, which].mean(axis=1))
+            case "category":
+                moved = np.einsum("dsl,dstl->dts", w.mean(axis=1), tier.path[:, draws.category])
+            case "one":
+                moved = np.einsum("dsl,dtl->dts", w.mean(axis=1), tier.path[:, 0])
+            case _:
+                raise unknown("tier", tier.owner)
+        beta = beta + moved
+    return beta
+
+
+def read_by(by: str | Sequence[str] | None, allowed: Sequence[str]) -> tuple[str, ...]:
+    """Roles as a tuple, each among ``allowed``."""
+    if by is None:
+        return ()
+    names = tuple(by) if pd.api.types.is_list_like(by) else (str(by),)
+    for name in names:
+        if name not in allowed:
+            raise InvalidArgumentError(f"by takes names among {list(allowed)}; got {name!r}.")
+    return names
+
+
+def _paths(draws, panel, by, customers) -> Iterator[tuple]:
+    """Label and coefficients (D, T, S) of each customer, or of all of them together."""
+    which = np.arange(draws.alpha.shape[1])
+    shape = (draws.n_draws, len(panel.period), len(panel.coefficient))
+    if customers is not None:
+        if not pd.api.types.is_list_like(customers):
+            raise InvalidArgumentError(f"customers takes a list of labels; got {customers!r}.")
+        which = panel.customer.get_indexer(pd.Index(customers))
+        if not len(which) or (which < 0).any():
+            unknown = [plain(label) for label, code in zip(customers, which, strict=True) if code < 0]
+            raise InvalidArgumentError(
+                f"customers must name fitted ones; {len(unknown):,} of {len(which):,} are not, "
+                f"such as {unknown[:3]}."
+            )
+    if "customer" not in by:
+        yield None, np.broadcast_to(population_paths(draws, which), shape)
+        return
+    if panel.roles.customer is None:
+        raise InvalidArgumentError('by="customer" needs a customer column: name it with customer=.')
+    for i in which:
+        yield panel.customer[i], np.broadcast_to(population_paths(draws, np.array([i])), shape)
+
+
+def _index(panel, with_customer, label, with_time):
+    """(category, predictor[, customer][, time]) of the rows of one table, coefficient by coefficient."""
+    S, T = len(panel.coefficient), len(panel.period) if with_time else 1
+    levels = {
+        name: np.repeat(panel.coefficient.get_level_values(k), T)
+        for k, name in enumerate(("category", "predictor"))
+    }
+    if with_customer:
+        levels["customer"] = pd.Index([label] * (S * T))
+    if with_time:
+        levels["time"] = in_time_order(panel.period[np.tile(np.arange(T), S)], panel.period)
+    return pd.MultiIndex.from_arrays(list(levels.values()), names=list(levels))

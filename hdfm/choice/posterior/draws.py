@@ -1,0 +1,278 @@
+r"""Draws of the choice model as plain arrays, extended to what the panel has not seen.
+
+.. math::
+
+    \beta_{is}(t) = \alpha_{is} + \sum_l w_{isl} \theta_l(t) + \sum_l w^C_{isl} \theta^C_{c(s) l}(t)
+        + \sum_l \lambda_{sl} a_i \phi_{il}(t)
+
+Array names and axis order: D draws (chains one after the other), N customers (1 without a customer column),
+M customers that were not fitted, S coefficients, T periods, F periods that were not fitted, L factors of a
+tier, G paths of a tier (1, categories or customers), K covariates; O choice sets and P predictors of a
+category; d draws of a block.
+
+    alpha (D, N, S); loading (D, N or 1, S, L); path (D, G, T, L); beta (d, O, P)
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import xarray as xr
+
+from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.panel.rows import EncodedChoices
+from hdfm.exceptions import unknown
+from hdfm.factors.hsgp import forecast
+from hdfm.sales.posterior.draws import _rng
+
+FORECAST_CELLS = 2_000_000
+ONE, CATEGORY, CUSTOMER = "one", "category", "customer"
+TIERS = {
+    ONE: ("loading", "factor_path", "lengthscale"),
+    CATEGORY: ("category_loading", "category_factor_path", "category_lengthscale"),
+    CUSTOMER: ("individual_loading", "individual_factor_path", "individual_lengthscale"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Draws of the factors of a tier.
+
+    Attributes
+    ----------
+    owner : {"one", "category", "customer"}
+        Whether a factor has one path, one a category, or one a customer.
+    loading : numpy.ndarray
+        (D, N, S, L), or (D, 1, S, L) where all customers have the same.
+    path : numpy.ndarray
+        (D, G, T, L); those of customers times their multiplier.
+    lengthscale : numpy.ndarray
+        (D, L)
+    multiplier : numpy.ndarray
+        What paths (D, G) of unit variance were multiplied with; (1, 1) where that is 1.
+    """
+
+    owner: str
+    loading: np.ndarray
+    path: np.ndarray
+    lengthscale: np.ndarray
+    multiplier: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceDraws:
+    """Coefficients by draw, in the units of the data.
+
+    Attributes
+    ----------
+    alpha : numpy.ndarray
+        (D, N, S)
+    tiers : tuple of Tier
+        Those the model has.
+    category : numpy.ndarray
+        Position (S,) of each coefficient's category.
+    effect : numpy.ndarray or None
+        Effects (D, S, K) of covariates on alpha.
+    covariates : numpy.ndarray
+        (N + M, K), standardised.
+    donor : numpy.ndarray
+        The fitted customer (D, M) whose place each of the M others takes in a draw.
+    """
+
+    alpha: np.ndarray
+    tiers: tuple[Tier, ...]
+    category: np.ndarray
+    effect: np.ndarray | None = None
+    covariates: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    donor: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=int))
+
+    @property
+    def n_draws(self) -> int:
+        """Number of draws D."""
+        return len(self.alpha)
+
+    @property
+    def n_factors(self) -> int:
+        """Number of factors of all tiers."""
+        return sum(tier.path.shape[-1] for tier in self.tiers)
+
+    def beta(
+        self,
+        part: slice,
+        customer: np.ndarray,
+        period: np.ndarray,
+        draws: slice | np.ndarray = slice(None),
+    ) -> np.ndarray:
+        """Coefficients (d, O, P) of choice sets, of the P coefficients of one category in ``part``.
+
+        Parameters
+        ----------
+        part : slice
+            Of the S coefficients; all of one category.
+        customer, period : numpy.ndarray
+            Positions (O,) among the N + M customers and T + F periods.
+        draws : slice or numpy.ndarray
+            Which d of the draws.
+        """
+        d = np.arange(self.n_draws)[draws][:, None]
+        who = self._who(customer, d)
+        beta = self.alpha[:, :, part][d, who].astype(float)
+        if self.effect is not None and (customer >= self.alpha.shape[1]).any():
+            gap = self.covariates[customer] - self.covariates[who]
+            beta += gap @ self.effect[d[:, 0], part].transpose(0, 2, 1)
+        for tier in self.tiers:
+            w = tier.loading[:, :, part][d, who if tier.loading.shape[1] > 1 else 0]
+            path = tier.path[d, self._owner(tier, part, who), period]
+            beta += (w @ path[..., None])[..., 0]
+        return beta
+
+    def borrowed(
+        self, source: np.ndarray, customer: np.ndarray, period: np.ndarray, draws: slice = slice(None)
+    ) -> np.ndarray:
+        """Coefficients (d, O), in each draw the one named in ``source`` (D,), 0 where it is -1."""
+        d = np.arange(self.n_draws)[draws]
+        out = np.zeros((len(d), len(customer)))
+        for s in np.unique(source[d]):
+            here = source[d] == s
+            if s >= 0:
+                out[here] = self.beta(slice(s, s + 1), customer, period, d[here])[..., 0]
+        return out
+
+    def _who(self, customer, d):
+        """The fitted customer (1 or d, O) whose draws a choice set has."""
+        n_fitted = self.alpha.shape[1]
+        if not (customer >= n_fitted).any():
+            return customer[None]
+        new = np.maximum(customer - n_fitted, 0)
+        return np.where(customer < n_fitted, customer, self.donor[d, new])
+
+    def _owner(self, tier, part, who):
+        match tier.owner:
+            case "customer":
+                return who
+            case "category":
+                return self.category[part.start]
+            case "one":
+                return 0
+            case _:
+                raise unknown("tier", tier.owner)
+
+
+def choice_draws(posterior: xr.Dataset, panel: ChoicePanel) -> ChoiceDraws:
+    """The draws of a posterior (or prior) dataset; views of it where chains and draws stand first.
+
+    ``individual_multiplier`` (customer), if it is there, holds the a that ``individual_factor_path`` has
+    been multiplied with; without it a is 1.
+    """
+
+    def get(name):
+        if name not in posterior:
+            return None
+        values = posterior[name].transpose("chain", "draw", ...).to_numpy()
+        return values.reshape(-1, *values.shape[2:])
+
+    alpha = get("alpha")
+    tiers = [
+        _tier(owner, get(loading), get(path), get(rho), get("individual_multiplier"))
+        for owner, (loading, path, rho) in TIERS.items()
+        if path in posterior
+    ]
+    sizes = [len(category.predictor) for category in panel.categories]
+    return ChoiceDraws(
+        alpha=get("coefficient_mean")[:, None] if alpha is None else alpha,
+        tiers=tuple(tiers),
+        category=np.repeat(np.arange(len(sizes)), sizes),
+        effect=get("covariate_effect"),
+        covariates=panel.covariates,
+    )
+
+
+def _tier(owner, loading, path, lengthscale, multiplier):
+    D, L = len(path), path.shape[-1]
+    same = np.ones((1, 1))
+    match owner:
+        case "one":
+            path, multiplier = path[:, None], same
+        case "category":
+            multiplier = same
+        case "customer":
+            multiplier = same if multiplier is None else multiplier
+        case _:
+            raise unknown("tier", owner)
+    return Tier(
+        owner=owner,
+        loading=loading[:, None] if loading.ndim == 3 else loading,
+        path=path,
+        lengthscale=np.broadcast_to(lengthscale.reshape(D, -1), (D, L)).astype(float),
+        multiplier=multiplier,
+    )
+
+
+def extend_draws(
+    draws: ChoiceDraws, panel: ChoicePanel, encoded: EncodedChoices, kernel: str, seed: int
+) -> ChoiceDraws:
+    r"""Draws in which every customer and period has a position: those not fitted follow the fitted.
+
+    A customer that was not fitted takes, in each draw, the place of a fitted customer j picked at random:
+    the coefficients less what covariates say, the loadings and the individual factors of one person, who is
+    a draw from the population as that draw has it,
+
+    .. math:: \alpha_i = \alpha_j + \Delta (z_i - z_j), \quad w_i = w_j, \quad a_i \phi_i = a_j \phi_j.
+
+    So correlations between all of them carry over, whatever their form, and with few fitted customers the
+    spread is theirs. Which j depends on the seed and the label alone.
+
+    Factors in periods that were not fitted are drawn from the exact process given their path and
+    lengthscale in the same draw, jointly over these periods; individual factors sum to zero over customers
+    there too.
+
+    Parameters
+    ----------
+    kernel : str
+        The covariance of factors, one of :data:`hdfm.factors.hsgp.KERNELS`.
+    seed : int
+    """
+    D, N = draws.alpha.shape[:2]
+    donor = [_rng(seed, "customer", label).integers(N, size=D) for label in encoded.customer]
+    tiers = draws.tiers
+    if len(encoded.period):
+        tiers = tuple(_extend_tier(tier, panel.time, encoded.time, kernel, seed) for tier in tiers)
+    return replace(
+        draws,
+        tiers=tiers,
+        covariates=np.concatenate([panel.covariates, encoded.covariates]),
+        donor=np.stack(donor, axis=1) if donor else np.zeros((D, 0), dtype=int),
+    )
+
+
+def _extend_tier(tier, times, new_times, kernel, seed):
+    ahead = [_ahead(tier, k, times, new_times, kernel, seed) for k in range(tier.path.shape[-1])]
+    return replace(tier, path=np.concatenate([tier.path, np.stack(ahead, axis=-1)], axis=2))
+
+
+def _ahead(tier, factor, times, new_times, kernel, seed):
+    """Draws (D, G, F) of one factor of a tier in further periods."""
+    D, G, T = tier.path.shape[:3]
+    rng = _rng(seed, tier.owner, factor)
+    out = np.empty((D, G, len(new_times)))
+    block = max(1, FORECAST_CELLS // (G * T))
+    for first in range(0, D, block):
+        piece = slice(first, first + block)
+        a = tier.multiplier[piece if len(tier.multiplier) > 1 else slice(None)][..., None]
+        unit = (tier.path[piece, :, :, factor] / a).reshape(-1, T)
+        rho = np.repeat(tier.lengthscale[piece, factor], G)
+        drawn = forecast(kernel, rho, times, unit, new_times, rng).reshape(-1, G, len(new_times))
+        if _sums_to_zero(tier.owner):
+            drawn -= drawn.mean(axis=1, keepdims=True)
+        out[piece] = a * drawn
+    return out
+
+
+def _sums_to_zero(owner):
+    """Whether the paths of a tier sum to zero over its G."""
+    match owner:
+        case "customer":
+            return True
+        case "one" | "category":
+            return False
+        case _:
+            raise unknown("tier", owner)

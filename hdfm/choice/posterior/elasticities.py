@@ -1,0 +1,271 @@
+r"""Price elasticities of choice probabilities, from draws.
+
+.. math::
+
+    E_{jk} = \frac{\partial \log P_j}{\partial \log \text{price}_k} = b_k (1_{j = k} - P_k), \qquad
+    b_k = \begin{cases} \beta_\text{price} & \text{log price} \\
+    \beta_\text{price} \, \text{price}_k & \text{linear price} \end{cases}
+
+Row = the alternative j that responds, ``price_of`` = the alternative k whose price changes. Over choice sets
+they are weighted by probability, which makes them the elasticities of expected shares:
+
+.. math::
+
+    \frac{\partial \log \sum_o P_{oj}}{\partial \log \text{price}_k}
+        = \frac{\sum_o P_{oj} E_{ojk}}{\sum_o P_{oj}}
+
+Array names and axis order: D draws; in a category O choice sets, J slots, K products; b choice sets and d
+draws of a block.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.panel.rows import EncodedChoices
+from hdfm.choice.posterior.draws import ChoiceDraws
+from hdfm.choice.posterior.predict import PlacedSets, log_probability_blocks
+from hdfm.exceptions import InvalidArgumentError, InvalidDataError, unknown
+from hdfm.frames.columns import in_time_order, plain
+from hdfm.sales.posterior.elasticities import summarise
+
+INDEX = ("category", "product", "price_of")
+SUMMARY = ("mean", "sd", "lower", "upper", "p_elastic")
+TABLE_CELLS = 20_000_000
+SET_ROLES = ("customer", "time", "choice_set")
+SMALLEST = 1e-300  # a share that underflows still has an elasticity
+
+
+def elasticity_table(
+    draws: ChoiceDraws,
+    placed: Iterable[PlacedSets],
+    panel: ChoicePanel,
+    ci_prob: float,
+    groups: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Own and cross price elasticities of expected shares.
+
+    Parameters
+    ----------
+    placed : iterable of PlacedSets
+        Choice sets at the prices of interest.
+    groups : pandas.DataFrame, optional
+        Labels of the choice sets, by position among all: a table for each of their combinations, such as
+        :func:`set_labels` or segments of customers. Rows with missing labels are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``category``, ``product``, ``price_of``, then the columns of ``groups``; ``mean``, ``sd``,
+        ``lower``, ``upper`` (equal-tailed) and ``p_elastic``, the probability of an elasticity below -1.
+        Products that never meet in a choice set, and categories without a price coefficient, have no row.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the model has no price.
+    """
+    if panel.roles.price is None:
+        raise InvalidArgumentError("Elasticities need a price: name its column with price=.")
+    names = [] if groups is None else list(groups.columns)
+    index = [*INDEX, *names]
+    tables = [
+        _category_table(draws, sets, panel.roles.price_transform, ci_prob, groups)
+        for sets in placed
+        if sets.price is not None and len(sets.customer)
+    ]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*index, *SUMMARY])
+    table = table.set_index(index)
+    table.attrs["ci_prob"] = ci_prob
+    return table
+
+
+def elasticity_draws(
+    draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray, price_transform: str
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Elasticities of the expected shares of some sets of a category.
+
+    Parameters
+    ----------
+    which : numpy.ndarray
+        Positions of the sets.
+    price_transform : {"log", "linear"}
+
+    Yields
+    ------
+    j, k : numpy.ndarray
+        Positions (n,) in ``sets.product`` of those that respond and those whose price changes.
+    values : numpy.ndarray
+        (n, D)
+    """
+    present, local = products_of_sets(sets, which)
+    meets = by_product(sets.choices.mask[which].astype(float), local, len(present)) > 0
+    meets = meets.T.astype(float) @ meets > 0
+    n = max(1, TABLE_CELLS // max(1, draws.n_draws * len(present)))
+    for first in range(0, len(present), n):
+        columns = np.arange(first, min(first + n, len(present)))
+        change, share = share_changes(draws, sets, which, columns, price_transform)
+        j, k = np.nonzero(meets[:, columns])
+        yield present[j], present[columns[k]], (change[:, j, k] / share[:, j]).T
+
+
+def set_labels(panel: ChoicePanel, by: Sequence[str], encoded: EncodedChoices | None = None) -> pd.DataFrame:
+    """Labels of choice sets by role, a row for each position among all.
+
+    Parameters
+    ----------
+    by : sequence of {"customer", "time", "choice_set"}
+        Columns to make. Of ``INDEX``, which every table has, none is made.
+    encoded : EncodedChoices, optional
+        New sets; those of the fit by default.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a role is none of these.
+    """
+    wanted = [role for role in dict.fromkeys(by) if role not in INDEX]
+    for role in wanted:
+        if role not in SET_ROLES:
+            raise InvalidArgumentError(f"by takes roles among {(*INDEX, *SET_ROLES)}; got {role!r}.")
+    choice_set = panel.choice_set if encoded is None else encoded.choice_set
+    choices = panel.choices if encoded is None else (*encoded.choices, encoded.unseen)
+    customer, period = np.empty((2, len(choice_set)), dtype=int)
+    for each in choices:
+        customer[each.choice_set], period[each.choice_set] = each.customer, each.period
+    labels = {"customer": panel.customer, "time": panel.period, "choice_set": choice_set}
+    code = {"customer": customer, "time": period, "choice_set": np.arange(len(choice_set))}
+    if encoded is not None:
+        code["customer"] = np.where(customer < 0, len(panel.customer) + encoded.set_customer, customer)
+        code["time"] = np.where(period < 0, len(panel.period) + encoded.set_period, period)
+        labels["customer"] = panel.customer.append(encoded.customer)
+        labels["time"] = panel.period.append(encoded.period)
+    if not panel.period.is_monotonic_increasing:
+        labels["time"] = in_time_order(labels["time"], labels["time"])
+    return pd.DataFrame({role: labels[role][code[role]] for role in wanted}, index=range(len(choice_set)))
+
+
+def labels_of_sets(
+    panel: ChoicePanel,
+    by: Sequence[str],
+    placed: Iterable[PlacedSets],
+    encoded: EncodedChoices | None,
+    columns: pd.DataFrame | None,
+) -> pd.DataFrame:
+    """Labels as :func:`set_labels` gives them, and from ``columns`` of the rows of ``encoded``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a name is no role and no column.
+    InvalidDataError
+        If a column changes within a choice set.
+    """
+    if columns is None or encoded is None:
+        return set_labels(panel, by, encoded)
+    labels = set_labels(panel, [name for name in by if name not in columns], encoded)
+    for name in columns:
+        code, values = pd.factorize(columns[name])
+        of_set = np.full(len(labels), -1)
+        for sets in placed:
+            rows, there = sets.choices.row, sets.choices.row >= 0
+            first = code[rows[np.arange(len(rows)), there.argmax(axis=1)]]
+            changes = (there & (code[rows] != first[:, None])).any(axis=1)
+            if changes.any():
+                example = encoded.choice_set[sets.choices.choice_set[changes][0]]
+                raise InvalidDataError(
+                    f"Column {name!r} in by= changes within {int(changes.sum()):,} choice sets, such as "
+                    f"{plain(example)!r}: it must be constant in a set."
+                )
+            of_set[sets.choices.choice_set] = first
+        labels[name] = pd.Series(values).reindex(of_set).array
+    return labels[[name for name in dict.fromkeys(by) if name in labels]]
+
+
+def _category_table(draws, sets, price_transform, ci_prob, groups):
+    """The rows of a category, sorted by product, ``price_of`` and group."""
+    keys, parts = [], []
+    for example, which in groups_of_sets(sets, groups):
+        for j, k, values in elasticity_draws(draws, sets, which, price_transform):
+            keys.append(np.stack([j, k, np.full(len(j), example)], axis=1))
+            parts.append(summarise(values, pd.RangeIndex(len(j)), ci_prob)[list(SUMMARY)].to_numpy())
+    if not keys:
+        return pd.DataFrame()
+    key, part = np.concatenate(keys), np.concatenate(parts)
+    order = np.lexsort((key[:, 1], key[:, 0]))
+    j, k, example = key[order].T
+    table = pd.DataFrame({"category": sets.label, "product": sets.product[j], "price_of": sets.product[k]})
+    if groups is not None:
+        table = pd.concat([table, groups.iloc[example].reset_index(drop=True)], axis=1)
+    return pd.concat([table, pd.DataFrame(part[order], columns=list(SUMMARY))], axis=1)
+
+
+def groups_of_sets(sets: PlacedSets, groups: pd.DataFrame | None) -> list[tuple[int, np.ndarray]]:
+    """Position of an example among all sets, and positions among these sets, of each group in order."""
+    if groups is None or not len(groups.columns):
+        return [(0, np.arange(len(sets.customer)))]
+    mine = groups.iloc[sets.choices.choice_set].reset_index(drop=True)
+    group = mine.groupby(list(groups.columns), sort=True, observed=True).ngroup().to_numpy()
+    order = np.argsort(group, kind="stable")
+    order = order[group[order] >= 0]
+    pieces = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+    return [(sets.choices.choice_set[piece[0]], piece) for piece in pieces if len(piece)]
+
+
+def products_of_sets(sets: PlacedSets, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Products (K,) of the sets ``which``, and the place of each of their alternatives (o, J) among them."""
+    mask = sets.choices.mask[which]
+    present, slot = np.unique(sets.code[which][mask], return_inverse=True)
+    local = np.zeros(mask.shape, dtype=int)
+    local[mask] = slot
+    return present, local
+
+
+def share_changes(
+    draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray, columns: np.ndarray, price_transform: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over the sets ``which`` of P_j E_jk (D, K, columns) and of P_j (D, K)."""
+    present, local = products_of_sets(sets, which)
+    K = len(present)
+    change = np.zeros((draws.n_draws, K, len(columns)))
+    share = np.zeros((draws.n_draws, K))
+    position = np.empty(len(sets.customer), dtype=int)
+    position[which] = np.arange(len(which))
+    for piece, some, log_p, _ in log_probability_blocks(draws, sets, which):
+        slope = price_coefficients(draws, sets, piece, some)[:, None]
+        match price_transform:
+            case "log":
+                pass
+            case "linear":
+                slope = slope * sets.choices.x[piece, :, sets.price, None]
+            case _:
+                raise unknown("price_transform", price_transform)
+        mask = sets.choices.mask[piece][..., None]
+        p = np.where(mask, np.maximum(np.exp(log_p), SMALLEST), 0.0)
+        slots = local[position[piece]]
+        P, moved = by_product(p, slots, K), by_product(p * slope, slots, K)[:, columns]
+        across = np.ascontiguousarray(P.transpose(2, 1, 0)) @ np.ascontiguousarray(moved.transpose(2, 0, 1))
+        change[some] -= across
+        change[some, columns, np.arange(len(columns))] += moved.sum(axis=0).T
+        share[some] += P.sum(axis=0).T
+    return change, share
+
+
+def price_coefficients(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, some: slice) -> np.ndarray:
+    """Coefficients (b, d) of the price of some sets in some draws."""
+    source = sets.source
+    if isinstance(source, slice):
+        s = np.full(draws.n_draws, source.start + sets.price)
+    else:
+        s = source[:, sets.price]
+    return draws.borrowed(s, sets.customer[piece], sets.period[piece], some).T
+
+
+def by_product(values: np.ndarray, local: np.ndarray, K: int) -> np.ndarray:
+    """Sums (b, K, ...) over the slots (b, J, ...) of each product."""
+    out = np.zeros((len(values), K, *values.shape[2:]))
+    for j in range(values.shape[1]):
+        out[np.arange(len(values)), local[:, j]] += values[:, j]
+    return out

@@ -1,0 +1,330 @@
+r"""Choice probabilities from draws, in blocks, so that no array of choice sets x draws is kept.
+
+.. math::
+
+    P_o(j) = \frac{\exp(x_{oj}' \beta_o)}{1_\text{outside} + \sum_k \exp(x_{ok}' \beta_o)}
+
+Array names and axis order: D draws, S coefficients; in a category O choice sets, J slots, P predictors,
+K products; b choice sets and d draws of a block. The draws of a block come last.
+
+    u, log_p (b, J, d)
+"""
+
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import logsumexp
+
+from hdfm.choice.panel.layout import OUTSIDE, CategoryChoices
+from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.panel.rows import EncodedChoices
+from hdfm.choice.posterior.draws import ChoiceDraws
+from hdfm.exceptions import InvalidDataError
+from hdfm.sales.panel.panel import ALL
+from hdfm.sales.posterior.draws import _rng
+
+BLOCK_CELLS = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedSets:
+    """The choice sets of a category, with the draws that are theirs.
+
+    Attributes
+    ----------
+    label : hashable
+        The category.
+    choices : CategoryChoices
+        Its sets.
+    outside : bool
+        Whether they have the outside option.
+    customer, period : numpy.ndarray
+        Positions (O,) in the draws.
+    source : slice or numpy.ndarray
+        The P coefficients; in a category that was not fitted those borrowed in each draw (D, P).
+    product : pandas.Index
+        Labels (K,): the fitted products, then the new ones.
+    code : numpy.ndarray
+        Positions (O, J) of alternatives in ``product``; -1 where there is none.
+    intercept : numpy.ndarray
+        The coefficient borrowed by each new product in each draw (new, D); -1: an intercept of 0.
+    price : int or None
+        Which of the predictors is the price.
+    """
+
+    label: Hashable
+    choices: CategoryChoices
+    outside: bool
+    customer: np.ndarray
+    period: np.ndarray
+    source: slice | np.ndarray
+    product: pd.Index
+    code: np.ndarray
+    intercept: np.ndarray
+    price: int | None
+
+
+def place_fitted(draws: ChoiceDraws, panel: ChoicePanel) -> tuple[PlacedSets, ...]:
+    """The choice sets of the fit, one entry a category."""
+    return tuple(
+        PlacedSets(
+            label=category.label,
+            choices=choices,
+            outside=panel.roles.outside,
+            customer=choices.customer,
+            period=choices.period,
+            source=category.coefficient,
+            product=category.product,
+            code=choices.product,
+            intercept=np.zeros((0, draws.n_draws), dtype=int),
+            price=_price(category.predictor, panel),
+        )
+        for category, choices in zip(panel.categories, panel.choices, strict=True)
+    )
+
+
+def place_sets(
+    draws: ChoiceDraws, panel: ChoicePanel, encoded: EncodedChoices, seed: int
+) -> tuple[PlacedSets, ...]:
+    """New choice sets, one entry a fitted category and one a category that was not fitted.
+
+    A new product takes, in each draw, the intercept of a fitted product of its category picked at random,
+    the reference product's 0 among them. A category that was not fitted takes its coefficients from one
+    picked at random, or, where that one lacks a predictor, from the next one that has it. Picks depend on
+    the seed and the labels alone.
+
+    Parameters
+    ----------
+    draws : ChoiceDraws
+        As :func:`hdfm.choice.posterior.draws.extend_draws` gives them for ``encoded``.
+    """
+    D, C = draws.n_draws, len(panel.categories)
+    placed = []
+    for c, (category, choices) in enumerate(zip(panel.categories, encoded.choices, strict=True)):
+        known = (category.label, category.predictor, category.product, category.coefficient)
+        placed.append(_place(draws, panel, encoded, choices, *known, np.full(D, c), seed))
+    for label in encoded.unseen_label.unique():
+        choices = _only(encoded.unseen, encoded.unseen_label == label)
+        order = _rng(seed, "category", label).random((D, C)).argsort(axis=1)
+        source = _sources(panel, encoded.unseen_predictor, order)
+        known = (label, encoded.unseen_predictor, pd.Index([]), source)
+        placed.append(_place(draws, panel, encoded, choices, *known, order[:, 0], seed))
+    return tuple(placed)
+
+
+def choice_probabilities(draws: ChoiceDraws, placed: Iterable[PlacedSets]) -> list[np.ndarray]:
+    """Posterior mean probabilities (O, J) of alternatives, by entry; 0 where not available.
+
+    What is missing from 1 in a set is the outside option's. For rows of the frame, see
+    :func:`hdfm.choice.panel.layout.to_rows`, with the ``choices`` of the entries.
+    """
+    means = []
+    for sets in placed:
+        total = np.zeros(sets.choices.mask.shape)
+        for piece, _, log_p, _ in log_probability_blocks(draws, sets):
+            total[piece] += np.exp(log_p).sum(axis=-1)
+        means.append(total / draws.n_draws)
+    return means
+
+
+def likeliest(placed: Iterable[PlacedSets], probability: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """1.0 at the likeliest alternative of each set, else 0.0 (O, J), given their probabilities.
+
+    Of ties the first row of the frame; none where the outside option is as likely as that.
+    """
+    flags = []
+    for sets, p in zip(placed, probability, strict=True):
+        order = np.where(sets.choices.mask, sets.choices.row, np.iinfo(int).max)
+        best = np.lexsort((order, -p), axis=1)[:, :1]
+        taken = np.zeros(p.shape)
+        beats_outside = np.take_along_axis(p, best, axis=1) > 1 - p.sum(axis=1, keepdims=True)
+        wins = beats_outside | (not sets.outside)
+        np.put_along_axis(taken, best, wins.astype(float), axis=1)
+        flags.append(taken)
+    return flags
+
+
+def weights_of_sets(placed: Iterable[PlacedSets], weights: Any, encoded: EncodedChoices) -> np.ndarray:
+    """Mean weight (O,) of the rows of each choice set, given those of rows (n,).
+
+    Raises
+    ------
+    InvalidDataError
+        If there is not one weight a row, or they can't be averaged with.
+    """
+    weights, out = np.asarray(weights, dtype=float), np.zeros(len(encoded.choice_set))
+    if weights.shape != (encoded.n_rows,):
+        raise InvalidDataError(
+            f"sample_weight has {weights.size:,} values for {encoded.n_rows:,} rows of X; they must agree."
+        )
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise InvalidDataError("sample_weight must be finite, not negative, and not all 0.")
+    for sets in placed:
+        there = sets.choices.row >= 0
+        total = np.where(there, weights[sets.choices.row], 0.0).sum(axis=1)
+        out[sets.choices.choice_set] = total / np.maximum(there.sum(axis=1), 1)
+    return out
+
+
+def log_scores(draws: ChoiceDraws, placed: Iterable[PlacedSets], n_sets: int) -> np.ndarray:
+    r"""Log predictive density of each choice set, by position among the labels of all (n_sets,).
+
+    .. math:: \log \frac{1}{D} \sum_d P_o^{(d)}(\text{chosen})
+    """
+    out = np.full(n_sets, -np.inf)
+    for sets in placed:
+        score = np.full(len(sets.customer), -np.inf)
+        for piece, _, log_p, log_outside in log_probability_blocks(draws, sets):
+            chosen = _of_chosen(log_p, log_outside, sets.choices.chosen[piece])
+            score[piece] = np.logaddexp(score[piece], logsumexp(chosen, axis=1))
+        out[sets.choices.choice_set] = score - np.log(draws.n_draws)
+    return out
+
+
+def pointwise_log_likelihood(
+    draws: ChoiceDraws, placed: Iterable[PlacedSets]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Positions (b,) among all choice sets and their log-likelihood (b, D), all draws at once.
+
+    As :func:`hdfm.summaries.loo.loo_from_blocks` takes it.
+    """
+    for sets in placed:
+        for piece, _, log_p, log_outside in log_probability_blocks(draws, sets, whole_draws=True):
+            chosen = sets.choices.chosen[piece]
+            yield sets.choices.choice_set[piece], _of_chosen(log_p, log_outside, chosen)
+
+
+def log_probability_blocks(
+    draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray | None = None, *, whole_draws: bool = False
+) -> Iterator[tuple[np.ndarray, slice, np.ndarray, np.ndarray]]:
+    """Blocks of at most about ``BLOCK_CELLS`` cells.
+
+    Parameters
+    ----------
+    which : numpy.ndarray, optional
+        Positions of some of the sets, all by default.
+    whole_draws : bool
+        Whether each block has all the draws.
+
+    Yields
+    ------
+    piece : numpy.ndarray
+        Positions (b,) of choice sets.
+    some : slice
+        Of the draws.
+    log_p : numpy.ndarray
+        (b, J, d), -inf where not available.
+    log_outside : numpy.ndarray
+        (b, d), -inf without the outside option.
+    """
+    which = np.arange(len(sets.customer)) if which is None else which
+    _, J, P = sets.choices.x.shape
+    width = J + P * (1 + draws.n_factors)
+    d = draws.n_draws if whole_draws else 1
+    b = max(1, min(len(which), BLOCK_CELLS // (width * d)))
+    d = max(d, BLOCK_CELLS // (width * b))
+    for first in range(0, len(which), b):
+        piece = which[first : first + b]
+        for start in range(0, draws.n_draws, d):
+            some = slice(start, min(start + d, draws.n_draws))
+            yield piece, some, *_log_probabilities(utilities(draws, sets, piece, some), sets.outside)
+
+
+def utilities(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, some: slice) -> np.ndarray:
+    """u (b, J, d) of the alternatives of some sets in some draws, -inf where not available."""
+    choices, customer, period = sets.choices, sets.customer[piece], sets.period[piece]
+    beta = coefficients(draws, sets, piece, some)
+    u = choices.x[piece] @ beta.transpose(1, 2, 0)
+    new = sets.code[piece] - (len(sets.product) - len(sets.intercept))
+    for k, source in enumerate(sets.intercept):
+        o, j = np.nonzero(new == k)
+        u[o, j] += draws.borrowed(source, customer[o], period[o], some).T
+    return np.where(choices.mask[piece][..., None], u, -np.inf)
+
+
+def coefficients(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, some: slice) -> np.ndarray:
+    """beta (d, b, P) of some sets in some draws."""
+    customer, period = sets.customer[piece], sets.period[piece]
+    if isinstance(sets.source, slice):
+        return draws.beta(sets.source, customer, period, some)
+    columns = [draws.borrowed(source, customer, period, some) for source in sets.source.T]
+    return np.stack(columns, axis=-1)
+
+
+def _log_probabilities(u, outside):
+    """log P (b, J, d) of alternatives and (b, d) of the outside option."""
+    highest = u.max(axis=1)
+    if outside:
+        highest = np.maximum(highest, 0.0)
+    total = np.exp(u - highest[:, None]).sum(axis=1) + (np.exp(-highest) if outside else 0.0)
+    log_total = np.log(total) + highest
+    return u - log_total[:, None], -log_total if outside else np.full_like(log_total, -np.inf)
+
+
+def _of_chosen(log_p, log_outside, chosen):
+    """log P (b, d) of what was chosen (b,)."""
+    picked = log_p[np.arange(len(chosen)), np.maximum(chosen, 0)]
+    return np.where((chosen == OUTSIDE)[:, None], log_outside, picked)
+
+
+def _place(draws, panel, encoded, choices, label, predictor, known, source, home, seed):
+    """The sets of a category, whose new products borrow intercepts from the categories ``home`` (D,)."""
+    code, new = _product_codes(choices, known, encoded)
+    rngs = (_rng(seed, "product", label, product) for product in new)
+    position = choices.choice_set
+    n_fitted, n_periods = draws.alpha.shape[1], len(panel.period)
+    return PlacedSets(
+        label=label,
+        choices=choices,
+        outside=panel.roles.outside,
+        customer=np.where(choices.customer < 0, n_fitted + encoded.set_customer[position], choices.customer),
+        period=np.where(choices.period < 0, n_periods + encoded.set_period[position], choices.period),
+        source=source,
+        product=pd.Index([*known, *new]),
+        code=code,
+        intercept=np.array([_intercepts(panel, home, rng) for rng in rngs]).reshape(-1, draws.n_draws),
+        price=_price(predictor, panel),
+    )
+
+
+def _product_codes(choices, known, encoded):
+    """Positions (O, J) of alternatives among the fitted products, then the new ones; and the latter."""
+    code = choices.product.copy()
+    new = (choices.row >= 0) & (code < 0)
+    distinct, inverse = np.unique(encoded.row_product[choices.row[new]], return_inverse=True)
+    code[new] = len(known) + inverse
+    return code, [encoded.product[k][1] if k >= 0 else ALL for k in distinct]
+
+
+def _intercepts(panel, home, rng):
+    """The intercept (D,) of a random product of the categories ``home`` (D,); -1 where that has none."""
+    out = np.full(len(home), -1)
+    for c in np.unique(home):
+        category, here = panel.categories[c], home == c
+        dummies = np.flatnonzero(category.intercept_of >= 0)
+        of_product = np.full(len(category.product), -1)
+        of_product[category.intercept_of[dummies]] = category.coefficient.start + dummies
+        out[here] = rng.choice(of_product, size=here.sum())
+    return out
+
+
+def _sources(panel, predictor, order):
+    """The coefficients (D, P) of predictors in the first category of an order (D, C) that has them."""
+    starts = [category.coefficient.start for category in panel.categories]
+    found = np.stack([category.predictor.get_indexer(predictor) for category in panel.categories])
+    s = np.where(found >= 0, found + np.array(starts)[:, None], -1)[order]
+    first = (s >= 0).argmax(axis=1)
+    return np.take_along_axis(s, first[:, None], axis=1)[:, 0]
+
+
+def _price(predictor, panel):
+    found = np.flatnonzero(predictor == panel.roles.price) if panel.roles.price is not None else ()
+    return int(found[0]) if len(found) else None
+
+
+def _only(choices, which):
+    """Some of the sets (O,)."""
+    return CategoryChoices(**{each.name: getattr(choices, each.name)[which] for each in fields(choices)})

@@ -1,0 +1,46 @@
+"""Choices drawn from the prior.
+
+Array names and axis order: D draws, n rows; in a category O choice sets, J slots.
+"""
+
+import arviz as az
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.panel.read import ChoiceRoles
+from hdfm.choice.posterior.draws import choice_draws
+from hdfm.choice.posterior.predict import log_probability_blocks, place_fitted
+
+
+def any_choice(X: pd.DataFrame, roles: ChoiceRoles) -> np.ndarray:
+    """Some outcome (n,) that X allows: the first available row of each choice set, or of all."""
+    there, chosen = np.ones(len(X), dtype=bool), np.zeros(len(X), dtype=int)
+    named = isinstance(X, pd.DataFrame)
+    if named and roles.availability in X:
+        there = (X[roles.availability] == 1).to_numpy()
+    rows = np.flatnonzero(there)
+    if not named or roles.choice_set not in X:
+        chosen[rows[:1]] = 1
+        return chosen
+    chosen[rows[~X[roles.choice_set].iloc[rows].duplicated().to_numpy()]] = 1
+    return chosen
+
+
+def with_choices(tree: xr.DataTree, panel: ChoicePanel, seed: int) -> xr.DataTree:
+    """A tree of ``prior`` draws with ``prior_predictive``: ``chosen`` (1, D, n), 0 or 1."""
+    draws = choice_draws(tree["prior"].to_dataset(), panel)
+    chosen = np.zeros((1, draws.n_draws, panel.n_rows), dtype=np.int8)
+    rng = np.random.default_rng([seed, 5])
+    for sets in place_fitted(draws, panel):
+        for piece, some, log_p, _ in log_probability_blocks(draws, sets):
+            upto = np.exp(log_p).cumsum(axis=1)
+            ends = upto if sets.outside else upto / upto[:, -1:]
+            taken = (rng.random((len(piece), 1, ends.shape[2])) >= ends).sum(axis=1)
+            o, d = np.nonzero(taken < ends.shape[1])
+            rows = sets.choices.row[piece[o], taken[o, d]]
+            chosen[0, np.arange(draws.n_draws)[some][d], rows] = 1
+    predictive = az.from_dict({"prior_predictive": {"chosen": chosen}}, dims={"chosen": ["row"]})
+    tree["prior_predictive"] = predictive["prior_predictive"]
+    return tree

@@ -1,0 +1,213 @@
+r"""Expected shares of choices, what a scenario does to them, and where choices divert to.
+
+.. math:: S_j = \frac{1}{O} \sum_o P_o(j)
+
+Array names and axis order: D draws; in a category O choice sets, J slots, K products.
+"""
+
+from collections.abc import Iterable, Sequence
+from numbers import Number
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.posterior.draws import ChoiceDraws
+from hdfm.choice.posterior.elasticities import (
+    by_product,
+    groups_of_sets,
+    products_of_sets,
+    share_changes,
+)
+from hdfm.choice.posterior.predict import PlacedSets, log_probability_blocks
+from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.sales.posterior.elasticities import summarise
+
+OUTSIDE_LABEL = "(none)"
+Key = tuple[Any, ...]
+
+
+def share_table(
+    draws: ChoiceDraws, placed: Iterable[PlacedSets], groups: pd.DataFrame, ci_prob: float
+) -> pd.DataFrame:
+    """Expected shares of choices.
+
+    Parameters
+    ----------
+    groups : pandas.DataFrame
+        Labels of the choice sets, by position among all: shares for each of their combinations.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``category``, ``product`` and the columns of ``groups``; ``mean``, ``sd``, ``lower``,
+        ``upper``. The outside option is the product "(none)".
+    """
+    shares = share_draws(draws, placed, groups)
+    return _table(shares, ["category", *groups.columns, "product"], ["mean", "sd", "lower", "upper"], ci_prob)
+
+
+def counterfactual_table(
+    draws: tuple[ChoiceDraws, ChoiceDraws],
+    placed: tuple[Iterable[PlacedSets], Iterable[PlacedSets]],
+    groups: tuple[pd.DataFrame, pd.DataFrame],
+    ci_prob: float,
+) -> pd.DataFrame:
+    """Expected shares before and after, and the posterior of the change, draw by draw.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index as in :func:`share_table`; ``before``, ``after`` (posterior means), ``change`` (mean of after
+        less before), its ``sd``, ``lower``, ``upper``, and ``p_up``, the probability that the share rises.
+        A product in one of the two only has a share of 0 in the other.
+    """
+    names = ["category", *groups[0].columns, "product"]
+    before, after = (share_draws(*each) for each in zip(draws, placed, groups, strict=True))
+    zero = np.zeros(draws[0].n_draws)
+    both = list(dict.fromkeys([*before, *after]))
+    change = {key: after.get(key, zero) - before.get(key, zero) for key in both}
+    table = _table(change, names, ["mean", "sd", "lower", "upper", "p_positive"], ci_prob)
+    table = table.rename(columns={"mean": "change", "p_positive": "p_up"})
+    keys = [(row[0], *row[2:], row[1]) for row in table.index]
+    table.insert(0, "before", [before.get(key, zero).mean() for key in keys])
+    table.insert(1, "after", [after.get(key, zero).mean() for key in keys])
+    return table
+
+
+def diversion_table(
+    draws: ChoiceDraws, placed: Iterable[PlacedSets], panel: ChoicePanel, ci_prob: float
+) -> pd.DataFrame:
+    r"""Where the choices go that a product loses when its price rises a little.
+
+    .. math:: D_{j \to k} = - \frac{\partial S_k / \partial \log \text{price}_j}
+        {\partial S_j / \partial \log \text{price}_j}
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``category``, ``product`` (that loses) and ``to``; ``mean``, ``sd``, ``lower``, ``upper``.
+        The rows of a product add up to 1; what is left goes to "(none)", the outside option. A product
+        that loses nothing, since it is the only option wherever it stands, has none.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the model has no price.
+    """
+    if panel.roles.price is None:
+        raise InvalidArgumentError("Diversion needs a price: name its column with price=.")
+    ratios: dict[Key, np.ndarray] = {}
+    for sets in placed:
+        if sets.price is None or not len(sets.customer):
+            continue
+        which = np.arange(len(sets.customer))
+        present, _ = products_of_sets(sets, which)
+        everything = np.arange(len(present))
+        change, _ = share_changes(draws, sets, which, everything, panel.roles.price_transform)
+        for j in everything[(change[:, everything, everything] != 0).all(axis=0)]:
+            kept = np.ones(draws.n_draws)
+            for k in everything[everything != j]:
+                ratio = -change[:, k, j] / change[:, j, j]
+                ratios[sets.label, sets.product[present[j]], sets.product[present[k]]] = ratio
+                kept = kept - ratio
+            if sets.outside:
+                ratios[sets.label, sets.product[present[j]], OUTSIDE_LABEL] = kept
+    return _table(ratios, ["category", "product", "to"], ["mean", "sd", "lower", "upper"], ci_prob)
+
+
+def scenario(
+    X: pd.DataFrame, changes: dict[str, Any] | pd.DataFrame, price: str | None, rows: np.ndarray
+) -> pd.DataFrame:
+    """X with changes to the rows in ``rows`` (n,).
+
+    A number multiplies the price and sets any other column; an array of new values replaces a column, a
+    Series does by its index where that is X's; a function is called with the column; a frame is the
+    scenario itself.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``changes`` is neither, or the values don't fit.
+    InvalidDataError
+        If X has no such column.
+    """
+    if isinstance(changes, pd.DataFrame):
+        return changes
+    if not isinstance(changes, dict) or not changes:
+        raise InvalidArgumentError(
+            f'changes must map columns to changes, as in {{"price": 0.9}}, or be a frame; got {changes!r}.'
+        )
+    changed = X.copy()
+    for name, change in changes.items():
+        if name not in X.columns:
+            raise InvalidDataError(f"X has no column {name!r} to change. Its columns are {list(X.columns)}.")
+        values = _changed(X[name], change, multiply=name == price)
+        if np.ndim(values) and len(values) != len(X):
+            raise InvalidArgumentError(
+                f"changes[{name!r}] has {len(values):,} values for {len(X):,} rows of X."
+            )
+        changed[name] = _replaced(X[name], rows, values)
+    return changed
+
+
+def _changed(column, change, multiply):
+    """What a change makes of a column: values by row, in the order of the column, or one value."""
+    values = change(column) if callable(change) else change
+    if isinstance(values, pd.Series) and column.index.is_unique and set(values.index) == set(column.index):
+        return values.reindex(column.index)
+    if not multiply or callable(change) or np.ndim(values):
+        return values
+    if not isinstance(values, Number):
+        raise InvalidArgumentError(
+            f"changes[{column.name!r}] multiplies the price and must be a number; got {values!r}."
+        )
+    return column * values
+
+
+def _replaced(column, rows, values):
+    """The column with other values in some rows; categories stay such if they still do."""
+    plain = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
+    out = plain.where(~rows, np.asarray(values) if np.ndim(values) else values)
+    kept = plain is not column and out.isin(column.cat.categories).all()
+    return out.astype(column.dtype) if kept else out.infer_objects()
+
+
+def share_draws(
+    draws: ChoiceDraws, placed: Iterable[PlacedSets], groups: pd.DataFrame
+) -> dict[Key, np.ndarray]:
+    """Draws (D,) of the share of each (category, *group, product)."""
+    out: dict[Key, np.ndarray] = {}
+    for sets in placed:
+        if not len(sets.customer):
+            continue
+        for example, which in groups_of_sets(sets, groups):
+            present, local = products_of_sets(sets, which)
+            position = np.empty(len(sets.customer), dtype=int)
+            position[which] = np.arange(len(which))
+            total = np.zeros((draws.n_draws, len(present)))
+            for piece, some, log_p, _ in log_probability_blocks(draws, sets, which):
+                slots = local[position[piece]]
+                total[some] += by_product(np.exp(log_p), slots, len(present)).sum(axis=0).T
+            share = total / len(which)
+            key = (sets.label, *groups.iloc[example])
+            for k, product in enumerate(present):
+                out[*key, sets.product[product]] = share[:, k]
+            if sets.outside:
+                out[*key, OUTSIDE_LABEL] = 1 - share.sum(axis=1)
+    return out
+
+
+def _table(values: dict[Key, np.ndarray], names: list[str], columns: Sequence[str], ci_prob: float):
+    """Summaries of draws by key, with the product second in the index."""
+    if not values:
+        index = pd.MultiIndex.from_arrays([[] for _ in names], names=names)
+        return pd.DataFrame(columns=list(columns), index=index, dtype=float)
+    index = pd.MultiIndex.from_tuples(list(values), names=names)
+    table = summarise(np.stack(list(values.values())), index, ci_prob)[list(columns)]
+    if "to" not in names:
+        table = table.reorder_levels(["category", "product", *names[1:-1]])
+    table = table.sort_index(level=["category", "product"], sort_remaining=False, kind="stable")
+    table.attrs["ci_prob"] = ci_prob
+    return table

@@ -1,0 +1,129 @@
+"""From a panel of choices to labelled posterior draws."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import arviz as az
+import numpy as np
+import pymc as pm
+import xarray as xr
+from threadpoolctl import threadpool_limits
+
+from hdfm.choice.graph.model import (
+    COEFFICIENT,
+    ChoiceSpec,
+    build_choice_model,
+    choice_coords,
+    coefficient_scale,
+)
+from hdfm.choice.graph.start import choice_start
+from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.factors.hsgp import TimeGP, choose_gp
+from hdfm.sampling.draws import PosteriorDraws, reported_names
+from hdfm.sampling.engines import engine_of
+from hdfm.sampling.progress import announce
+from hdfm.sampling.settings import SamplingSettings
+
+SHORTEST_STEPS = 1.0
+FIRST_STEP = 0.1
+
+
+def choice_gp(panel: ChoicePanel, spec: ChoiceSpec, gp: str) -> TimeGP | None:
+    """The basis of the factors; lengthscales below one period are as short as one period."""
+    if not spec.total_factors:
+        return None
+    shortest, longest = spec.priors.lengthscale_range()
+    step = SHORTEST_STEPS / (len(panel.period) - 1)
+    shortest = min(max(shortest, step), longest / 2)
+    return choose_gp(gp, spec.priors.kernel, panel.time, shortest, longest)
+
+
+def choice_model(panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None) -> pm.Model:
+    """The PyMC model of a panel, started at the hierarchical logit."""
+    return build_choice_model(panel, spec, gp, choice_start(panel, spec.priors, coefficient_scale(panel)))
+
+
+def sample_choices(
+    panel: ChoicePanel,
+    spec: ChoiceSpec,
+    gp: TimeGP | None,
+    settings: SamplingSettings,
+    inference: str = "nuts",
+    sampler: str = "numpyro",
+) -> tuple[PosteriorDraws, dict[str, list]]:
+    """Draws of the posterior, and the dimensions of each variable.
+
+    Parameters
+    ----------
+    inference : {"nuts", "map", "variational"}
+        NUTS by ``sampler``; or a quick look, see :mod:`hdfm.sampling.mode`.
+    """
+    model = choice_model(panel, spec, gp)
+    settings = replace(settings, first_step=FIRST_STEP, differences=True)
+    engine = engine_of(inference, sampler)
+    if inference != "map":
+        announce(posterior_text(panel, spec, settings), settings.progressbar)
+    # BLAS threads of several chains fight over the cores: Cholesky gradients took 30 times as long.
+    with threadpool_limits(1, user_api="blas"):
+        draws = engine(model, reported_names(model), settings)
+    return draws, {name: list(dims) for name, dims in model.named_vars_to_dims.items()}
+
+
+def labelled_choices(
+    draws: PosteriorDraws, dims: dict[str, list], panel: ChoicePanel, spec: ChoiceSpec, attributes: dict
+) -> xr.DataTree:
+    """Draws as a DataTree with the data's labels, and how they were made in its attributes."""
+    tree = az.from_dict(
+        {"posterior": draws.values, "sample_stats": draws.statistics},
+        coords=choice_coords(panel, spec),
+        dims={name: names for name, names in dims.items() if name in draws.values},
+    )
+    pairs = panel.coefficient
+    tree["posterior"] = (
+        tree["posterior"]
+        .to_dataset()
+        .assign_coords(
+            {
+                f"{COEFFICIENT}_{name}": (COEFFICIENT, list(pairs.get_level_values(k)))
+                for k, name in enumerate(("category", "predictor"))
+            }
+        )
+    )
+    tree.attrs |= attributes | {
+        "sampler": draws.library,
+        "tuning_steps": draws.tune,
+        "sampling_time": draws.seconds,
+        "created_at": datetime.now(UTC).isoformat(),
+    }
+    return tree
+
+
+def posterior_text(panel: ChoicePanel, spec: ChoiceSpec, settings: SamplingSettings) -> str:
+    """The size of the posterior in words, to say before sampling."""
+    size = posterior_size(panel, spec, settings)
+    return (
+        f"{len(panel.choice_set):,} choice sets, {len(panel.customer):,} customers, "
+        f"{len(panel.coefficient)} coefficients, {spec.total_factors} factors; "
+        f"{settings.chains} x {settings.draws:,} draws will take {size:.2f} GB."
+    )
+
+
+def posterior_size(panel: ChoicePanel, spec: ChoiceSpec, settings: SamplingSettings) -> float:
+    """Gigabytes of the draws that are kept, to tell before sampling."""
+    N, S, T = len(panel.customer), len(panel.coefficient), len(panel.period)
+    L = spec.n_factors + spec.n_category_factors
+    by_customer = S * (1 + L * spec.customer_loadings) if panel.roles.customer is not None else 0
+    values = N * by_customer + S * T + N * T * spec.n_individual_factors
+    return float(np.round(8e-9 * values * settings.chains * settings.draws, 2))
+
+
+def prior_draws(
+    panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None, draws: int, seed: int
+) -> xr.DataTree:
+    """Draws of the reported variables before seeing choices, labelled (``prior``)."""
+    model = choice_model(panel, spec, gp)
+    names = reported_names(model)
+    drawn = pm.draw([model[name] for name in names], draws, random_seed=seed, mode="FAST_COMPILE")
+    values = {name: value[None] for name, value in zip(names, drawn, strict=True)}
+    dims = {name: list(labels) for name, labels in model.named_vars_to_dims.items() if name in values}
+    return az.from_dict({"prior": values}, coords=choice_coords(panel, spec), dims=dims)

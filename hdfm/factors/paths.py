@@ -1,0 +1,126 @@
+"""Factors of time in coordinates whitened by what choices say about them.
+
+Array names and axis order: N customers, S coefficients, T periods, L factors, m coordinates of a factor,
+P predictors of a category; G groups of factors that share lengthscales: 1, or the categories.
+
+    w (N or 1, S, L); theta (G, T, L); roots B (L, T, m)
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytensor.tensor as pt
+from scipy.sparse import csr_array, vstack
+
+from hdfm.choice.graph.start import ChoiceStart
+from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.factors.hsgp import TimeGP, gp_roots
+from hdfm.hierarchy.whitened import Evidence, whitened_standard_normal
+from hdfm.sales.spec import ChoiceSpec
+
+ROUNDING = 1e-9
+
+
+def first_coordinates(
+    spec: ChoiceSpec, gp: TimeGP | None, start: ChoiceStart
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Where the common factors (L, m), and those of each category (C, L, m), start; None without any.
+
+    A category's are apart from the common ones.
+    """
+    if gp is None:
+        return None
+    B = gp_roots(gp, np.array([spec.priors.lengthscale[0]]))[0]
+    if spec.customer_loadings:
+        scores = list(start.customer_score)
+    else:
+        scores = [csr_array(score.T) for score in start.score_by_period]
+    common = moving_together(vstack(scores), B, spec.n_factors)
+    of_category = [moving_together(score, B, spec.n_category_factors, B @ common.T) for score in scores]
+    return common, np.stack(of_category)
+
+
+def moving_together(score: csr_array, B: np.ndarray, L: int, known: np.ndarray | None = None) -> np.ndarray:
+    r"""Coordinates (L, m) of smooth paths along which coefficients with scores (R, T) seem to move.
+
+    With loadings w of variance :math:`\tau^2` on a path theta, the log-likelihood rises by about
+
+    .. math:: \frac{\tau^2}{2} \theta' M \theta, \qquad
+        M_{tt'} = \sum_r g_{rt} g_{rt'} \ (t \ne t'), \quad M_{tt} = 0
+
+    since the square of a score holds as much noise as it has information, and scores of different periods
+    share none. Paths are eigenvectors of M under the prior of covariance B B', of variance 1, each with the
+    sign under which more loadings are positive, or 0 where nothing seems to move any more. Individual habits
+    that drift count as much as common movements, which alone would start the sampler in a lesser mode.
+
+    Parameters
+    ----------
+    known : numpy.ndarray, optional
+        Paths (T, K) to stay apart from.
+    """
+    M = (score.T @ score).toarray()
+    np.fill_diagonal(M, 0)
+    if known is not None and known.shape[1]:
+        basis = np.linalg.qr(known)[0]
+        apart = np.eye(len(B)) - basis @ basis.T
+        M = apart @ M @ apart
+    found = np.zeros((L, B.shape[1]))
+    values, vectors = np.linalg.eigh(B.T @ M @ B)
+    moving = values > ROUNDING * abs(values).max()
+    for place, z in zip(found, vectors.T[moving][::-1], strict=False):
+        path = B @ z
+        gain = score @ path
+        sign = 1 if (gain.clip(0) ** 2).sum() >= (gain.clip(max=0) ** 2).sum() else -1
+        place[:] = sign * z / path.std()
+    return found
+
+
+def whitened_factors(
+    name: str, gp: TimeGP, lengthscale, groups: Sequence[Evidence], L: int, start: np.ndarray
+):
+    """theta (G, T, L), zero-sum over periods, given evidence about each group by period.
+
+    ``start`` (G, L, m) are coordinates along the GP's roots.
+    """
+    B = gp_roots(gp, lengthscale)
+    G, m = len(groups), gp.size
+    evidence = evidence_about_coordinates(gp, B, groups, L)
+    z = whitened_standard_normal(name, evidence, shape=(G, L * m), start=start.reshape(G, L * m))
+    return pt.matvec(B, z.reshape((G, L, m))).transpose(0, 2, 1)
+
+
+def evidence_about_coordinates(gp: TimeGP, B, groups: Sequence[Evidence], L: int) -> Evidence:
+    r"""About coordinates (G, L m), from evidence J (T, L, L), g (T, L) about factors by period.
+
+    .. math:: \sum_t B_{ltk} J_{ll'}(t) B_{l'tk'}, \qquad \sum_t B_{ltk} g_l(t)
+
+    Eigenfunctions overlap on the periods, which leaves posterior sds of their coordinates that differ by an
+    order of magnitude, in directions oblique to them that move with the lengthscale: hence jointly.
+    """
+    G, T, m = len(groups), len(gp.times), gp.size
+    J = pt.stack([group.precision for group in groups]).transpose(0, 2, 1, 3)
+    g = pt.stack([group.shift for group in groups]).transpose(0, 2, 1)
+    right = (J[..., None] * B.transpose(1, 0, 2)).reshape((G, L, T, L * m))
+    precision = (B.mT @ right).reshape((G, L * m, L * m))
+    return Evidence(precision, pt.matvec(B.mT, g).reshape((G, L * m)))
+
+
+def evidence_by_period(panel: ChoicePanel, start: ChoiceStart, w, L: int) -> list[Evidence]:
+    r"""What choices of each category say about factors by period, with loadings w (N or 1, S, L).
+
+    .. math:: J_{ll'}(t) = \sum_{s s'} \overline{w_{sl} w_{s'l'}} I_{ss'}(t), \qquad
+        g_l(t) = \sum_s \overline{w_{sl}} \, \mathrm{score}_s(t)
+    """
+    found = []
+    for category, information, score in zip(
+        panel.categories, start.information_by_period, start.score_by_period, strict=True
+    ):
+        own, (T, P) = w[:, category.coefficient], score.shape
+        if not P:
+            found.append(Evidence(np.zeros((T, L, L)), np.zeros((T, L))))
+            continue
+        flat = own.reshape((-1, P * L))
+        product = (pt.dot(flat.T, flat) / flat.shape[0]).reshape((P, L, P, L)).transpose(0, 2, 1, 3)
+        J = pt.dot(information.reshape(T, -1), product.reshape((P * P, L * L))).reshape((T, L, L))
+        found.append(Evidence(J, pt.dot(score, own.mean(axis=0))))
+    return found

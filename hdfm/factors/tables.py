@@ -1,0 +1,170 @@
+r"""Factors of all tiers: aligned over draws, their shares of variance, what is identified.
+
+Array names and axis order: K chains, D draws, N customers, S coefficients, T periods, C categories, L factors
+of a tier. Values by name, as the graph of choice reports them; coefficients are multiplied by
+``scale`` (S,) where they are compared.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hdfm.exceptions import unknown
+from hdfm.factors.align import (
+    align,
+    contribution_curves,
+    curve_sd,
+    factor_variances,
+    identification_report,
+    permuted,
+    variance_shares,
+)
+
+Values = Mapping[str, np.ndarray]
+
+
+class TierNames(NamedTuple):
+    """What the variables of a tier are called; those of ``others`` have a factor on their last axis."""
+
+    loading: str
+    path: str
+    lengthscale: str
+    others: tuple[str, ...]
+
+
+TIERS = {
+    "global": TierNames("loading", "factor_path", "lengthscale", ("lengthscale", "loading_amplitude")),
+    "category": TierNames(
+        "category_loading",
+        "category_factor_path",
+        "category_lengthscale",
+        ("category_lengthscale", "category_loading_amplitude"),
+    ),
+    "individual": TierNames(
+        "individual_loading",
+        "individual_factor_path",
+        "individual_lengthscale",
+        ("individual_scale",),
+    ),
+}
+
+
+def values_of(draws: xr.Dataset) -> dict[str, np.ndarray]:
+    """Arrays (K, D, ...) by name, views of the variables."""
+    return {str(name): values.transpose("chain", "draw", ...).to_numpy() for name, values in draws.items()}
+
+
+def align_factors(values: Values, parts: Sequence[slice], scale: np.ndarray) -> dict[str, np.ndarray]:
+    """The values with the factors of each tier in one order, the same in all draws.
+
+    Parameters
+    ----------
+    parts : sequence of slice
+        The coefficients of each category.
+    """
+    out = dict(values)
+    for tier, names in present_tiers(values).items():
+        if values[names.path].shape[-1] > 1:
+            permutation = align(tier_curves(tier, values, parts, scale)).permutation
+            for name in (names.loading, names.path, *names.others):
+                out[name] = permuted(values[name], permutation, -1)
+    return out
+
+
+def present_tiers(values: Values) -> dict[str, TierNames]:
+    """The tiers that a model has."""
+    return {tier: names for tier, names in TIERS.items() if names.path in values}
+
+
+def tier_curves(tier: str, values: Values, parts: Sequence[slice], scale: np.ndarray) -> np.ndarray:
+    """Contribution curves (K, D, T, L); T over categories and periods, or customers and periods."""
+    w, theta = values[TIERS[tier].loading] * scale[:, None], values[TIERS[tier].path]
+    match tier:
+        case "category":
+            own = [contribution_curves(w[..., part, :], theta[:, :, c]) for c, part in enumerate(parts)]
+            return np.concatenate(own, axis=2)
+        case "global" | "individual":
+            return contribution_curves(w, theta.reshape(*theta.shape[:2], -1, theta.shape[-1]))
+        case _:
+            raise unknown("tier", tier)
+
+
+def shares_of_variance(
+    values: Values, parts: Sequence[slice], scale: np.ndarray, *, static: bool
+) -> dict[str, np.ndarray]:
+    """Shares (K, D, L) by tier of what moves; ``static``: of that and of what customers differ in."""
+    variances: dict[str, np.ndarray] = {}
+    for tier, names in present_tiers(values).items():
+        w, theta = values[names.loading] * scale[:, None], values[names.path]
+        match tier:
+            case "category":
+                own = [factor_variances(w[..., part, :], theta[:, :, c]) for c, part in enumerate(parts)]
+                variances[tier] = np.sum(own, axis=0)
+            case "global" | "individual":
+                variances[tier] = factor_variances(w, theta)
+            case _:
+                raise unknown("tier", tier)
+    return variance_shares(variances, values["alpha"] * scale if static and "alpha" in values else None)
+
+
+def factor_table(
+    values: Values, parts: Sequence[slice], scale: np.ndarray, time_span: float, ci_prob: float
+) -> pd.DataFrame:
+    """Each factor's share of variance and lengthscale, a row by ``tier`` and ``factor``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``share``: posterior mean of the share in all that moves; ``share_of_all``: in that and the
+        differences between customers, with interval ``share_lower`` to ``share_upper``; ``lengthscale``:
+        posterior median, with interval, in the unit of the time column (days for dates).
+    """
+    ends = [(1 - ci_prob) / 2, (1 + ci_prob) / 2]
+    moving = shares_of_variance(values, parts, scale, static=False)
+    every = shares_of_variance(values, parts, scale, static=True)
+    tables = {}
+    for tier, share in moving.items():
+        rho = values[TIERS[tier].lengthscale] * time_span
+        rho = np.broadcast_to(rho.reshape(*rho.shape[:2], -1), share.shape)
+        share_lower, share_upper = np.quantile(every[tier], ends, axis=(0, 1))
+        lower, middle, upper = np.quantile(rho, [ends[0], 0.5, ends[1]], axis=(0, 1))
+        columns = {
+            "share": share.mean(axis=(0, 1)),
+            "share_of_all": every[tier].mean(axis=(0, 1)),
+            "share_lower": share_lower,
+            "share_upper": share_upper,
+            "lengthscale": middle,
+            "lengthscale_lower": lower,
+            "lengthscale_upper": upper,
+        }
+        tables[tier] = pd.DataFrame(columns, index=pd.RangeIndex(1, share.shape[-1] + 1))
+    names = ["tier", "factor"]
+    if not tables:
+        empty = pd.MultiIndex.from_arrays([[], []], names=names)
+        return pd.DataFrame(columns=["share", "share_of_all", "lengthscale"], index=empty, dtype=float)
+    table = pd.concat(tables, names=names)
+    table.attrs["ci_prob"] = ci_prob
+    return table
+
+
+def identification_table(
+    values: Values, prior: Values, parts: Sequence[slice], scale: np.ndarray
+) -> pd.DataFrame:
+    """The :func:`hdfm.factors.align.identification_report` of all tiers.
+
+    Parameters
+    ----------
+    values, prior : mapping of str to numpy.ndarray
+        Aligned draws of the posterior, and draws of the prior.
+    """
+    shares = shares_of_variance(values, parts, scale, static=True)
+    before = align_factors(prior, parts, scale)
+    tables = {}
+    for tier in present_tiers(values):
+        curves = tier_curves(tier, values, parts, scale)
+        spread = curve_sd(tier_curves(tier, before, parts, scale))
+        tables[tier] = identification_report(curves, align(curves), shares[tier], spread)
+    return pd.concat(tables, names=["tier", "factor"]) if tables else pd.DataFrame()

@@ -1,1 +1,0 @@
-"""Arrays -> PyMC graphs."""

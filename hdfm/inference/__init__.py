@@ -1,1 +1,0 @@
-"""PyMC graphs -> posterior draws."""

@@ -1,1 +1,0 @@
-"""Draws of demand models without chains: Laplace's approximation through the arrow that precisions form."""

@@ -1,1 +1,0 @@
-"""Long frames -> validated, labelled arrays."""

@@ -1,0 +1,551 @@
+"""Price elasticities of products by partial pooling."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from hdfm.estimator import BayesianEstimator, check_prior_predictions, default_ci_prob
+from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown
+from hdfm.frames.columns import as_names
+from hdfm.frames.read import read_frame
+from hdfm.sales.panel.panel import Roles, SalesPanel, SalesRows, build_panel, encode_rows, panel_rows
+from hdfm.sales.panel.report import data_report, warnings_of
+from hdfm.sales.panel.selection import refuse_unselected
+from hdfm.sales.posterior.draws import demand_draws
+from hdfm.sales.posterior.elasticities import SUMMARY, global_table, group_table, product_table
+from hdfm.sales.posterior.predict import (
+    expected_units,
+    log_predictive_density,
+    pointwise_log_likelihood,
+    unit_quantiles,
+)
+from hdfm.sales.posterior.pricing import OBJECTIVES, check_bounds, optimal_prices, unit_costs
+from hdfm.sales.priors import ElasticityPriors
+from hdfm.sales.spec import DemandSpec
+from hdfm.sampling.engines import SAMPLERS
+
+if TYPE_CHECKING:
+    import pymc as pm
+    import xarray as xr
+
+LIKELIHOODS = ("negative_binomial", "poisson", "log_normal")
+TIME_EFFECTS = ("category", "shared", None)
+PRODUCT_EFFECTS = ("random", "fixed")
+INFERENCES = ("nuts", "laplace")
+SIGNS = (None, "negative")
+
+
+class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
+    r"""Price elasticities per product, group and overall, from units and prices over time.
+
+    Product i of group g(i) sells :math:`y_{it}` units at price :math:`p_{it}` in period t:
+
+    .. math::
+
+        \eta_{it} &= \delta_i + \beta_i (\log p_{it} - \overline{\log p_i}) + \gamma_{g(i), t}
+            + \kappa' z_{it} + \log e_{it} \\
+        y_{it} &\sim \mathrm{NegativeBinomial}(\exp \eta_{it}, \phi)
+            \;|\; \mathrm{Poisson}(\exp \eta_{it}) \;|\; \log y_{it} \sim N(\eta_{it}, \sigma) \\
+        \beta_i &\sim N(\beta_{g(i)}, \sigma_\beta), \quad \beta_g \sim N(\beta_{parent(g)}, \sigma_g),
+            \quad \beta_{global} \sim N(\mu, \sigma) \\
+        \delta_i &\sim N(\delta_{g(i)} + \lambda_{g(i)} (\overline{\log p_i} - \overline{\log p_{g(i)}}),
+            \sigma_\delta), \quad \mathrm{corr}(\delta_i, \beta_i) = \rho, \quad
+            \lambda_g \sim N(\beta_g + b, \tau)
+
+    :math:`\gamma_g` is a random walk plus shocks of single periods, and sums to zero over time.
+
+    The elasticity is the response of a product's units to its own price over time, other products'
+    prices as they were. It is causal only if, given time effects and controls, prices did not follow
+    demand. Where one product makes up a group, price and time effects are told apart by the priors alone;
+    a product that never sold, or whose price never changed, takes its group's elasticity, and
+    ``data_report_`` names it. The correlation :math:`\rho` and the slopes :math:`\lambda_g` let a product's
+    level speak for its elasticity, as it does wherever elastic or dear products sell less; the priors
+    can switch both off.
+
+    Parameters
+    ----------
+    product : str, optional
+        Column with the product. None: all rows are one product.
+    groups : str or sequence of str, optional
+        Columns with groups of products, from the coarsest to the finest.
+    time : str, optional
+        Column with the period: numbers, datetimes, pandas Periods or an ordered categorical. None: no
+        time effects.
+    price : str, optional
+        Column with the price, above zero. None: no elasticities.
+    controls : str or sequence of str, optional
+        Numeric columns that shift demand, such as promotion or display. If no column has a role at
+        all, every column is a control, and the estimator is a plain Bayesian regression.
+    exposure : str, optional
+        Column that expected units are proportional to, such as stores or days, above zero.
+    likelihood : {"negative_binomial", "poisson", "log_normal"}
+        Distribution of the units.
+    time_effects : {"category", "shared", None}
+        One effect per period and finest group, per period, or none.
+    product_effects : {"random", "fixed"}
+        Pooled product levels, or one level each, not pooled. With "poisson" and "fixed" product totals
+        are conditioned on, which is exact and free of :math:`\delta`; levels are then drawn from
+        their Gamma distribution.
+    sign : {None, "negative"}
+        "negative" makes every elasticity negative, as -softplus(-b) of an unconstrained b that has the
+        hierarchy above; group rows of the tables are then medians of their products.
+    selected_above : float, optional
+        Says that X holds those products alone that sold more than this many units in all, as
+        :func:`hdfm.datasets.keep_sellers` leaves them. Levels and, through :math:`\rho`, elasticities of such
+        products are no normal sample: with the likelihood of a truncated sample [5]_ groups, spreads and new
+        products are those of the population before the selection. None: products were not selected.
+        Needs random product effects.
+    priors : ElasticityPriors, optional
+        Hyperparameters of the priors; None for ``ElasticityPriors()``.
+    inference : {"nuts", "laplace"}
+        How the posterior is found: by sampling, or by draws from its Laplace approximation with the scales
+        integrated out [4]_, in seconds for millions of rows: ``chains`` times ``draws`` independent ones.
+        ``fit`` warns (:class:`hdfm.exceptions.ApproximationWarning`) where data are too few or degenerate for
+        it. Not for ``sign="negative"``.
+    sampler : {"numpyro", "nutpie"}
+        The implementation of NUTS; nutpie needs ``pip install "hdfm[nutpie]"``.
+    draws, tune, chains : int
+        Draws and warm-up iterations a chain, and chains.
+    target_accept : float
+        Target acceptance rate of NUTS; raise it against divergences.
+    random_state : int, RandomState instance or None
+        Seed. An int gives identical draws twice.
+    progressbar : bool
+        Whether to show a progress bar.
+    checkpoint : str or os.PathLike, optional
+        Folder where each finished block of draws is kept during sampling. After a crash or an
+        interrupt, ``fit`` with the same data and arguments goes on from there, to the same draws as
+        without. The folder is removed when sampling is done. Needs the "numpyro" sampler and an int as
+        ``random_state``.
+
+    Attributes
+    ----------
+    elasticities_ : pandas.DataFrame
+        By product: groups, ``mean``, ``sd``, equal-tailed interval ``lower`` to ``upper`` (of probability
+        ``elasticities_.attrs["ci_prob"]``, ArviZ's default 0.89), ``p_elastic`` = P(elasticity < -1),
+        ``p_positive``, ``shrinkage`` (1: all from the group), ``n_price_changes``, ``units``.
+    idata_ : xarray.DataTree
+        ``posterior``, ``sample_stats`` and ``constant_data``, labelled.
+    data_report_ : pandas.DataFrame
+        What in the data carries no information, with counts and examples.
+    panel_ : SalesPanel
+        The data by product and period.
+    n_features_in_, feature_names_in_
+        As in scikit-learn; where columns have roles, the columns with a role.
+
+    References
+    ----------
+    .. [1] Gelman and Hill (2007), "Data Analysis Using Regression and Multilevel/Hierarchical Models".
+    .. [2] Hausman, Hall, Griliches (1984), "Econometric models for count data", Econometrica 52(4).
+    .. [3] Mundlak (1978), "On the pooling of time series and cross section data", Econometrica 46(1).
+    .. [4] Rue, Martino, Chopin (2009), "Approximate Bayesian inference for latent Gaussian models by using
+       integrated nested Laplace approximations", Journal of the Royal Statistical Society B 71(2).
+    .. [5] Hausman and Wise (1977), "Social experimentation, truncated distributions, and efficient
+       estimation", Econometrica 45(4).
+
+    Examples
+    --------
+    >>> from hdfm import HierarchicalElasticity
+    >>> from hdfm.datasets import simulate_sales
+    >>> sales = simulate_sales(30, 2, 20)
+    >>> model = HierarchicalElasticity(
+    ...     product="product", groups="category", time="time_period", price="price", progressbar=False
+    ... )
+    >>> model.fit(sales, sales["units_sold"]).elasticities_[["mean", "lower", "upper"]]  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        product: str | None = None,
+        groups: str | Sequence[str] | None = None,
+        time: str | None = None,
+        price: str | None = None,
+        controls: str | Sequence[str] | None = None,
+        exposure: str | None = None,
+        *,
+        likelihood: str = "negative_binomial",
+        time_effects: str | None = "category",
+        product_effects: str = "random",
+        sign: str | None = None,
+        selected_above: float | None = None,
+        priors: ElasticityPriors | None = None,
+        inference: str = "nuts",
+        sampler: str = "numpyro",
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        target_accept: float = 0.8,
+        random_state: Any = 0,
+        progressbar: bool = True,
+        checkpoint: str | os.PathLike | None = None,
+    ):
+        self.product = product
+        self.groups = groups
+        self.time = time
+        self.price = price
+        self.controls = controls
+        self.exposure = exposure
+        self.likelihood = likelihood
+        self.time_effects = time_effects
+        self.product_effects = product_effects
+        self.sign = sign
+        self.selected_above = selected_above
+        self.priors = priors
+        self.inference = inference
+        self.sampler = sampler
+        self.draws = draws
+        self.tune = tune
+        self.chains = chains
+        self.target_accept = target_accept
+        self.random_state = random_state
+        self.progressbar = progressbar
+        self.checkpoint = checkpoint
+
+    def fit(self, X: pd.DataFrame, y: Any) -> "HierarchicalElasticity":
+        """Sample the posterior of a frame with a row per product and period.
+
+        Parameters
+        ----------
+        X : pandas.DataFrame
+            The columns named in the constructor; others are ignored. An array will do where no column
+            has a role.
+        y : array-like of shape (n_rows,)
+            Units sold.
+
+        Returns
+        -------
+        HierarchicalElasticity
+            self.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument of the constructor is not one of those allowed.
+        InvalidDataError
+            If the data can't be fitted; the message names the column, the count and an example.
+        """
+        from hdfm.sales.sampling import sample_demand
+        from hdfm.sampling.settings import SamplingSettings
+
+        panel, spec = self._panel(X, y)
+        report = data_report(panel, spec.time_effects)
+        for message in warnings_of(panel):
+            warnings.warn(message, DataWarning, stacklevel=2)
+        seed = self._new_seed()
+        settings = SamplingSettings(
+            self.draws,
+            self.tune,
+            self.chains,
+            self.target_accept,
+            seed,
+            self.progressbar,
+            self.checkpoint,
+            whitened=True,
+        )
+        self.idata_ = sample_demand(panel, spec, settings, self.inference, self.sampler)
+        self.panel_, self.spec_, self.seed_, self.data_report_ = panel, spec, seed, report
+        self.draws_ = demand_draws(self.idata_["posterior"].to_dataset(), panel, spec)
+        self.elasticities_ = self.elasticities()
+        return self
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        """Posterior mean of expected units (n_rows,) at X's prices, periods and controls.
+
+        Products, groups and periods that were not fitted get the population's distribution: a new
+        product's level follows from its group and from its mean price in X, a new period's time
+        effect goes on from the last one's, as a random walk with shocks.
+        """
+        rows = self._rows(X)
+        return expected_units(self.draws_, self.panel_, self.spec_, rows, self.seed_)
+
+    def predict_quantiles(
+        self, X: pd.DataFrame, quantiles: Sequence[float] = (0.05, 0.5, 0.95)
+    ) -> pd.DataFrame:
+        """Quantiles of the predictive distribution of units, a column each, noise included."""
+        if not isinstance(quantiles, Sequence | np.ndarray) or not all(
+            isinstance(q, Real) and 0 <= q <= 1 for q in quantiles
+        ):
+            raise InvalidArgumentError(f"quantiles must be numbers between 0 and 1; got {quantiles!r}.")
+        rows = self._rows(X)
+        values = unit_quantiles(self.draws_, self.panel_, self.spec_, rows, self.seed_, quantiles)
+        return pd.DataFrame(values, columns=list(quantiles), index=rows.label.index)
+
+    def score(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> float:
+        """Mean log predictive density of y by row: the higher the better, 0 no upper bound.
+
+        For the share of variance explained use ``sklearn.metrics.r2_score(y, model.predict(X))``.
+        """
+        check_is_fitted(self)
+        frame, units, _ = read_frame(self, X, y, self._roles(), self.likelihood, reset=False)
+        rows = encode_rows(frame, self.panel_)
+        values = log_predictive_density(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
+        return float(np.average(values, weights=sample_weight))
+
+    def elasticities(self, level: str | None = None, ci_prob: float | None = None) -> pd.DataFrame:
+        """Elasticities by product, group or overall.
+
+        Parameters
+        ----------
+        level : str, optional
+            None or the product column for products, a column of ``groups``, or "global".
+        ci_prob : float, optional
+            Probability of the equal-tailed interval; ArviZ's ``stats.ci_prob`` (0.89) by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of ``elasticities_``; for groups with ``n_products`` in place of ``shrinkage``.
+        """
+        check_is_fitted(self, "idata_")
+        ci_prob, panel = default_ci_prob(ci_prob), self.panel_
+        if panel.roles.price is None:
+            return pd.DataFrame(columns=list(SUMMARY), index=panel.product[:0])
+        names = [name.name for name in panel.levels]
+        if level in names:
+            return group_table(self.draws_, panel, names.index(level), ci_prob)
+        if level in (None, self.product, "product"):
+            return product_table(self.draws_, panel, self.spec_, ci_prob)
+        if level == "global":
+            return global_table(self.draws_, panel, ci_prob)
+        raise InvalidArgumentError(f"level must be 'product', 'global' or one of {names}; got {level!r}.")
+
+    def optimal_price(
+        self,
+        cost: Any = None,
+        bounds: tuple[float, float] = (0.8, 1.2),
+        objective: str = "profit",
+        ci_prob: float | None = None,
+    ) -> pd.DataFrame:
+        """The price of each product, within bounds, with the highest posterior mean of the objective.
+
+        Parameters
+        ----------
+        cost : float, mapping or pandas.Series, optional
+            Unit cost, the same for all products or by product label. Needed for "profit".
+        bounds : tuple of float
+            Lowest and highest price, as multiples of the product's last price. Demand beyond the prices
+            that were observed is an extrapolation of the constant elasticity.
+        objective : {"profit", "revenue", "units"}
+            What to maximise per average period.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By product: ``price`` (the last), ``optimal_price``, ``ratio``, ``units`` and
+            ``units_at_optimum`` per period, ``value`` today, its expected ``change`` with an interval, and
+            ``at_bound``: whether the optimum lies on a bound.
+        """
+        check_is_fitted(self, "idata_")
+        if self.panel_.roles.price is None:
+            raise InvalidArgumentError("optimal_price needs a model with a price column.")
+        if objective not in OBJECTIVES:
+            raise InvalidArgumentError(f"objective must be one of {OBJECTIVES}; got {objective!r}.")
+        check_bounds(bounds)
+        costs = unit_costs(cost, self.panel_.product, objective)
+        return optimal_prices(
+            self.draws_, self.panel_, self.spec_, costs, bounds, objective, default_ci_prob(ci_prob)
+        )
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Worst R-hat and effective sample size by variable, divergences, and a verdict.
+
+        ``attrs["verdict"]`` of the table is the verdict in a sentence.
+        """
+        from hdfm.summaries.diagnostics import diagnostics_table
+
+        check_is_fitted(self, "idata_")
+        match self.idata_.attrs["inference"]:
+            case "laplace":
+                return diagnostics_table(self.idata_, self.pareto_k())
+            case "nuts":
+                return diagnostics_table(self.idata_)
+            case inference:
+                raise unknown("inference", inference)
+
+    def pareto_k(self) -> pd.Series:
+        """How far products are from their Laplace approximation: Pareto k of importance weights [1]_.
+
+        Of each product's level and elasticity given what products share. Up to 0.7 the approximation will
+        do; above, fit that product's data with ``inference="nuts"``, or read its interval with care.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``inference`` is not "laplace".
+
+        References
+        ----------
+        .. [1] Vehtari, Simpson, Gelman, Yao, Gabry (2024), "Pareto smoothed importance sampling", Journal of
+           Machine Learning Research 25(72).
+        """
+        check_is_fitted(self, "idata_")
+        if self.idata_.attrs["inference"] != "laplace":
+            raise InvalidArgumentError(
+                'pareto_k is about inference="laplace"; this model was sampled: see diagnostics().'
+            )
+        from hdfm.sales.laplace.reliability import pareto_k
+
+        values = pareto_k(self.panel_, self.spec_, self.seed_)
+        return pd.Series(values, index=self.panel_.product, name="pareto_k")
+
+    def loo(self) -> Any:
+        """PSIS-LOO of the fitted rows, an ArviZ ``ELPDData`` with ``elpd_i`` and ``pareto_k`` by row.
+
+        Rows are in the order of products, then periods, of ``panel_``.
+        """
+        from hdfm.summaries.loo import loo_from_blocks
+
+        check_is_fitted(self, "idata_")
+        rows, units = panel_rows(self.panel_)
+        blocks = pointwise_log_likelihood(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
+        return loo_from_blocks(blocks, len(units), self.idata_["posterior"].sizes["chain"])
+
+    def build_model(self, X: pd.DataFrame, y: Any) -> "pm.Model":
+        """The PyMC model that ``fit`` would sample."""
+        from hdfm.sales.sampling import demand_model
+
+        return demand_model(*self._panel(X, y))
+
+    def sample_prior(self, X: pd.DataFrame, y: Any = None, draws: int = 500) -> "xr.DataTree":
+        """Draw effects and units from the prior, to see what it takes for likely.
+
+        Parameters
+        ----------
+        X : pandas.DataFrame
+            As in ``fit``.
+        y : array-like, optional
+            Its mean sets where levels are centred, nothing else; one unit a row by default.
+        draws : int
+            How many, at least 2.
+
+        Returns
+        -------
+        xarray.DataTree
+            ``prior`` and ``prior_predictive`` (``units`` by draw and row; products, then periods).
+
+        Raises
+        ------
+        InvalidArgumentError
+            If there are too few draws, or more predictions than can be held.
+        """
+        from hdfm.sales.sampling import prior_draws
+
+        panel, spec = self._panel(X, np.ones(len(X)) if y is None else y)
+        rows, _ = panel_rows(panel)
+        check_prior_predictions(draws, len(rows.product))
+        return prior_draws(panel, spec, rows, draws, self._new_seed())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "draws_"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "idata_"):
+            self.draws_ = demand_draws(self.idata_["posterior"].to_dataset(), self.panel_, self.spec_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = True
+        tags.regressor_tags.poor_score = True
+        return tags
+
+    def _roles(self) -> Roles:
+        return Roles(
+            product=self.product,
+            groups=tuple(as_names(self.groups, "groups")),
+            time=self.time,
+            price=self.price,
+            controls=tuple(as_names(self.controls, "controls")),
+            exposure=self.exposure,
+        )
+
+    def _spec(self) -> DemandSpec:
+        self._check_sampling()
+        self._check_choice("likelihood", LIKELIHOODS)
+        self._check_choice("time_effects", TIME_EFFECTS)
+        self._check_choice("product_effects", PRODUCT_EFFECTS)
+        self._check_choice("sign", SIGNS)
+        self._check_choice("inference", INFERENCES)
+        self._check_choice("sampler", SAMPLERS)
+        if self.inference == "laplace" and self.sign is not None:
+            raise InvalidArgumentError(
+                f'inference="laplace" has no elasticities of one sign; got sign={self.sign!r}. '
+                'Take sign=None, or inference="nuts".'
+            )
+        self._check_selection()
+        priors = ElasticityPriors() if self.priors is None else self.priors
+        if not isinstance(priors, ElasticityPriors):
+            raise InvalidArgumentError(f"priors must be an ElasticityPriors or None; got {priors!r}.")
+        return DemandSpec(
+            likelihood=self.likelihood,
+            time_effects=self.time_effects is not None and self.time is not None,
+            product_effects=self.product_effects,
+            negative=_is_negative(self.sign),
+            priors=priors,
+            selected_above=self.selected_above,
+        )
+
+    def _check_selection(self) -> None:
+        above = self.selected_above
+        if above is None:
+            return
+        if not isinstance(above, Real) or isinstance(above, bool) or not 0 < above < np.inf:
+            raise InvalidArgumentError(f"selected_above must be a number above 0, or None; got {above!r}.")
+        if self.product_effects == "fixed":
+            raise InvalidArgumentError(
+                'selected_above needs product_effects="random": fixed levels have no distribution that a '
+                "selection could cut."
+            )
+
+    def _panel(self, X: Any, y: Any) -> tuple[SalesPanel, DemandSpec]:
+        spec = self._spec()
+        frame, units, roles = read_frame(self, X, y, self._roles(), self.likelihood, reset=True)
+        assert units is not None
+        panel = build_panel(frame, units, roles, shared_time=_shares_time(self.time_effects))
+        if spec.selected_above is not None:
+            refuse_unselected(panel, spec.selected_above)
+        return panel, spec if len(panel.period) > 1 else replace(spec, time_effects=False)
+
+    def _rows(self, X: Any) -> SalesRows:
+        check_is_fitted(self, "idata_")
+        frame, _, _ = read_frame(self, X, None, self._roles(), None, reset=False)
+        return encode_rows(frame, self.panel_)
+
+    def _summary_text(self) -> str:
+        from hdfm.summaries.diagnostics import diagnostics_table
+
+        return diagnostics_table(self.idata_).attrs["verdict"]
+
+    def _summary_table(self) -> pd.DataFrame:
+        levels = [level.name for level in self.panel_.levels]
+        return pd.concat([self.elasticities("global"), *(self.elasticities(name) for name in levels)])
+
+
+def _shares_time(time_effects: str | None) -> bool:
+    """Whether all products have the same time effects, if any."""
+    match time_effects:
+        case "shared":
+            return True
+        case "category" | None:
+            return False
+        case _:
+            raise unknown("time_effects", time_effects)
+
+
+def _is_negative(sign: str | None) -> bool:
+    """Whether elasticities are bounded above by 0."""
+    match sign:
+        case "negative":
+            return True
+        case None:
+            return False
+        case _:
+            raise unknown("sign", sign)

@@ -1,0 +1,305 @@
+"""Rough estimates of a demand model: where sampling starts, and how much the data say about each effect.
+
+Newton steps on one block of effects after the other, with empirical-Bayes updates of the spreads.
+Array names and axis order: N products, G groups, T periods, K controls.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hdfm.exceptions import unknown
+from hdfm.hierarchy.whitened import Evidence
+from hdfm.sales.graph.waves import zero_sum_waves
+from hdfm.sales.panel.panel import SalesPanel
+from hdfm.sales.panel.summaries import mean_log_units, within_group_price
+from hdfm.sales.priors import ElasticityPriors
+
+SWEEPS = 30
+LARGEST_STEP = 1.0
+LARGEST_LOG_MEAN = 40.0
+SMALLEST_SD = 0.02
+SHARED_WEIGHT = 4.0
+FIRST_TIME_SD = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Rough estimates, and what the data say about effects near them.
+
+    Attributes
+    ----------
+    product_effect : numpy.ndarray
+        (N,)
+    control_effect : numpy.ndarray
+        (K,), per standard deviation of the control.
+    group_level, group_elasticity, between_price : numpy.ndarray
+        Mean product effect and elasticity of the finest groups, and slope of product effects on mean
+        log prices (G,).
+    scale : float
+        Overdispersion (dispersion**-0.5) of counts, or noise sd of log units.
+    product_evidence, elasticity_evidence : Evidence
+        About products' levels and elasticities (N,), given everything else.
+    time_evidence : Evidence
+        About time effects along :func:`hdfm.sales.graph.waves.zero_sum_waves`, (G, 1) and (G, T - 1), as if
+        periods told equally much.
+    time_information : numpy.ndarray
+        What each period tells (G, T).
+    """
+
+    product_effect: np.ndarray
+    control_effect: np.ndarray
+    group_level: np.ndarray
+    group_elasticity: np.ndarray
+    between_price: np.ndarray
+    scale: float
+    product_effect_sd: float
+    elasticity_sd: float
+    time_shock_sd: float
+    time_drift_sd: float
+    correlation: float
+    product_evidence: Evidence
+    elasticity_evidence: Evidence
+    time_evidence: Evidence
+    time_information: np.ndarray
+
+
+def rough_estimates(
+    panel: SalesPanel, likelihood: str, time_effects: bool, pooled: bool, priors: ElasticityPriors
+) -> Start:
+    """Rough estimates by block-wise Newton steps; well within a second for half a million rows."""
+    state = _Sweeper(panel, likelihood, time_effects, pooled, priors)
+    for _ in range(SWEEPS):
+        state.sweep()
+    return state.finish()
+
+
+class _Sweeper:
+    """The running state of the block-wise steps."""
+
+    def __init__(self, panel, likelihood, time_effects, pooled, priors):
+        self.panel, self.likelihood, self.priors = panel, likelihood, priors
+        self.time_effects, self.pooled = time_effects, pooled
+        self.has_price = panel.roles.price is not None
+        self.cells = panel.observed.sum(axis=1)
+        self.y = np.log(np.where(panel.observed, panel.units, 1.0)) if self.gaussian else panel.units
+        self.level_prior = mean_log_units(panel)
+        N, T = panel.units.shape
+        self.delta = self._first_levels()
+        self.beta = np.full(N, priors.global_mean if self.has_price else 0.0)
+        self.gamma = np.zeros((len(panel.blocks), T))
+        self.kappa = np.zeros(len(panel.controls))
+        self.group_means = [np.full(len(level.labels), priors.global_mean) for level in panel.levels]
+        self.global_mean = priors.global_mean
+        self.mean_delta = np.full(N, self.delta.mean())
+        self.covariance = np.diag([priors.product_effect_sd**2, priors.product_sd**2])
+        self.between = np.zeros(panel.n_groups)
+        self.time_sd = FIRST_TIME_SD
+        self.scale = 0.3
+
+    @property
+    def gaussian(self):
+        match self.likelihood:
+            case "log_normal":
+                return True
+            case "negative_binomial" | "poisson":
+                return False
+            case _:
+                raise unknown("likelihood", self.likelihood)
+
+    def sweep(self):
+        self._step_products()
+        if self.time_effects:
+            self._step_time()
+        if len(self.kappa):
+            self._step_controls()
+        self._update_levels()
+        self._update_spreads()
+
+    def finish(self):
+        product, elasticity, time, by_period = self._evidence()
+        sd_delta, sd_beta = np.sqrt(np.diag(self.covariance))
+        return Start(
+            product_effect=self.delta,
+            control_effect=self.kappa,
+            group_level=self._group_mean(self.delta),
+            group_elasticity=self.group_means[-1] if self.group_means else np.array([self.global_mean]),
+            between_price=self.between,
+            scale=self.scale,
+            product_effect_sd=sd_delta,
+            elasticity_sd=sd_beta,
+            time_shock_sd=0.5 * self.time_sd,
+            time_drift_sd=_step_sd(self.gamma),
+            correlation=self.covariance[0, 1] / (sd_delta * sd_beta),
+            product_evidence=product,
+            elasticity_evidence=elasticity,
+            time_evidence=time,
+            time_information=by_period,
+        )
+
+    def _first_levels(self):
+        panel = self.panel
+        if self.gaussian:
+            return (self.y - panel.log_exposure).sum(axis=1, where=panel.observed) / self.cells
+        exposure = np.exp(panel.log_exposure).sum(axis=1, where=panel.observed)
+        return np.log((panel.units.sum(axis=1) + 0.5) / exposure)
+
+    def _working(self):
+        """Working weights and residuals (N, T) of the current estimates; both 0 where not observed."""
+        panel = self.panel
+        eta = self.delta[:, None] + self.beta[:, None] * panel.log_price + panel.log_exposure
+        if self.time_effects:
+            eta += self.gamma[panel.block]
+        if len(self.kappa):
+            eta += np.tensordot(self.kappa, panel.controls, axes=1)
+        if self.gaussian:
+            W = panel.observed / self.scale**2
+            return W, (self.y - eta) * W
+        mu = np.exp(np.minimum(eta, LARGEST_LOG_MEAN)) * panel.observed
+        spread = self._overdispersion() ** 2
+        self._mu = mu
+        return mu / (1 + spread * mu), (self.y - mu) / (1 + spread * mu)
+
+    def _overdispersion(self):
+        match self.likelihood:
+            case "negative_binomial":
+                return self.scale
+            case "poisson":
+                return 0.0
+            case _:
+                raise unknown("likelihood of counts", self.likelihood)
+
+    def _step_products(self):
+        x = self.panel.log_price
+        W, r = self._working()
+        omega = np.linalg.inv(self.covariance)
+        gap = np.stack([self.delta - self.mean_delta, self.beta - self._prior_beta()])
+        if not self.pooled:
+            omega = np.diag([self.priors.level_sd**-2, omega[1, 1]])
+            gap[0] = self.delta - self.level_prior
+        g1, g2 = np.stack([r.sum(1), (r * x).sum(1)]) - omega @ gap
+        Wx = W * x
+        a, b, d = W.sum(1) + omega[0, 0], Wx.sum(1) + omega[0, 1], (Wx * x).sum(1) + omega[1, 1]
+        det = a * d - b * b
+        self.delta = self.delta + _clip((d * g1 - b * g2) / det)
+        if self.has_price:
+            self.beta = self.beta + _clip((a * g2 - b * g1) / det)
+        self._posterior = np.array([[d, -b], [-b, a]]) / det
+
+    def _step_time(self):
+        W, r = self._working()
+        precision = self.time_sd**-2
+        step = (self._by_block(r) - precision * self.gamma) / (self._by_block(W) + precision)
+        gamma = self.gamma + _clip(step)
+        level = gamma.mean(axis=1)
+        self.gamma = gamma - level[:, None]
+        self.delta = self.delta + level[self.panel.block]
+        known = self._by_block(W) / (self._by_block(W) + precision)
+        self.time_sd = max(SMALLEST_SD, np.sqrt((self.gamma**2).sum() / max(known.sum(), 1e-12)))
+
+    def _step_controls(self):
+        W, r = self._working()
+        Z = self.panel.controls
+        gradient = np.tensordot(Z, r, axes=2) - self.kappa / self.priors.control_sd**2
+        hessian = np.tensordot(Z * W, Z, axes=([1, 2], [1, 2]))
+        hessian += np.eye(len(Z)) / self.priors.control_sd**2
+        self.kappa = self.kappa + _clip(np.linalg.solve(hessian, gradient))
+
+    def _update_levels(self):
+        within = within_group_price(self.panel)
+        if self.priors.between_price_bias is not None and self.has_price:
+            deviation = self.delta - self._group_mean(self.delta)[self.panel.group]
+            shared = deviation @ within / (within @ within + 1.0)
+            slopes = np.bincount(self.panel.group, deviation * within) + SHARED_WEIGHT * shared
+            self.between = slopes / (self._within_squares() + SHARED_WEIGHT)
+        center = self._group_mean(self.delta)
+        self.mean_delta = center[self.panel.group] + self.between[self.panel.group] * within
+        if not self.has_price:
+            return
+        child, sd = self.beta, self._sd_beta()
+        for depth in range(len(self.group_means) - 1, -1, -1):
+            level = self.panel.levels[depth]
+            codes = self.panel.group if depth == len(self.group_means) - 1 else self._parents(depth)
+            parent = self.group_means[depth - 1][level.parent] if depth else self.global_mean
+            self.group_means[depth] = _shrunk_means(child, codes, sd, parent, self.priors.group_sd)
+            child, sd = self.group_means[depth], self.priors.group_sd
+        top = np.zeros(len(child), dtype=int)
+        self.global_mean = _shrunk_means(child, top, sd, self.priors.global_mean, self.priors.global_sd)[0]
+
+    def _parents(self, depth):
+        return self.panel.levels[depth + 1].parent
+
+    def _update_spreads(self):
+        gap = np.stack([self.delta - self.mean_delta, self.beta - self._prior_beta()])
+        covariance = (gap[:, None] * gap[None] + self._posterior).mean(axis=2)
+        if not self.priors.estimate_sd:
+            covariance[1, 1] = self.priors.product_sd**2
+        covariance = np.maximum(np.diag(np.diag(covariance)), np.diag([0.01, 0.0025])) + (
+            0.9 * covariance * (1 - np.eye(2)) if self.priors.correlation is not None and self.pooled else 0.0
+        )
+        if self.has_price:
+            self.covariance = covariance
+        else:
+            self.covariance[0, 0] = covariance[0, 0]
+        W, r = self._working()
+        if self.gaussian:
+            squares = (r / np.maximum(W, 1e-300)) ** 2
+            self.scale = max(1e-3, np.sqrt(squares.sum() / self.cells.sum()))
+        else:
+            excess = ((self.y - self._mu) ** 2 - self._mu).sum(where=self.panel.observed)
+            self.scale = np.sqrt(np.clip(excess / (self._mu**2).sum(), 1e-4, 4.0))
+
+    def _evidence(self):
+        """Of product levels, of elasticities with levels profiled out, of time effects' waves; by period."""
+        x = self.panel.log_price
+        W, r = self._working()
+        level, cross, score = W.sum(axis=1), (W * x).sum(axis=1), r.sum(axis=1)
+        tilt = cross / np.maximum(level, 1e-12)
+        slope = (W * x * x).sum(axis=1) - cross * tilt
+        waves, _ = zero_sum_waves(x.shape[1])
+        by_period = self._by_block(W)
+        time = by_period.mean(axis=1, keepdims=True)
+        return (
+            Evidence(level, level * self.delta + score),
+            Evidence(slope, slope * self.beta + (r * x).sum(axis=1) - tilt * score),
+            Evidence(time, time * (self.gamma @ waves.T) + self._by_block(r) @ waves.T),
+            by_period,
+        )
+
+    def _by_block(self, values):
+        """Sums of (N, T) over the products of each block (G, T); products are sorted by block."""
+        starts = np.flatnonzero(np.diff(self.panel.block, prepend=-1))
+        return np.add.reduceat(values, starts, axis=0)
+
+    def _within_squares(self):
+        return np.bincount(self.panel.group, within_group_price(self.panel) ** 2)
+
+    def _group_mean(self, values):
+        return np.bincount(self.panel.group, values) / np.bincount(self.panel.group)
+
+    def _prior_beta(self):
+        if not self.has_price:
+            return self.beta
+        if not self.group_means:
+            return np.full(len(self.beta), self.global_mean)
+        return self.group_means[-1][self.panel.group]
+
+    def _sd_beta(self):
+        return np.sqrt(self.covariance[1, 1])
+
+
+def _shrunk_means(values, codes, sd, parent, parent_sd):
+    count = np.bincount(codes)
+    total = np.bincount(codes, values) / sd**2 + parent / parent_sd**2
+    return total / (count / sd**2 + parent_sd**-2)
+
+
+def _step_sd(gamma):
+    """Typical step (scalar) of slow movements: from changes over a quarter of the periods."""
+    lag = max(1, gamma.shape[1] // 4)
+    steps = gamma[:, lag:] - gamma[:, :-lag]
+    return max(SMALLEST_SD, float(np.sqrt(np.mean(steps**2) / lag))) if steps.size else SMALLEST_SD
+
+
+def _clip(step):
+    return np.clip(step, -LARGEST_STEP, LARGEST_STEP)

@@ -1,0 +1,153 @@
+"""Draws of effects and scales from Laplace's approximation, scales integrated out.
+
+Array names and axis order: N products, G groups, T periods, S draws, last.
+"""
+
+import time
+import warnings
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from hdfm.exceptions import ApproximationWarning, unknown
+from hdfm.sales.laplace.effects import Effects, time_paths
+from hdfm.sales.laplace.mode import LaplaceMode, laplace_mode
+from hdfm.sales.laplace.points import scale_points
+from hdfm.sales.laplace.prior import Scales
+from hdfm.sales.laplace.threads import in_threads
+from hdfm.sales.panel.panel import SalesPanel
+from hdfm.sales.spec import DemandSpec
+from hdfm.sampling.draws import PosteriorDraws
+from hdfm.sampling.settings import SamplingSettings
+
+FEW = 8  # effective values of scales
+
+
+def sample_laplace(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> PosteriorDraws:
+    """``settings.chains`` times ``settings.draws`` independent draws, arranged as chains."""
+    with threadpool_limits(1):  # small matrices: a second thread waits more than it works
+        return _sample(panel, spec, settings)
+
+
+def _sample(panel, spec, settings):
+    begin = time.perf_counter()
+    rng = np.random.default_rng([settings.seed, 5])
+    mode = laplace_mode(panel, spec)
+    points, log_noise_sd = scale_points(mode, rng)
+    weight = np.array([point.weight for point in points])
+    _warn_of_few(1 / (weight**2).sum(), len(points))
+    size = settings.chains * settings.draws
+    taken = _systematic(weight, size, rng)
+    ends, order, values = np.cumsum(taken), rng.permutation(size), {}
+
+    def draw(k):
+        scales = points[k].scales
+        posterior = points[k].posterior(mode)
+        own = np.random.default_rng([settings.seed, 5, k])
+        effects = posterior.draw(int(taken[k]), own, mode.low.reshape if mode.low is not None else None)
+        return k, named(mode, scales, effects)
+
+    for k, found in in_threads(mode.model, draw, np.flatnonzero(taken)):
+        for name, drawn in found.items():
+            if name not in values:
+                values[name] = np.empty((*drawn.shape[:-1], size), drawn.dtype)
+            values[name][..., ends[k] - taken[k] : ends[k]] = drawn
+    values = {name: _permuted(drawn, order) for name, drawn in values.items()}
+    if log_noise_sd:
+        _spread_noise(values, np.exp(log_noise_sd * rng.standard_normal(size)))
+    which = np.repeat(np.arange(len(points)), taken)
+    shape = (settings.chains, settings.draws)
+    statistics = {"diverging": np.zeros(shape, dtype=bool), "point": _permuted(which, order).reshape(shape)}
+    values = {name: _by_chain(drawn, shape) for name, drawn in values.items()}
+    return PosteriorDraws(values, statistics, 0, time.perf_counter() - begin, "laplace")
+
+
+def _warn_of_few(effective, size):
+    if size > FEW and effective < FEW:
+        warnings.warn(
+            "Laplace's approximation of the posterior of scales (spreads, noise) is poor for this data: "
+            f"{size} values of them count as {effective:.0f}, and intervals may be far off. "
+            'Take inference="nuts".',
+            ApproximationWarning,
+            stacklevel=6,
+        )
+
+
+def _permuted(drawn, order):
+    """Draws (..., S) in another order, row by row: a whole copy would double the memory."""
+    for row in drawn.reshape(-1, drawn.shape[-1]):
+        row[:] = row[order]
+    return drawn
+
+
+def _by_chain(drawn, shape):
+    """(C, n, ...) of draws (..., S), without a copy: those of a product stay together."""
+    return np.moveaxis(drawn.reshape(*drawn.shape[:-1], *shape), (-2, -1), (0, 1))
+
+
+def _spread_noise(values, factor):
+    for name, power in (("noise_sd", 1), ("overdispersion", 1), ("dispersion", -2)):
+        if name in values:
+            values[name] *= factor**power
+
+
+def _systematic(weight, size, rng):
+    """How often each of K points is taken (K,), ``size`` in all, by systematic resampling."""
+    ends = np.floor(np.cumsum(weight) * size + rng.random())
+    ends[-1] = max(ends[-1], size)
+    return np.diff(np.minimum(ends, size), prepend=0).astype(int)
+
+
+def named(mode: LaplaceMode, scales: Scales, effects: Effects) -> dict[str, np.ndarray]:
+    """Draws (..., S) of one point under the names that the graph gives them."""
+    panel, spec, layout = mode.model.panel, mode.model.spec, mode.model.layout
+    S, group, n_waves = effects.product.shape[2], layout.group, layout.n_waves
+    out = _named_scales(panel, spec, mode.coordinates.names, scales)
+    if not spec.conditional:
+        out["product_effect"] = effects.product[0]
+    if "mean" in group:
+        out["elasticity"] = effects.product[1]
+        finest = effects.bundle[:, n_waves + group["mean"]]
+        out["elasticity_global"] = effects.top[layout.top["global"]][0] if panel.levels else finest[0]
+        for level in panel.levels[:-1]:
+            out[f"elasticity_{level.name}"] = effects.top[layout.top[level.name]]
+        if panel.levels:
+            out[f"elasticity_{panel.levels[-1].name}"] = finest
+    if "level" in group:
+        out["group_level"] = effects.bundle[:, n_waves + group["level"]]
+    if "slope" in group:
+        out["between_price"] = effects.bundle[:, n_waves + group["slope"]]
+        out["between_price_bias"] = effects.top[layout.top["bias"]][0]
+    if len(layout.waves):
+        out["time_effect"] = time_paths(layout, effects.bundle, effects.top)
+    if len(panel.controls):
+        out["control_effect"] = effects.top[layout.top["controls"]] / panel.control_sd[:, None]
+    return {name: np.broadcast_to(value, (*np.shape(value)[:-1], S)) for name, value in out.items()}
+
+
+def _named_scales(panel, spec, estimated, scales):
+    """Scales (1,) under the names that the graph gives them."""
+    names = {
+        "product_effect": "product_effect_sd",
+        "elasticity": "elasticity_sd",
+        "correlation": "correlation",
+        "time_shock": "time_shock_sd",
+        "time_drift": "time_drift_sd",
+        "between_price": "between_price_sd",
+    }
+    found = {names[name]: getattr(scales, name) for name in estimated if name in names}
+    found |= {
+        f"elasticity_{level.name}_sd": sd
+        for k, (level, sd) in enumerate(zip(panel.levels, scales.groups, strict=True))
+        if f"group {k}" in estimated
+    }
+    match spec.likelihood:
+        case "log_normal":
+            found["noise_sd"] = scales.noise
+        case "negative_binomial":
+            found |= {"overdispersion": scales.noise, "dispersion": scales.noise**-2}
+        case "poisson":
+            pass
+        case _:
+            raise unknown("likelihood", spec.likelihood)
+    return {name: np.array([value]) for name, value in found.items()}

@@ -1,0 +1,4 @@
+"""A long frame of sales -> a dense panel of products and periods, and rows to predict.
+
+Knows no PyMC.
+"""

@@ -1,0 +1,334 @@
+"""Units and prices over time as dense arrays.
+
+Array names and axis order: N products sorted by their finest group, T periods, K controls.
+
+    units, log_price, log_exposure, observed (N, T); controls (K, N, T); price_level, block (N,)
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from hdfm.exceptions import InvalidDataError
+from hdfm.frames.columns import (
+    label_column,
+    numeric_column,
+    plain,
+    positions,
+    sorted_labels,
+    time_column,
+)
+
+ALL = "all"
+ALL_PRODUCTS = "all_products"
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Which column of X is what."""
+
+    product: str | None = None
+    groups: tuple[str, ...] = ()
+    time: str | None = None
+    price: str | None = None
+    controls: tuple[str, ...] = ()
+    exposure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLevel:
+    """One level of grouping: its labels, and for each the position of its parent one level up."""
+
+    name: str
+    labels: pd.Index
+    parent: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class SalesPanel:
+    """A dense (product x period) panel.
+
+    Attributes
+    ----------
+    product : pandas.Index
+        Labels (N,), sorted by finest group, then label.
+    levels : tuple of GroupLevel
+        From the coarsest to the finest; products belong to the finest.
+    group : numpy.ndarray
+        Position (N,) of each product's finest group (zeros without groups).
+    block, blocks : numpy.ndarray, pandas.Index
+        Position (N,) of each product among the labels of what shares time effects: the finest groups,
+        or all products.
+    period : pandas.Index
+        Labels (T,) in order.
+    units : numpy.ndarray
+        Units sold (N, T), 0 where not observed.
+    observed : numpy.ndarray
+        True (N, T) where the frame has a row.
+    log_price : numpy.ndarray
+        Log price less the product's mean over its observed periods (N, T), 0 where not observed.
+    price_level : numpy.ndarray
+        That mean (N,).
+    log_exposure : numpy.ndarray
+        Log exposure (N, T), zeros without an exposure column.
+    controls : numpy.ndarray
+        Controls (K, N, T), standardised over the observed cells, 0 where not observed.
+    control_mean, control_sd : numpy.ndarray
+        What they were standardised with (K,).
+    """
+
+    roles: Roles
+    product: pd.Index
+    levels: tuple[GroupLevel, ...]
+    group: np.ndarray
+    block: np.ndarray
+    blocks: pd.Index
+    period: pd.Index
+    units: np.ndarray
+    observed: np.ndarray
+    log_price: np.ndarray
+    price_level: np.ndarray
+    log_exposure: np.ndarray
+    controls: np.ndarray
+    control_mean: np.ndarray
+    control_sd: np.ndarray
+    n_price_changes: np.ndarray = field(repr=False)
+    last_price: np.ndarray = field(repr=False)
+
+    @property
+    def n_groups(self) -> int:
+        return len(self.levels[-1].labels) if self.levels else 1
+
+    def group_at(self, level: int) -> np.ndarray:
+        """Position (N,) of each product's group at a level, 0 the coarsest."""
+        codes = self.group
+        for finer in range(len(self.levels) - 1, level, -1):
+            codes = self.levels[finer].parent[codes]
+        return codes
+
+
+@dataclass(frozen=True, slots=True)
+class SalesRows:
+    """Rows of a frame in the codes of a fitted panel; -1 marks a label the panel doesn't know.
+
+    Attributes
+    ----------
+    product, period : numpy.ndarray
+        Positions (n,) in the panel.
+    label, period_label : pandas.Series
+        The labels (n,) themselves.
+    groups : list of numpy.ndarray
+        Positions (n,) at each level.
+    log_price : numpy.ndarray
+        Log price (n,), not centred.
+    log_exposure : numpy.ndarray
+        (n,)
+    controls : numpy.ndarray
+        Standardised with the panel's mean and sd (K, n).
+    """
+
+    product: np.ndarray
+    label: pd.Series
+    period: np.ndarray
+    period_label: pd.Series
+    groups: list[np.ndarray]
+    log_price: np.ndarray
+    log_exposure: np.ndarray
+    controls: np.ndarray
+
+
+def build_panel(
+    frame: pd.DataFrame, units: np.ndarray, roles: Roles, *, shared_time: bool = False
+) -> SalesPanel:
+    """Validate a long frame and lay it out by product and period.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One row per product and period; not changed.
+    units : numpy.ndarray
+        Outcomes (n,), checked already.
+    roles : Roles
+        The columns.
+    shared_time : bool
+        Whether all products share one set of time effects.
+
+    Raises
+    ------
+    InvalidDataError
+        If a label or number is missing, a product-period stands twice, or a product or group
+        belongs to two groups.
+    """
+    label, period_label = _keys(frame, roles)
+    group_labels = [label_column(frame[name], "groups") for name in roles.groups]
+    levels, group_codes = _nested_levels(label, group_labels)
+    products, product_group = _sorted_products(label, group_codes)
+    periods = sorted_labels(frame[roles.time] if roles.time is not None else period_label)
+    by_group = bool(levels) and not shared_time
+    i = products.get_indexer(label)
+    t = periods.get_indexer(period_label)
+    _refuse_duplicates(frame, roles, i, t, len(periods))
+
+    def dense(values, fill=0.0):
+        out = np.full((len(products), len(periods)), fill)
+        out[i, t] = values
+        return out
+
+    observed = dense(1.0) > 0
+    log_price = dense(_log(frame, roles.price, "price"))
+    count = observed.sum(axis=1)
+    price_level = log_price.sum(axis=1) / count
+    raw = [dense(numeric_column(frame[name], "controls")) for name in roles.controls]
+    controls = np.stack(raw) if raw else np.zeros((0, *observed.shape))
+    mean, sd = _moments(controls, observed)
+    return SalesPanel(
+        roles=roles,
+        product=products,
+        levels=levels,
+        group=product_group,
+        block=product_group if by_group else np.zeros_like(product_group),
+        blocks=levels[-1].labels if by_group else pd.Index([ALL], name=ALL_PRODUCTS),
+        period=periods,
+        units=dense(units),
+        observed=observed,
+        log_price=np.where(observed, log_price - price_level[:, None], 0.0),
+        price_level=price_level,
+        log_exposure=dense(_log(frame, roles.exposure, "exposure")),
+        controls=np.where(observed, (controls - mean[:, None, None]) / sd[:, None, None], 0.0),
+        control_mean=mean,
+        control_sd=sd,
+        n_price_changes=_price_changes(log_price, observed),
+        last_price=np.exp(log_price[np.arange(len(products)), _last_observed(observed)]),
+    )
+
+
+def encode_rows(frame: pd.DataFrame, panel: SalesPanel) -> SalesRows:
+    """Rows to predict in the codes of a fitted panel, matched by label."""
+    roles = panel.roles
+    label, period_label = _keys(frame, roles, known_periods=panel.period)
+    groups = []
+    for level in panel.levels:
+        column = label_column(frame[level.name], "groups")
+        groups.append(positions(level.labels, column, "groups"))
+    raw = [numeric_column(frame[name], "controls") for name in roles.controls]
+    controls = np.stack(raw) if raw else np.zeros((0, len(frame)))
+    known = panel.product if roles.product is not None else pd.Index([ALL])
+    return SalesRows(
+        product=positions(known, label, "product"),
+        label=label,
+        period=positions(panel.period, period_label, "time"),
+        period_label=period_label,
+        groups=groups,
+        log_price=_log(frame, roles.price, "price"),
+        log_exposure=_log(frame, roles.exposure, "exposure"),
+        controls=(controls - panel.control_mean[:, None]) / panel.control_sd[:, None],
+    )
+
+
+def panel_rows(panel: SalesPanel) -> tuple[SalesRows, np.ndarray]:
+    """The observed cells of a panel as rows, and their units (n,)."""
+    i, t = np.nonzero(panel.observed)
+    rows = SalesRows(
+        product=i,
+        label=pd.Series(panel.product[i]),
+        period=t,
+        period_label=pd.Series(panel.period[t]),
+        groups=[panel.group_at(depth)[i] for depth in range(len(panel.levels))],
+        log_price=panel.log_price[i, t] + panel.price_level[i],
+        log_exposure=panel.log_exposure[i, t],
+        controls=panel.controls[:, i, t],
+    )
+    return rows, panel.units[i, t]
+
+
+def _keys(frame, roles, known_periods=()):
+    """Product and period label of each row; without a role, one product or a running number."""
+    label = (
+        label_column(frame[roles.product], "product")
+        if roles.product is not None
+        else pd.Series(ALL, index=frame.index, name="product")
+    )
+    if roles.time is not None:
+        period = label_column(frame[roles.time], "time")
+        return label, period if period.isin(known_periods).all() else time_column(frame[roles.time])
+    running = label.groupby(label, sort=False).cumcount()
+    return label, running.rename("time")
+
+
+def _nested_levels(label, group_labels):
+    """GroupLevels from coarse to fine, and the code of each row at the finest."""
+    levels, parent_codes = [], np.zeros(len(label), dtype=int)
+    for depth, column in enumerate(group_labels):
+        labels = sorted_labels(column)
+        codes = labels.get_indexer(pd.Index(column))
+        if depth:
+            _refuse_two_parents(column, group_labels[depth - 1], "groups")
+        parent = np.zeros(len(labels), dtype=int)
+        parent[codes] = parent_codes
+        levels.append(GroupLevel(str(column.name), labels, parent))
+        parent_codes = codes
+    if group_labels:
+        _refuse_two_parents(label, group_labels[-1], "product")
+    return tuple(levels), parent_codes
+
+
+def _refuse_two_parents(child, parent, role):
+    pairs = pd.DataFrame({"child": child.to_numpy(), "parent": parent.to_numpy()}).drop_duplicates()
+    twice = pairs["child"][pairs["child"].duplicated()].unique()
+    if len(twice):
+        parents = pairs.loc[pairs["child"] == twice[0], "parent"].tolist()
+        raise InvalidDataError(
+            f"{role} column {child.name!r}: {len(twice):,} labels stand in more than one {parent.name!r}, "
+            f"such as {plain(twice[0])!r} in {parents[:3]!r}. Each must belong to one; name groups from the "
+            "coarsest to the finest, and make labels unique (for example category + product)."
+        )
+
+
+def _sorted_products(label, group_codes):
+    """Product labels sorted by group, then label; and the group of each."""
+    products = sorted_labels(label)
+    group = np.zeros(len(products), dtype=int)
+    group[products.get_indexer(pd.Index(label))] = group_codes
+    order = np.argsort(group, kind="stable")
+    return products[order], group[order]
+
+
+def _refuse_duplicates(frame, roles, i, t, n_periods):
+    duplicated = pd.Series(i.astype(np.int64) * n_periods + t).duplicated(keep=False).to_numpy()
+    if duplicated.any():
+        names = [name for name in (roles.product, roles.time) if name is not None]
+        example = frame.loc[duplicated, names].iloc[0].to_dict()
+        raise InvalidDataError(
+            f"{int(duplicated.sum()):,} rows share a product and period with another row, such as {example}. "
+            f"Add them up first: X.groupby({names!r}), units summed and prices averaged by units."
+        )
+
+
+def _log(frame, column, role):
+    if column is None:
+        return np.zeros(len(frame))
+    return np.log(numeric_column(frame[column], role, positive=True))
+
+
+def _moments(controls, observed):
+    """Mean and sd (K,) over observed cells; a constant control gets sd 1."""
+    inside = controls[:, observed]
+    if not inside.size:
+        return np.zeros(len(controls)), np.ones(len(controls))
+    mean, sd = inside.mean(axis=1), inside.std(axis=1)
+    varies = sd > 1e-12 * np.maximum(1.0, np.abs(mean))
+    return np.where(varies, mean, inside[:, 0]), np.where(varies, sd, 1.0)
+
+
+def _price_changes(log_price, observed):
+    """Changes of price (N,) between one observed period and the next observed one."""
+    last = np.maximum.accumulate(np.where(observed, np.arange(observed.shape[1]), -1), axis=1)
+    before = last[:, :-1]
+    previous = np.take_along_axis(log_price, np.maximum(before, 0), axis=1)
+    changed = np.abs(log_price[:, 1:] - previous) > 1e-9
+    return (changed & observed[:, 1:] & (before >= 0)).sum(axis=1)
+
+
+def _last_observed(observed):
+    return observed.shape[1] - 1 - np.argmax(observed[:, ::-1], axis=1)

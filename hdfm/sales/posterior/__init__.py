@@ -1,0 +1,4 @@
+"""Draws of the sales model and a panel -> elasticities, predictions, prices.
+
+Pure functions.
+"""

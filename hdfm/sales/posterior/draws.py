@@ -1,0 +1,243 @@
+"""Draws of a demand model as plain arrays, extended to what the panel has not seen.
+
+Array names and axis order: S draws, N products, G finest groups, T periods, K controls. The draws come
+last, so that picking the rows of a product copies contiguous memory.
+
+    beta, delta (N, S); gamma (G, T, S); kappa (K, S) per unit of the standardised control; scale (S,)
+"""
+
+import zlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hdfm.exceptions import unknown
+from hdfm.sales.panel.panel import SalesPanel, SalesRows
+from hdfm.sales.panel.summaries import group_price_level
+from hdfm.sales.spec import DemandSpec, dimension_names
+
+HUGE_ELASTICITY = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemandDraws:
+    """Effects by draw; None where the model has no such part.
+
+    ``scale`` is the dispersion of counts (inf for Poisson) or the noise sd of log units. ``population``
+    holds the draws (S,) or (G_l, S) of the hyperparameters by name.
+    """
+
+    beta: np.ndarray | None
+    delta: np.ndarray
+    gamma: np.ndarray | None
+    kappa: np.ndarray | None
+    scale: np.ndarray
+    population: dict[str, np.ndarray]
+
+
+def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> DemandDraws:
+    """The draws of a posterior (or prior) dataset."""
+    dims = dimension_names(panel)
+
+    def get(name, *order):
+        if name not in posterior:
+            return None
+        stacked = posterior[name].stack(draws=("chain", "draw"), create_index=False)
+        return stacked.transpose(*order, "draws").to_numpy()
+
+    kappa = get("control_effect", "control")
+    names = [str(name) for name in posterior.data_vars if set(posterior[name].dims) == {"chain", "draw"}]
+    population = {name: get(name) for name in names}
+    population |= {
+        f"elasticity_{level.name}": get(f"elasticity_{level.name}", level.name) for level in panel.levels
+    }
+    for name in ("group_level", "between_price"):
+        if name in posterior:
+            population[name] = get(name, dims["group"])
+    delta = get("product_effect", dims["product"])
+    match spec.likelihood:
+        case "negative_binomial":
+            scale = get("dispersion")
+        case "log_normal":
+            scale = get("noise_sd")
+        case "poisson":
+            scale = np.full(delta.shape[1], np.inf)
+        case _:
+            raise unknown("likelihood", spec.likelihood)
+    return DemandDraws(
+        beta=get("elasticity", dims["product"]),
+        delta=delta,
+        gamma=get("time_effect", dims["block"], dims["time"]),
+        kappa=None if kappa is None else kappa * panel.control_sd[:, None],
+        scale=scale,
+        population=population,
+    )
+
+
+def extend_to_rows(
+    draws: DemandDraws, panel: SalesPanel, spec: DemandSpec, rows: SalesRows, seed: int
+) -> tuple[DemandDraws, SalesRows, np.ndarray]:
+    """Draws and rows in which every label is known, and each row's position among the blocks (n,).
+
+    An unknown product, group or period gets draws from the population: their random numbers depend on
+    the seed and the label alone, so that predictions don't depend on what else is predicted.
+    """
+    row_group = rows.groups[-1] if panel.levels else np.zeros(len(rows.product), dtype=int)
+    by_group = len(panel.blocks) > 1 or (panel.levels and panel.blocks.name == panel.levels[-1].name)
+    own_block = np.where(row_group >= 0, row_group, len(panel.blocks)) if by_group else 0
+    new_labels = rows.label[rows.product < 0]
+    block = np.where(rows.product >= 0, panel.block[rows.product], own_block)
+    product = rows.product.copy()
+    added_beta, added_delta = [], []
+    for k, label in enumerate(pd.unique(new_labels)):
+        mine = (rows.label == label).to_numpy()
+        product[mine] = len(panel.product) + k
+        first = int(np.argmax(mine))
+        log_price = rows.log_price[mine].mean()
+        beta, delta = _new_product(
+            draws, panel, spec, rows, first, row_group[first], log_price, _rng(seed, label)
+        )
+        added_beta.append(beta)
+        added_delta.append(delta)
+    period, gamma = _extend_time(draws, panel, rows, bool((block >= len(panel.blocks)).any()), seed)
+    extended = replace(
+        draws,
+        beta=None if draws.beta is None else np.vstack([draws.beta, *added_beta]),
+        delta=np.vstack([draws.delta, *added_delta]),
+        gamma=gamma,
+    )
+    return extended, replace(rows, product=product, period=period), block
+
+
+def centred_log_price(panel: SalesPanel, rows: SalesRows) -> np.ndarray:
+    """Log price (n,) less the product's mean: the panel's, or for a new product that of its rows."""
+    known = rows.product >= 0
+    level = np.where(known, panel.price_level[np.where(known, rows.product, 0)], 0.0)
+    if not known.all():
+        own = pd.Series(rows.log_price).groupby(rows.label.to_numpy()).transform("mean").to_numpy()
+        level = np.where(known, level, own)
+    return rows.log_price - level
+
+
+def _new_product(draws, panel, spec, rows, row, group, log_price, rng):
+    """Elasticity and level (S,) of a product the panel doesn't know."""
+    size, population = draws.delta.shape[1], draws.population
+    e, z = rng.standard_normal((2, size))
+    known_group = group >= 0
+    if "group_level" in population:
+        reference = group_price_level(panel)
+        usual = log_price - (reference[group] if known_group else reference.mean())
+        slope = _of_group(population.get("between_price", np.zeros((panel.n_groups, size))), group, rng)
+        mean = _of_group(population["group_level"], group, rng) + slope * usual
+        delta = mean + population["product_effect_sd"] * e
+    else:
+        delta = draws.delta.mean(axis=0) + draws.delta.std(axis=0) * e
+    if draws.beta is None:
+        return np.empty((0, size)), delta
+    latent = _group_latent(draws, panel, spec, rows, row, rng)
+    rho = population.get("correlation", 0.0)
+    sd = population.get("elasticity_sd", spec.priors.product_sd)
+    return _bound(latent + sd * (rho * e + np.sqrt(1 - np.square(rho)) * z), spec), delta
+
+
+def _of_group(values, group, rng):
+    """Draws (S,) of one of the groups (G, S), or for a new group (-1) about their mean."""
+    if group >= 0:
+        return values[group]
+    return values.mean(axis=0) + values.std(axis=0) * rng.standard_normal(values.shape[1])
+
+
+def _group_latent(draws, panel, spec, rows, row, rng):
+    """Mean elasticity (S,) of the row's group before the sign constraint; new groups are drawn."""
+    value = _unbound(draws.population["elasticity_global"], spec)
+    for level, codes in zip(panel.levels, rows.groups, strict=True):
+        if codes[row] >= 0:
+            value = _unbound(draws.population[f"elasticity_{level.name}"][codes[row]], spec)
+        else:
+            sd = draws.population.get(f"elasticity_{level.name}_sd", spec.priors.group_sd)
+            value = value + sd * rng.standard_normal(len(value))
+    return value
+
+
+def _extend_time(draws, panel, rows, new_block, seed):
+    """Positions of the periods (n,), new ones numbered from T on; and time effects for all of them."""
+    if draws.gamma is None:
+        return rows.period, None
+    new = pd.Index(pd.unique(rows.period_label[rows.period < 0]))
+    if not len(new) and not new_block:
+        return rows.period, draws.gamma
+    period = np.where(rows.period >= 0, rows.period, len(panel.period) + new.get_indexer(rows.period_label))
+    G, T, size = draws.gamma.shape
+    gamma = np.empty((G + new_block, T + len(new), size))
+    gamma[:G, :T] = draws.gamma
+    if new_block:
+        for t, label in enumerate(panel.period):
+            normal = _rng(seed, "new", label).standard_normal(size)
+            gamma[G, t] = draws.gamma.std(axis=(0, 1)) * normal
+    shock, drift = draws.population["time_shock_sd"], draws.population["time_drift_sd"]
+    level, variance = last_level(gamma[:, :T], shock, drift)
+    blocks = [*panel.blocks, "new"]
+    for t, (label, steps) in enumerate(zip(new, steps_ahead(panel.period, new), strict=True), start=T):
+        for g in range(len(gamma)):
+            normal = _rng(seed, blocks[g], label).standard_normal(size)
+            mean, spread = level[g], np.sqrt(variance + steps * drift**2 + shock**2)
+            if steps == 0:
+                mean, spread = 0.0, gamma[g, :T].std(axis=0)
+            gamma[g, t] = mean + spread * normal
+    return period, gamma
+
+
+def last_level(gamma, shock, drift):
+    """Mean (G, S) and variance (S,) of the random walk in the last period, given gamma (G, T, S).
+
+    The Kalman filter of the local level model, diffuse at first.
+    """
+    level, variance = gamma[:, 0], shock**2
+    for t in range(1, gamma.shape[1]):
+        ahead = variance + drift**2
+        gain = ahead / (ahead + shock**2)
+        level = level + gain * (gamma[:, t] - level)
+        variance = (1 - gain) * ahead
+    return level, variance
+
+
+def steps_ahead(fitted: pd.Index, new: pd.Index) -> np.ndarray:
+    """Steps (len(new),) from the last fitted period to each new one; 0 for those not after it.
+
+    A step is the median distance of fitted periods; labels without a distance count one step.
+    """
+    both = fitted.append(new)
+    if isinstance(both, pd.PeriodIndex | pd.DatetimeIndex):
+        position = both.astype("int64").to_numpy().astype(float)
+    elif pd.api.types.is_numeric_dtype(both):
+        position = both.to_numpy(dtype=float)
+    else:
+        return np.ones(len(new), dtype=int)
+    old, later = position[: len(fitted)], position[len(fitted) :]
+    step = np.median(np.diff(old)) if len(old) > 1 else 1.0
+    return np.where(later > old[-1], np.maximum(1, np.round((later - old[-1]) / step)), 0).astype(int)
+
+
+def _bound(latent, spec):
+    return -np.logaddexp(0, -latent) if spec.negative else latent
+
+
+def _unbound(elasticity, spec):
+    """Inverse of the sign constraint beta = -softplus(-b)."""
+    if not spec.negative:
+        return elasticity
+    size = -elasticity
+    return -np.where(size > HUGE_ELASTICITY, size, np.log(np.expm1(np.minimum(size, HUGE_ELASTICITY))))
+
+
+def _rng(seed, *labels):
+    """Random numbers of a seed and labels; labels that are equal count as one: 3, np.int64(3), 3.0."""
+    text = str([_plain_number(label) for label in labels])
+    return np.random.default_rng([seed, zlib.crc32(text.encode())])
+
+
+def _plain_number(label):
+    label = label.item() if isinstance(label, np.number) else label
+    return int(label) if isinstance(label, float) and label.is_integer() else label

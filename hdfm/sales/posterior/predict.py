@@ -1,0 +1,124 @@
+r"""Predictions from draws, in blocks of rows, so that no array of rows x draws is kept.
+
+Array names and axis order: n rows, S draws, b rows of a block.
+
+    eta (b, S): log of expected units;  E y = exp(eta), with log-normal noise exp(eta + sd^2 / 2)
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from scipy.special import gammaln, logsumexp
+
+from hdfm.exceptions import unknown
+from hdfm.sales.panel.panel import SalesPanel, SalesRows
+from hdfm.sales.posterior.draws import DemandDraws, centred_log_price, extend_to_rows
+from hdfm.sales.spec import DemandSpec
+
+BLOCK_CELLS = 2_000_000
+STIRLING = 1e4
+LARGEST_LOG_MEAN = 41.0  # NumPy draws Poisson counts below 2**63
+
+
+def linear_predictor_blocks(
+    draws: DemandDraws, panel: SalesPanel, spec: DemandSpec, rows: SalesRows, seed: int
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Pieces of the rows and their eta (b, S)."""
+    x = centred_log_price(panel, rows)
+    draws, rows, block_of = extend_to_rows(draws, panel, spec, rows, seed)
+    block = max(1, BLOCK_CELLS // draws.delta.shape[1])
+    for first in range(0, len(x), block):
+        piece = slice(first, first + block)
+        i = rows.product[piece]
+        eta = draws.delta[i] + rows.log_exposure[piece, None]
+        if draws.beta is not None:
+            eta += draws.beta[i] * x[piece, None]
+        if draws.gamma is not None:
+            eta += draws.gamma[block_of[piece], rows.period[piece]]
+        if draws.kappa is not None:
+            eta += rows.controls[:, piece].T @ draws.kappa
+        yield piece, eta
+
+
+def log_of_mean_noise(scale: np.ndarray, likelihood: str) -> np.ndarray | float:
+    """What noise of a scale (S,) adds to the log of expected units."""
+    match likelihood:
+        case "log_normal":
+            return 0.5 * scale**2
+        case "negative_binomial" | "poisson":
+            return 0.0
+        case _:
+            raise unknown("likelihood", likelihood)
+
+
+def expected_units(draws, panel, spec, rows, seed) -> np.ndarray:
+    """Posterior mean of expected units (n,)."""
+    noise = log_of_mean_noise(draws.scale, spec.likelihood)
+    out = np.empty(len(rows.product))
+    for piece, eta in linear_predictor_blocks(draws, panel, spec, rows, seed):
+        out[piece] = np.exp(eta + noise).mean(axis=1)
+    return out
+
+
+def unit_quantiles(draws, panel, spec, rows, seed, quantiles: Sequence[float]) -> np.ndarray:
+    """Quantiles (n, len(quantiles)) of the predictive distribution of units, noise included."""
+    rng = np.random.default_rng([seed, 2])
+    out = np.empty((len(rows.product), len(quantiles)))
+    for piece, eta in linear_predictor_blocks(draws, panel, spec, rows, seed):
+        out[piece] = np.quantile(draw_units(eta, draws.scale, spec.likelihood, rng), quantiles, axis=1).T
+    return out
+
+
+def pointwise_log_likelihood(draws, panel, spec, rows, units, seed) -> Iterator[tuple[slice, np.ndarray]]:
+    """Pieces of the rows and their log-likelihood (b, S)."""
+    for piece, eta in linear_predictor_blocks(draws, panel, spec, rows, seed):
+        yield piece, log_density(units[piece, None], eta, draws.scale, spec.likelihood)
+
+
+def log_predictive_density(draws, panel, spec, rows, units, seed) -> np.ndarray:
+    """log of the mean over draws of p(y | draw), by row (n,)."""
+    out = np.empty(len(units))
+    for piece, values in pointwise_log_likelihood(draws, panel, spec, rows, units, seed):
+        out[piece] = logsumexp(values, axis=1) - np.log(values.shape[1])
+    return out
+
+
+def draw_units(eta, scale, likelihood, rng) -> np.ndarray:
+    """Units drawn given eta (b, S) and scale (S,)."""
+    match likelihood:
+        case "log_normal":
+            return np.exp(eta + scale * rng.standard_normal(eta.shape))
+        case "negative_binomial":
+            mean = np.exp(np.minimum(eta, LARGEST_LOG_MEAN))
+            return _draw_counts(rng.gamma(np.broadcast_to(scale, mean.shape)) * (mean / scale), rng)
+        case "poisson":
+            return _draw_counts(np.exp(np.minimum(eta, LARGEST_LOG_MEAN)), rng)
+        case _:
+            raise unknown("likelihood", likelihood)
+
+
+def _draw_counts(mean, rng):
+    return rng.poisson(np.minimum(mean, np.exp(LARGEST_LOG_MEAN))).astype(float)
+
+
+def log_density(y, eta, scale, likelihood) -> np.ndarray:
+    """log p(y | eta, scale), broadcast over draws."""
+    match likelihood:
+        case "log_normal":
+            z = (np.log(y) - eta) / scale
+            return -0.5 * z**2 - np.log(scale * y) - 0.5 * np.log(2 * np.pi)
+        case "poisson":
+            return y * eta - np.exp(eta) - gammaln(y + 1)
+        case "negative_binomial":
+            log_odds = np.log1p(np.exp(eta) / scale)
+            return y * eta - (y + scale) * log_odds + log_rising(y, scale) - gammaln(y + 1)
+        case _:
+            raise unknown("likelihood", likelihood)
+
+
+def log_rising(y, phi) -> np.ndarray:
+    """log Gamma(y + phi) - log Gamma(phi) - y log phi; by Stirling's series above 10,000."""
+    few, many = np.minimum(phi, STIRLING), np.maximum(phi, STIRLING)
+    exact = gammaln(y + few) - gammaln(few) - y * np.log(few)
+    series = (many + y - 0.5) * np.log1p(y / many) - y + (1 / (many + y) - 1 / many) / 12
+    return np.where(phi < STIRLING, exact, series)

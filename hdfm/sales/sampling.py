@@ -1,0 +1,158 @@
+"""From a panel of sales to labelled posterior draws."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+from arviz_base import from_dict
+
+from hdfm.exceptions import unknown
+from hdfm.sales.panel.panel import SalesPanel, SalesRows
+from hdfm.sales.spec import DemandSpec, dimension_names, model_coords
+from hdfm.sampling.draws import PosteriorDraws, reported_names
+from hdfm.sampling.engines import engine_of
+from hdfm.sampling.settings import SamplingSettings
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+NEVER_SOLD_SHAPE = 0.5
+
+
+def demand_model(panel: SalesPanel, spec: DemandSpec) -> "pm.Model":
+    """The PyMC model of a panel, started at rough estimates."""
+    from hdfm.sales.graph.model import build_demand_model
+    from hdfm.sales.graph.start import rough_estimates
+
+    start = rough_estimates(panel, spec.likelihood, spec.time_effects, spec.pooled, spec.priors)
+    return build_demand_model(panel, spec, start)
+
+
+def sample_demand(
+    panel: SalesPanel,
+    spec: DemandSpec,
+    settings: SamplingSettings,
+    inference: str = "nuts",
+    sampler: str = "numpyro",
+) -> xr.DataTree:
+    """Draws of the posterior: ``posterior``, ``sample_stats`` and ``constant_data``, labelled.
+
+    Parameters
+    ----------
+    inference : {"nuts", "laplace"}
+        NUTS by ``sampler``, or independent draws from Laplace's approximation.
+    """
+    match inference:
+        case "laplace":
+            from hdfm.sales.laplace.draws import sample_laplace
+
+            draws = sample_laplace(panel, spec, settings)
+        case "nuts":
+            model = demand_model(panel, spec)
+            draws = engine_of(inference, sampler)(model, reported_names(model), settings)
+        case _:
+            raise unknown("inference", inference)
+    return labelled(draws, panel, spec, settings, inference)
+
+
+def conditional_levels(values: dict[str, np.ndarray], panel: SalesPanel, seed: int) -> np.ndarray:
+    r"""Levels (C, n, N) given everything else, under a flat prior on them.
+
+    .. math:: \exp \delta_i \sim \mathrm{Gamma}\Big(\sum_t y_{it}, \sum_t \exp(\eta_{it} - \delta_i)\Big)
+
+    A product that never sold has no proper posterior; it gets the shape 1/2 of Jeffreys' prior.
+    """
+    totals = panel.units.sum(axis=1)
+    rng = np.random.default_rng([seed, 3])
+    chains, draws = next(iter(values.values())).shape[:2]
+    levels = np.empty((chains, draws, len(totals)))
+    for c, s in np.ndindex(chains, draws):
+        eta = panel.log_exposure
+        if "elasticity" in values:
+            eta = eta + values["elasticity"][c, s][:, None] * panel.log_price
+        if "time_effect" in values:
+            eta = eta + values["time_effect"][c, s][panel.block]
+        if "control_effect" in values:
+            eta = eta + np.tensordot(
+                values["control_effect"][c, s] * panel.control_sd, panel.controls, axes=1
+            )
+        rate = np.exp(eta).sum(axis=1, where=panel.observed)
+        levels[c, s] = np.log(rng.gamma(np.where(totals > 0, totals, NEVER_SOLD_SHAPE))) - np.log(rate)
+    return levels
+
+
+def labelled(
+    draws: PosteriorDraws,
+    panel: SalesPanel,
+    spec: DemandSpec,
+    settings: SamplingSettings,
+    inference: str,
+) -> xr.DataTree:
+    """Draws as a DataTree with the data's labels, and how they were made in its attributes."""
+    if spec.conditional:
+        draws.values["product_effect"] = conditional_levels(draws.values, panel, settings.seed)
+    product, dims = dimension_names(panel)["product"], variable_dimensions(panel)
+    constants = {
+        "price_level": panel.price_level,
+        "units": panel.units.sum(axis=1),
+        "n_price_changes": panel.n_price_changes,
+    }
+    tree = from_dict(
+        {"posterior": draws.values, "sample_stats": draws.statistics, "constant_data": constants},
+        coords={name: np.asarray(labels) for name, labels in model_coords(panel).items()},
+        dims={name: names for name, names in dims.items() if name in draws.values}
+        | {name: [product] for name in constants},
+    )
+    tree.attrs |= {
+        "inference": inference,
+        "sampler": draws.library,
+        "likelihood": spec.likelihood,
+        "tuning_steps": draws.tune,
+        "sampling_time": draws.seconds,
+        "seed": settings.seed,
+        "created_at": datetime.now(UTC).isoformat(),
+    }
+    return tree
+
+
+def variable_dimensions(panel: SalesPanel) -> dict[str, list[str]]:
+    """Names of the dimensions of each variable that has some."""
+    names = dimension_names(panel)
+    dims = {
+        "product_effect": ["product"],
+        "elasticity": ["product"],
+        "group_level": ["group"],
+        "between_price": ["group"],
+        "time_effect": ["block", "time"],
+    }
+    found = {variable: [names[each] for each in of] for variable, of in dims.items()}
+    found |= {f"elasticity_{level.name}": [level.name] for level in panel.levels}
+    return found | {"control_effect": ["control"]}
+
+
+def prior_draws(panel: SalesPanel, spec: DemandSpec, rows: SalesRows, draws: int, seed: int) -> xr.DataTree:
+    """Draws of effects (``prior``) and of units by row (``prior_predictive``) before seeing units."""
+    import pymc as pm
+
+    from hdfm.sales.posterior.draws import demand_draws
+    from hdfm.sales.posterior.predict import draw_units, linear_predictor_blocks
+
+    random_levels = replace(spec, product_effects="random") if spec.conditional else spec
+    model = demand_model(panel, random_levels)
+    names = reported_names(model)
+    variables = [model[name] for name in names]
+    drawn = pm.draw(variables, draws, random_seed=seed, mode="FAST_COMPILE")
+    values = dict(zip(names, drawn, strict=True))
+    dims = {name: labels for name, labels in variable_dimensions(panel).items() if name in values}
+    coords = model_coords(panel)
+    prior = from_dict({"prior": {k: v[None] for k, v in values.items()}}, coords=coords, dims=dims)
+    effects = demand_draws(prior["prior"].to_dataset(), panel, spec)
+    units = np.empty((1, draws, len(rows.product)))
+    rng = np.random.default_rng([seed, 4])
+    for piece, eta in linear_predictor_blocks(effects, panel, spec, rows, seed):
+        units[0, :, piece] = draw_units(eta, effects.scale, spec.likelihood, rng).T
+    predictive = from_dict({"prior_predictive": {"units": units}}, dims={"units": ["row"]})
+    prior["prior_predictive"] = predictive["prior_predictive"]
+    return prior

@@ -1,0 +1,37 @@
+"""What turns a PyMC model into draws, by name."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from hdfm.exceptions import unknown
+from hdfm.sampling.draws import PosteriorDraws
+from hdfm.sampling.settings import SamplingSettings
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+SAMPLERS = ("numpyro", "nutpie")
+Engine = Callable[["pm.Model", Sequence[str], SamplingSettings], PosteriorDraws]
+
+
+def engine_of(inference: str, sampler: str) -> Engine:
+    """The engine of ``inference`` "nuts", by a ``sampler``, "map" or "variational".
+
+    Importing them starts JAX.
+    """
+    from hdfm.sampling import mode as quick
+    from hdfm.sampling import nuts
+
+    match inference, sampler:
+        case "nuts", "numpyro":
+            return nuts.sample_numpyro
+        case "nuts", "nutpie":
+            return nuts.sample_nutpie
+        case "nuts", _:
+            raise unknown("sampler", sampler)
+        case "map", _:
+            return quick.posterior_mode
+        case "variational", _:
+            return quick.variational
+        case _:
+            raise unknown("inference", inference)

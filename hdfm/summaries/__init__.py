@@ -1,0 +1,4 @@
+"""Posterior draws -> intervals, convergence, leave-one-out scores.
+
+Knows no model.
+"""
