@@ -12,7 +12,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ChoicePriors": "hdfm.sales.priors",
+    "ChoicePriors": "hdfm.choice.priors",
     "DynamicFactorChoiceModel": "hdfm.choice.estimator",
     "ElasticityPriors": "hdfm.sales.priors",
     "HierarchicalElasticity": "hdfm.sales.estimator",

@@ -120,14 +120,3 @@ def check_prior_predictions(draws: Any, rows: int) -> None:
         raise InvalidArgumentError(
             f"{draws:,} draws of {rows:,} rows are too many to hold; take fewer draws or rows."
         )
-
-
-def default_ci_prob(ci_prob: float | None) -> float:
-    """The probability of intervals: as given, else ArviZ's ``stats.ci_prob``."""
-    if ci_prob is None:
-        from arviz_base import rcParams
-
-        return float(rcParams["stats.ci_prob"])
-    if not isinstance(ci_prob, float) or not 0 < ci_prob < 1:
-        raise InvalidArgumentError(f"ci_prob must lie strictly between 0 and 1; got {ci_prob!r}.")
-    return float(ci_prob)

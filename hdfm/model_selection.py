@@ -11,7 +11,8 @@ from sklearn.model_selection import BaseCrossValidator, GroupKFold
 from sklearn.pipeline import Pipeline
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
-from hdfm.frames.columns import label_column, sorted_labels, sorted_periods, time_column
+from hdfm.frames.columns import label_column, sorted_labels
+from hdfm.frames.periods import sorted_periods, time_column
 
 Split = tuple[np.ndarray, np.ndarray]
 

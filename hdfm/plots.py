@@ -101,7 +101,7 @@ def plot_factors(
     InvalidArgumentError
         If the model has no common factors.
     """
-    from hdfm.estimator import default_ci_prob
+    from hdfm.summaries.intervals import default_ci_prob
 
     factors = model.factors_
     if factors is None:

@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from trips import SIMULATED
 
 from hdfm import DynamicFactorChoiceModel
+from hdfm.choice.priors import ChoicePriors
 from hdfm.datasets import simulate_choices
-from hdfm.sales.priors import ChoicePriors
 
 PLAIN = Mode(linker="py", optimizer=None)  # these graphs are evaluated once: compiling would take longer
 FLAT = ChoicePriors(coefficient_sd=1e4)

@@ -10,12 +10,13 @@ from scipy.stats import truncnorm
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import keep_sellers, simulate_sales
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
-from hdfm.hierarchy.whitened import log_normal_cdf
+from hdfm.sales.graph.selection import log_normal_cdf
 from hdfm.sales.laplace.arrow import factor_arrow, left_by_first
 from hdfm.sales.laplace.mode import DIFFERENCE, laplace_mode, log_height, log_posterior, mend_levels
 from hdfm.sales.laplace.prior import arrow_model
 from hdfm.sales.laplace.selection import Selection
-from hdfm.sales.panel.panel import Roles, build_panel
+from hdfm.sales.panel.panel import build_panel
+from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.selection import level_thresholds
 from hdfm.sales.sampling import demand_model
 from hdfm.sales.spec import DemandSpec

@@ -9,12 +9,13 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from hdfm.choice.panel.panel import ChoicePanel
-from hdfm.choice.panel.read import ChoiceRoles, known_flags, read_choice_frame
+from hdfm.choice.panel.read import known_flags, read_choice_frame
+from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.panel.rows import EncodedChoices, encode_choices
-from hdfm.estimator import default_ci_prob
+from hdfm.choice.spec import ChoiceSpec
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.read import require_frame
-from hdfm.sales.spec import ChoiceSpec
+from hdfm.summaries.intervals import default_ci_prob
 
 if TYPE_CHECKING:
     from hdfm.choice.posterior.draws import ChoiceDraws

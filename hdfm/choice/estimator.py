@@ -14,19 +14,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from hdfm.choice.answers import ChoiceAnswers
 from hdfm.choice.panel.panel import ChoicePanel, build_choice_panel
-from hdfm.choice.panel.read import ChoiceRoles, as_flags, read_choice_frame
+from hdfm.choice.panel.read import as_flags, read_choice_frame
 from hdfm.choice.panel.report import choice_report, choice_warnings
-from hdfm.estimator import (
-    BayesianEstimator,
-    check_prior_draws,
-    check_prior_predictions,
-    default_ci_prob,
-)
+from hdfm.choice.panel.roles import ChoiceRoles
+from hdfm.choice.priors import ChoicePriors
+from hdfm.choice.spec import ChoiceSpec
+from hdfm.estimator import BayesianEstimator, check_prior_draws, check_prior_predictions
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown
 from hdfm.frames.columns import as_names
-from hdfm.sales.priors import ChoicePriors
-from hdfm.sales.spec import ChoiceSpec
 from hdfm.sampling.engines import SAMPLERS
+from hdfm.summaries.intervals import default_ci_prob
 
 if TYPE_CHECKING:
     import pymc as pm

@@ -5,97 +5,17 @@ coefficients it moves. Array names and axis order: T training periods, m eigenfu
 D posterior draws, F further periods. Times are scaled so that training runs over [0, 1].
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from scipy.linalg import solve_triangular
 
 from hdfm.exceptions import InvalidArgumentError, unknown
+from hdfm.factors.kernels import JITTER, amplitude, covariance, kernel_of
 
 GPS = ("hsgp", "exact")
 MOST_EXACT_PERIODS = 300
-JITTER = 1e-6
-
-
-class Kernel(NamedTuple):
-    """A stationary kernel of unit variance and lengthscale, in one dimension.
-
-    Attributes
-    ----------
-    covariance : callable
-        Of the distance r >= 0.
-    amplitude : callable
-        Square root of the spectral density, of the squared frequency.
-    room, detail : float
-        Factors of :func:`basis_size`.
-    """
-
-    covariance: Callable
-    amplitude: Callable
-    room: float
-    detail: float
-
-
-def _exp(x):
-    return pt.exp(x) if isinstance(x, pt.TensorVariable) else np.exp(x)
-
-
-KERNELS = {
-    "matern32": Kernel(
-        lambda r: (1 + 3**0.5 * r) * _exp(-(3**0.5) * r),
-        lambda square: 2 * 3**0.75 / (3 + square),
-        room=1.7,
-        detail=3.0,
-    ),
-    "matern52": Kernel(
-        lambda r: (1 + 5**0.5 * r + 5 / 3 * r**2) * _exp(-(5**0.5) * r),
-        lambda square: 4 / 3**0.5 * 5**1.25 / (5 + square) ** 1.5,
-        room=1.6,
-        detail=2.3,
-    ),
-    "sq_exp": Kernel(
-        lambda r: _exp(-(r**2) / 2),
-        lambda square: (2 * np.pi) ** 0.25 * _exp(-square / 4),
-        room=1.4,
-        detail=1.6,
-    ),
-}
-
-
-def covariance(kernel: str, distance, lengthscale):
-    r"""Covariance :math:`k(d / \rho)` at distances d of any sign; arrays or tensors, which broadcast.
-
-    .. math::
-
-        \text{matern32: } (1 + \sqrt 3 r) e^{-\sqrt 3 r}, \quad
-        \text{matern52: } (1 + \sqrt 5 r + 5 r^2 / 3) e^{-\sqrt 5 r}, \quad
-        \text{sq\_exp: } e^{-r^2 / 2}, \qquad r = |d| / \rho
-
-    Examples
-    --------
-    >>> covariance("sq_exp", np.array([0.0, 1.0]), 0.5).round(3)
-    array([1.   , 0.135])
-    """
-    return _kernel(kernel).covariance(abs(distance) / lengthscale)
-
-
-def amplitude(kernel: str, omega, lengthscale):
-    r"""Square root of the spectral density of :func:`covariance`; arrays or tensors.
-
-    The density at angular frequencies omega is
-
-    .. math::
-
-        \text{matern32: } \frac{4 \cdot 3^{3/2} \rho}{(3 + \rho^2 \omega^2)^2}, \quad
-        \text{matern52: } \frac{16 \cdot 5^{5/2} \rho}{3 (5 + \rho^2 \omega^2)^3}, \quad
-        \text{sq\_exp: } \sqrt{2 \pi} \rho e^{-\rho^2 \omega^2 / 2}
-
-    The gradient of its root stays finite where the density underflows.
-    """
-    return lengthscale**0.5 * _kernel(kernel).amplitude((lengthscale * omega) ** 2)
 
 
 def basis_size(kernel: str, half_range: float, shortest: float, longest: float) -> tuple[int, float]:
@@ -131,7 +51,7 @@ def basis_size(kernel: str, half_range: float, shortest: float, longest: float) 
     >>> m, round(c, 2)
     (64, 2.37)
     """
-    k = _kernel(kernel)
+    k = kernel_of(kernel)
     if not 0 < shortest <= longest:
         raise InvalidArgumentError(
             f"Lengthscales must rise from above 0; got shortest {shortest!r} and longest {longest!r}."
@@ -293,79 +213,3 @@ def gp_roots(process: TimeGP, lengthscale) -> Any:
     K = covariance(process.kernel, distance, lengthscale[:, None, None]) + JITTER * np.eye(len(distance))
     root = np.linalg.cholesky(K) if isinstance(K, np.ndarray) else pt.linalg.cholesky(K)
     return root - root.mean(axis=1, keepdims=True)
-
-
-def kriging(
-    kernel: str, lengthscale: float, times: np.ndarray, new_times: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    r"""The exact process at new times given its centred training values, as weights and a root.
-
-    Centred values y = H theta say what theta is up to its mean a, so that given y,
-    :math:`\theta = y + a 1` with :math:`p(a \mid y) \propto N(y + a 1; 0, K)`, and what is wanted,
-    :math:`u = \theta(t^*) - a`, is ordinary kriging ([1]_, equation 2.42):
-
-    .. math::
-
-        u \mid y \sim N\Big(W y + \frac{b 1' K^{-1} y}{1' K^{-1} 1}, \;
-        K_{**} - W K_*' + \frac{b b'}{1' K^{-1} 1}\Big), \qquad W = K_* K^{-1}, \quad b = 1 - W 1
-
-    K has a little noise (``JITTER``) on its diagonal, as in :func:`gp_factors`.
-
-    Returns
-    -------
-    weights : numpy.ndarray
-        (F, T): the mean is ``weights @ y``.
-    root : numpy.ndarray
-        (F, F + 1): the covariance is ``root @ root.T``.
-
-    References
-    ----------
-    .. [1] Rasmussen and Williams (2006), "Gaussian Processes for Machine Learning", section 2.7.
-    """
-    T, joint = len(times), np.concatenate([times, new_times])
-    K = covariance(kernel, joint[:, None] - joint, lengthscale) + JITTER * np.eye(len(joint))
-    cholesky = np.linalg.cholesky(K)
-    A, B, D = cholesky[:T, :T], cholesky[T:, :T], cholesky[T:, T:]
-    q = solve_triangular(A, np.ones(T), lower=True)
-    b = 1 - B @ q
-    weights = solve_triangular(A, (B + np.outer(b, q) / (q @ q)).T, lower=True, trans="T").T
-    return weights, np.column_stack([b / np.sqrt(q @ q), D])
-
-
-def forecast(
-    kernel: str,
-    lengthscale: np.ndarray,
-    times: np.ndarray,
-    factor: np.ndarray,
-    new_times: np.ndarray,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Draws of one factor at new times, less its mean over the training periods; see :func:`kriging`.
-
-    Parameters
-    ----------
-    lengthscale : numpy.ndarray
-        (D,)
-    times, new_times : numpy.ndarray
-        (T,) and (F,), on the scale of the training periods.
-    factor : numpy.ndarray
-        Draws (D, T) at the training times.
-
-    Returns
-    -------
-    numpy.ndarray
-        (D, F)
-    """
-    noise = rng.standard_normal((len(factor), len(new_times) + 1))
-    draws = np.empty((len(factor), len(new_times)))
-    for rho in np.unique(lengthscale):
-        same = lengthscale == rho
-        weights, root = kriging(kernel, rho, times, new_times)
-        draws[same] = factor[same] @ weights.T + noise[same] @ root.T
-    return draws
-
-
-def _kernel(name: str) -> Kernel:
-    if name not in KERNELS:
-        raise InvalidArgumentError(f"kernel must be one of {tuple(KERNELS)}; got {name!r}.")
-    return KERNELS[name]

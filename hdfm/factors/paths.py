@@ -9,35 +9,16 @@ P predictors of a category; G groups of factors that share lengthscales: 1, or t
 from collections.abc import Sequence
 
 import numpy as np
+import pymc as pm
 import pytensor.tensor as pt
-from scipy.sparse import csr_array, vstack
+from pymc.pytensorf import floatX
+from scipy.sparse import csr_array
 
-from hdfm.choice.graph.start import ChoiceStart
-from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.exceptions import unknown
 from hdfm.factors.hsgp import TimeGP, gp_roots
 from hdfm.hierarchy.whitened import Evidence, whitened_standard_normal
-from hdfm.sales.spec import ChoiceSpec
 
 ROUNDING = 1e-9
-
-
-def first_coordinates(
-    spec: ChoiceSpec, gp: TimeGP | None, start: ChoiceStart
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Where the common factors (L, m), and those of each category (C, L, m), start; None without any.
-
-    A category's are apart from the common ones.
-    """
-    if gp is None:
-        return None
-    B = gp_roots(gp, np.array([spec.priors.lengthscale[0]]))[0]
-    if spec.customer_loadings:
-        scores = list(start.customer_score)
-    else:
-        scores = [csr_array(score.T) for score in start.score_by_period]
-    common = moving_together(vstack(scores), B, spec.n_factors)
-    of_category = [moving_together(score, B, spec.n_category_factors, B @ common.T) for score in scores]
-    return common, np.stack(of_category)
 
 
 def moving_together(score: csr_array, B: np.ndarray, L: int, known: np.ndarray | None = None) -> np.ndarray:
@@ -105,22 +86,14 @@ def evidence_about_coordinates(gp: TimeGP, B, groups: Sequence[Evidence], L: int
     return Evidence(precision, pt.matvec(B.mT, g).reshape((G, L * m)))
 
 
-def evidence_by_period(panel: ChoicePanel, start: ChoiceStart, w, L: int) -> list[Evidence]:
-    r"""What choices of each category say about factors by period, with loadings w (N or 1, S, L).
-
-    .. math:: J_{ll'}(t) = \sum_{s s'} \overline{w_{sl} w_{s'l'}} I_{ss'}(t), \qquad
-        g_l(t) = \sum_s \overline{w_{sl}} \, \mathrm{score}_s(t)
-    """
-    found = []
-    for category, information, score in zip(
-        panel.categories, start.information_by_period, start.score_by_period, strict=True
-    ):
-        own, (T, P) = w[:, category.coefficient], score.shape
-        if not P:
-            found.append(Evidence(np.zeros((T, L, L)), np.zeros((T, L))))
-            continue
-        flat = own.reshape((-1, P * L))
-        product = (pt.dot(flat.T, flat) / flat.shape[0]).reshape((P, L, P, L)).transpose(0, 2, 1, 3)
-        J = pt.dot(information.reshape(T, -1), product.reshape((P * P, L * L))).reshape((T, L, L))
-        found.append(Evidence(J, pt.dot(score, own.mean(axis=0))))
-    return found
+def lengthscales(name, priors, dim, size):
+    """Lengthscales (L,) on the time scale from 0 to 1, or one where size is None."""
+    first, second = priors.lengthscale
+    start = floatX(np.full(() if size is None else size, first))
+    match priors.lengthscale_family:
+        case "weibull":
+            return pm.Weibull(name, alpha=second, beta=first, dims=dim, initval=start)
+        case "log_normal":
+            return pm.LogNormal(name, np.log(first), second, dims=dim, initval=start)
+        case _:
+            raise unknown("lengthscale_family", priors.lengthscale_family)

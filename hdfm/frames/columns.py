@@ -8,22 +8,16 @@ import pandas as pd
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 
-RESERVED_LABELS = (
-    *("chain", "draw", "control", "global", "sd"),
-    *("elasticity", "product_effect", "time_effect", "control_effect", "group_level", "between_price"),
-    *("correlation", "dispersion", "overdispersion", "noise_sd", "units", "price_level", "n_price_changes"),
-)
-DIMENSIONS = ("product", "groups", "time")
-ONE_COLUMN = ("product", "time", "price", "exposure")
+ALL = "all"
 
 
 def check_roles(
     frame: pd.DataFrame,
     roles: dict[str, str | Sequence[str] | None],
     *,
-    one_column: Sequence[str] = ONE_COLUMN,
-    dimensions: Sequence[str] = DIMENSIONS,
-    reserved: Sequence[str] = RESERVED_LABELS,
+    one_column: Sequence[str],
+    dimensions: Sequence[str],
+    reserved: Sequence[str],
 ) -> None:
     """Raise unless every named column stands in the frame, once, in one role.
 
@@ -164,18 +158,6 @@ def _kind(label):
     return "number" if is_number else type(label).__name__
 
 
-def time_column(column: pd.Series, role: str = "time") -> pd.Series:
-    """A column of periods in an order: numbers, datetimes, pandas Periods or an ordered categorical."""
-    ordered = isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered
-    column = label_column(column, role)
-    if not ordered and (pd.api.types.is_string_dtype(column) or pd.api.types.is_bool_dtype(column)):
-        raise InvalidDataError(
-            f"{role} column {column.name!r} holds text or booleans such as {plain(column.iloc[0])!r}, which "
-            "have no order in time. Convert it with pandas.to_datetime or pandas.to_numeric."
-        )
-    return column
-
-
 def sorted_labels(column: pd.Series) -> pd.Index:
     """The distinct labels in order: of the categories, of the values, of mixed types as text."""
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -187,61 +169,7 @@ def sorted_labels(column: pd.Series) -> pd.Index:
         return labels[np.argsort(labels.astype(str), kind="stable")]
 
 
-def sorted_periods(column: pd.Series) -> pd.Index:
-    """The distinct periods in order: of an ordered categorical's categories, else of the values."""
-    ordered = isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered
-    return sorted_labels(column if ordered else label_column(column, "time"))
-
-
-def in_time_order(labels: pd.Index, periods: pd.Index) -> pd.Index:
-    """Labels of periods so that they sort in time: an ordered categorical where their values don't."""
-    if periods.is_monotonic_increasing:
-        return labels
-    return pd.CategoricalIndex(labels, categories=periods, ordered=True)
-
-
-def elapsed(periods: pd.Index, fitted: pd.Index, role: str) -> np.ndarray:
-    """Time (n,) since the first fitted period: in days for dates, else in units of the column.
-
-    Parameters
-    ----------
-    periods, fitted : pandas.Index
-        Any periods, and those of the fit in order.
-
-    Raises
-    ------
-    InvalidDataError
-        If a period was not fitted and can't be placed in time: text, or dates of another kind.
-    """
-    first = fitted[0]
-    kind = fitted.inferred_type if fitted.is_monotonic_increasing else "in an order of their own"
-    try:
-        if kind == "period":
-            return np.array([(period - first).n for period in periods], dtype=float)
-        if kind in _NUMBERS:
-            return periods.to_numpy(dtype=float) - float(first)
-        if kind in _DATES:
-            return np.asarray((pd.to_datetime(periods) - pd.to_datetime(first)) / pd.Timedelta(days=1))
-        if kind.startswith("timedelta"):
-            return np.asarray((periods - first) / pd.Timedelta(days=1), dtype=float)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise InvalidDataError(
-            f"{role} column {fitted.name!r}: {plain(periods[0])!r} can't be placed in time beside the fitted "
-            f"{plain(first)!r} ({error}). Convert the column."
-        ) from error
-    steps = fitted.get_indexer(periods)
-    if (steps < 0).any():
-        new = periods[steps < 0]
-        raise InvalidDataError(
-            f"{role} column {fitted.name!r} holds {len(new):,} periods that were not fitted, such as "
-            f"{plain(new[0])!r}, and the fitted ones, such as {plain(first)!r}, do not say when these are. "
-            "Use numbers or dates to look ahead."
-        )
-    return steps.astype(float)
-
-
-_DATES = ("datetime64", "datetime", "date")
-_NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
+NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 
 
 def positions(labels: pd.Index, column: pd.Series, role: str) -> np.ndarray:
@@ -254,7 +182,7 @@ def positions(labels: pd.Index, column: pd.Series, role: str) -> np.ndarray:
     """
     values = pd.Index(column)
     found = labels.get_indexer(values)
-    kinds = {"number" if kind in _NUMBERS else kind for kind in (labels.inferred_type, values.inferred_type)}
+    kinds = {"number" if kind in NUMBERS else kind for kind in (labels.inferred_type, values.inferred_type)}
     if len(found) and (found < 0).all() and len(kinds) == 2:
         raise InvalidDataError(
             f"{role} column {column.name!r} holds {values.inferred_type} labels such as "

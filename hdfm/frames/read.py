@@ -1,82 +1,14 @@
 """What a caller passes as X and y -> a frame with the columns that have a role, and checked units."""
 
-import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import validate_data
 
-from hdfm.exceptions import DataWarning, InvalidDataError, unknown
-from hdfm.frames.columns import check_roles, numeric_column, refuse_fractions
-from hdfm.sales.panel.panel import Roles
-
-
-def read_frame(
-    estimator: BaseEstimator, X: Any, y: Any, roles: Roles, likelihood: str | None, *, reset: bool
-) -> tuple[pd.DataFrame, np.ndarray | None, Roles]:
-    """The frame, the units (n,) and the roles; ``y`` None and ``likelihood`` None read X alone.
-
-    Without any role every column is a control, and X may be anything that scikit-learn takes.
-    """
-    if roles == Roles():
-        wanted = {} if likelihood is None else {"y": y, "y_numeric": True}
-        frame, y = read_plain(estimator, X, reset=reset, **wanted)
-        roles = replace(roles, controls=tuple(frame.columns))
-    else:
-        frame = _read_roles(estimator, X, roles, reset)
-    if likelihood is None:
-        return frame, None, roles
-    if y is None:
-        raise InvalidDataError("y is missing: pass the units sold, one value per row of X.")
-    check_same_rows(frame, y)
-    return frame, read_units(y, likelihood, whole=roles.product is not None), roles
-
-
-def read_units(y: Any, likelihood: str, *, whole: bool) -> np.ndarray:
-    """Units (n,): positive for the log-normal, else counts; fractions only if not ``whole``."""
-    column = y if isinstance(y, pd.Series) else pd.Series(column_or_1d(y, warn=True), name="y")
-    match likelihood:
-        case "log_normal":
-            return _positive_units(column)
-        case "negative_binomial" | "poisson":
-            return _counts(column, whole=whole)
-        case _:
-            raise unknown("likelihood", likelihood)
-
-
-def _counts(column, *, whole):
-    units = numeric_column(column, "units", nonnegative=True)
-    fractional = units != np.round(units)
-    if fractional.any() and whole:
-        refuse_fractions(column, units, "units")
-    if fractional.any():
-        warnings.warn(
-            f"y has fractional values in {int(fractional.sum()):,} of {len(units):,} rows, such as "
-            f"{units[fractional][0]:g}; the count likelihood is used as a quasi-likelihood.",
-            DataWarning,
-            stacklevel=5,
-        )
-    if len(units) and not units.any():
-        raise InvalidDataError(
-            "units are zero in every row: nothing was sold, so there is nothing to learn from."
-        )
-    return units
-
-
-def _positive_units(column):
-    units = numeric_column(column, "units", nonnegative=True)
-    zeros = int((units == 0).sum())
-    if zeros:
-        raise InvalidDataError(
-            f"units column {column.name!r} has zeros in {zeros:,} of {len(units):,} rows, and "
-            'likelihood="log_normal" takes logs. Use a count likelihood, which keeps the zeros; dropping '
-            "them would bias elasticities toward zero."
-        )
-    return units
+from hdfm.exceptions import InvalidDataError
 
 
 def read_plain(
@@ -87,21 +19,6 @@ def read_plain(
     values, y = checked if "y" in checks else (checked, None)
     names = getattr(estimator, "feature_names_in_", [f"x{k}" for k in range(values.shape[1])])
     return pd.DataFrame(values, columns=list(names)), y
-
-
-def _read_roles(estimator, X, roles, reset):
-    require_frame(X)
-    named = {
-        "product": roles.product,
-        "groups": roles.groups,
-        "time": roles.time,
-        "price": roles.price,
-        "controls": roles.controls,
-        "exposure": roles.exposure,
-    }
-    check_roles(X, named)
-    columns = [roles.product, *roles.groups, roles.time, roles.price, *roles.controls, roles.exposure]
-    return select_columns(estimator, X, columns, reset=reset)
 
 
 def require_frame(X: Any) -> None:

@@ -8,10 +8,9 @@ import pytensor.tensor as pt
 from pymc.pytensorf import floatX
 from scipy import stats
 
+from hdfm.hierarchy.groups import sum_rows
+
 SMALLEST_START = 0.02
-LARGEST_START = 0.9
-MOST_COLUMNS = 32
-FAR_BELOW = -8.0
 
 
 class Evidence(NamedTuple):
@@ -167,74 +166,6 @@ def evidence_about_means(children: Evidence, sd, codes: np.ndarray, n_groups: in
     )
 
 
-def correlation_root(name: str, eta: float, start: np.ndarray):
-    r"""Cholesky root (S, S) of a correlation matrix, :math:`R \sim LKJ(\eta)`, from partial correlations.
-
-    .. math:: \rho_{ij | 1..i-1} = 2 b - 1, \quad b \sim \mathrm{Beta}(c_i, c_i), \quad
-        c_i = \eta + \frac{S - 1 - i}{2}, \qquad
-        L_{ji} = \rho_{ij | 1..i-1} \prod_{k<i} \sqrt{1 - \rho_{kj | 1..k-1}^2}
-
-    are independent [1]_. In the packed covariance root of :class:`pymc.LKJCholeskyCov` a row shrinks with its
-    scale, which makes a funnel where the data say little about the scale; here scales are apart. R starts at
-    ``start`` (S, S).
-
-    References
-    ----------
-    .. [1] Lewandowski, Kurowicka, Joe (2009), "Generating random correlation matrices based on vines and
-       extended onion method", Journal of Multivariate Analysis 100(9).
-    """
-    size = len(start)
-    row, column = np.tril_indices(size, -1)
-    shape = eta + (size - 2 - column) / 2
-    first = (1 + _partial_correlations(start)[row, column]) / 2
-    share = pm.Beta(name, shape, shape, initval=floatX(first))
-    partial = pt.zeros((size, size))[row, column].set(2 * share - 1)
-    log_left = pt.log1p(-(partial**2))
-    before = pt.cumsum(log_left, axis=1) - log_left
-    return (partial + pt.eye(size)) * pt.exp(before / 2)
-
-
-def _partial_correlations(correlation):
-    """Of i and j given those before i (S, S), below the diagonal; at most ``LARGEST_START``."""
-    root = np.linalg.cholesky(correlation)
-    left = 1 - np.tril(np.cumsum(root**2, axis=1) - root**2, -1)
-    return np.tril(root / np.sqrt(left), -1).clip(-LARGEST_START, LARGEST_START)
-
-
 def half_normal(name: str, scale: float, *, start: float):
     """A spread, half-normal, that starts at ``start`` or a little above zero."""
     return pm.HalfNormal(name, scale, initval=floatX(max(start, SMALLEST_START)))
-
-
-def log_normal_cdf(z):
-    """Log of the standard normal distribution function, finite and smooth in 32 bits too.
-
-    Below ``FAR_BELOW``, where erfc would underflow, by its asymptotic series.
-    """
-    near, far = pt.maximum(z, FAR_BELOW), pt.minimum(z, FAR_BELOW)
-    series = -(far**2) / 2 - pt.log(-far) - np.log(2 * np.pi) / 2 + pt.log1p(-(far**-2) + 3 * far**-4)
-    return pt.switch(z > FAR_BELOW, pt.log(pt.erfc(-near / np.sqrt(2)) / 2), series)
-
-
-def spread_rows(table, codes: np.ndarray):
-    """``table[codes]`` (n, ...) of a small table (g,) or (g, t), by a matmul where g is small.
-
-    The gradient of a gather is a scatter-add, slow on GPUs and on CPUs for few groups.
-    """
-    n_groups = int(codes.max()) + 1
-    if n_groups == 1:
-        return table[0][None]
-    if n_groups > MOST_COLUMNS:
-        return table[codes]
-    return pt.dot(_one_hot(codes, n_groups), table)
-
-
-def sum_rows(values, codes: np.ndarray, n_groups: int):
-    """Sums (g,) of values (n,) by group."""
-    if n_groups > MOST_COLUMNS:
-        return pt.zeros(n_groups)[codes].inc(values)
-    return pt.dot(values, _one_hot(codes, n_groups))  # with the matrix first, PyTensor makes it a scatter
-
-
-def _one_hot(codes, n_groups):
-    return pt.constant((codes[:, None] == np.arange(n_groups)).astype(float))

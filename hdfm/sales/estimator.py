@@ -12,15 +12,17 @@ import pandas as pd
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hdfm.estimator import BayesianEstimator, check_prior_predictions, default_ci_prob
+from hdfm.estimator import BayesianEstimator, check_prior_predictions
 from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown
 from hdfm.frames.columns import as_names
-from hdfm.frames.read import read_frame
-from hdfm.sales.panel.panel import Roles, SalesPanel, SalesRows, build_panel, encode_rows, panel_rows
+from hdfm.sales.panel.panel import SalesPanel, build_panel
+from hdfm.sales.panel.read import read_frame
 from hdfm.sales.panel.report import data_report, warnings_of
+from hdfm.sales.panel.roles import Roles
+from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows
 from hdfm.sales.panel.selection import refuse_unselected
 from hdfm.sales.posterior.draws import demand_draws
-from hdfm.sales.posterior.elasticities import SUMMARY, global_table, group_table, product_table
+from hdfm.sales.posterior.elasticities import global_table, group_table, product_table
 from hdfm.sales.posterior.predict import (
     expected_units,
     log_predictive_density,
@@ -31,6 +33,7 @@ from hdfm.sales.posterior.pricing import OBJECTIVES, check_bounds, optimal_price
 from hdfm.sales.priors import ElasticityPriors
 from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.engines import SAMPLERS
+from hdfm.summaries.intervals import SUMMARY, default_ci_prob
 
 if TYPE_CHECKING:
     import pymc as pm

@@ -9,7 +9,8 @@ import xarray as xr
 from arviz_base import from_dict
 
 from hdfm.exceptions import unknown
-from hdfm.sales.panel.panel import SalesPanel, SalesRows
+from hdfm.sales.panel.panel import SalesPanel
+from hdfm.sales.panel.rows import SalesRows
 from hdfm.sales.spec import DemandSpec, dimension_names, model_coords
 from hdfm.sampling.draws import PosteriorDraws, reported_names
 from hdfm.sampling.engines import engine_of

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from hdfm.exceptions import unknown
+from hdfm.frames.periods import plain_labels
 from hdfm.sales.panel.panel import ALL_PRODUCTS, SalesPanel
-from hdfm.sales.priors import ChoicePriors, ElasticityPriors
+from hdfm.sales.priors import ElasticityPriors
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +37,6 @@ class DemandSpec:
         return self.likelihood == "poisson" and not self.pooled
 
 
-@dataclass(frozen=True, slots=True)
-class ChoiceSpec:
-    """What the choice model is made of; numbers of factors of the three tiers."""
-
-    n_factors: int
-    n_category_factors: int
-    n_individual_factors: int
-    customer_loadings: bool
-    priors: ChoicePriors
-
-    @property
-    def total_factors(self) -> int:
-        """Factors of all tiers."""
-        return self.n_factors + self.n_category_factors + self.n_individual_factors
-
-
 def model_coords(panel: SalesPanel) -> dict[str, list]:
     """Labels of the model's dimensions, which are named after the columns."""
     dims = dimension_names(panel)
@@ -67,13 +50,6 @@ def model_coords(panel: SalesPanel) -> dict[str, list]:
         coords[dims["group"]] = ["all"]
     coords[dims["block"]] = panel.blocks
     return {name: plain_labels(labels) for name, labels in coords.items() if len(labels)}
-
-
-def plain_labels(labels) -> list:
-    """Labels that netCDF can hold: pandas Periods as the time they start."""
-    if isinstance(labels, pd.PeriodIndex):
-        labels = labels.to_timestamp()
-    return list(labels)
 
 
 def dimension_names(panel: SalesPanel) -> dict[str, str]:

@@ -20,7 +20,8 @@ from hdfm import ElasticityPriors
 from hdfm.datasets import keep_sellers, simulate_sales
 from hdfm.sales.graph.model import build_demand_model, effects
 from hdfm.sales.graph.start import rough_estimates
-from hdfm.sales.panel.panel import Roles, build_panel
+from hdfm.sales.panel.panel import build_panel
+from hdfm.sales.panel.roles import Roles
 from hdfm.sales.spec import DemandSpec, model_coords
 
 CALLS = 20

@@ -6,14 +6,12 @@ import pytensor.tensor as pt
 import pytest
 from scipy import stats
 
+from hdfm.hierarchy.groups import MOST_COLUMNS, spread_rows, sum_rows
+from hdfm.hierarchy.lkj import correlation_root
 from hdfm.hierarchy.whitened import (
-    MOST_COLUMNS,
     Evidence,
-    correlation_root,
     evidence_about_means,
     spread,
-    spread_rows,
-    sum_rows,
     whitened_normal,
     whitened_standard_normal,
 )

@@ -12,9 +12,10 @@ from scipy.special import log_softmax
 from hdfm.choice.graph.model import ChoiceSpec, build_choice_model, coefficient_scale
 from hdfm.choice.graph.start import choice_start, contrasts
 from hdfm.choice.panel.panel import ChoiceRoles, build_choice_panel
+from hdfm.choice.priors import ChoicePriors
 from hdfm.datasets import simulate_choices
-from hdfm.factors.hsgp import JITTER, choose_gp, covariance
-from hdfm.sales.priors import ChoicePriors
+from hdfm.factors.hsgp import choose_gp
+from hdfm.factors.kernels import JITTER, covariance
 
 PRIORS = ChoicePriors()
 PLAIN = Mode(linker="py", optimizer=None)  # these graphs are evaluated once: compiling would take longer

@@ -5,14 +5,15 @@ import pytest
 from pytensor.compile.mode import Mode
 from scipy.sparse import csr_array
 
+from hdfm.choice.graph.evidence import first_coordinates
 from hdfm.choice.graph.model import build_choice_model, coefficient_scale
 from hdfm.choice.graph.start import choice_start
 from hdfm.choice.panel.panel import ChoiceRoles, build_choice_panel
+from hdfm.choice.priors import ChoicePriors
+from hdfm.choice.spec import ChoiceSpec
 from hdfm.datasets import simulate_choices
 from hdfm.factors.hsgp import choose_gp, gp_roots
-from hdfm.factors.paths import first_coordinates, moving_together
-from hdfm.sales.priors import ChoicePriors
-from hdfm.sales.spec import ChoiceSpec
+from hdfm.factors.paths import moving_together
 
 PLAIN = Mode(linker="py", optimizer=None)
 T = 40

@@ -8,8 +8,8 @@ from scipy.special import log_softmax
 from hdfm.choice.graph.model import coefficient_scale
 from hdfm.choice.graph.start import choice_start
 from hdfm.choice.panel.panel import ChoiceRoles, build_choice_panel
+from hdfm.choice.priors import ChoicePriors
 from hdfm.datasets import simulate_choices
-from hdfm.sales.priors import ChoicePriors
 
 PRIORS = ChoicePriors()
 COLUMNS = {"category": "category", "product": "product", "time": "week", "choice_set": "choice_set"}

@@ -8,20 +8,9 @@ import pytest
 from scipy import stats
 
 from hdfm.exceptions import InvalidArgumentError
-from hdfm.factors.hsgp import (
-    GPS,
-    JITTER,
-    KERNELS,
-    MOST_EXACT_PERIODS,
-    amplitude,
-    basis_size,
-    choose_gp,
-    covariance,
-    eigenfunctions,
-    forecast,
-    gp_factors,
-    kriging,
-)
+from hdfm.factors.hsgp import GPS, MOST_EXACT_PERIODS, basis_size, choose_gp, eigenfunctions, gp_factors
+from hdfm.factors.kernels import JITTER, KERNELS, amplitude, covariance
+from hdfm.factors.kriging import forecast, kriging
 
 PYMC = {"matern32": pm.gp.cov.Matern32, "matern52": pm.gp.cov.Matern52, "sq_exp": pm.gp.cov.ExpQuad}
 SHORTEST, LONGEST = stats.lognorm(0.6, scale=0.15).ppf([0.05, 0.95])

@@ -7,9 +7,9 @@ import pytest
 
 from hdfm.choice.graph.model import ChoiceSpec
 from hdfm.choice.panel.panel import ChoiceRoles, build_choice_panel
+from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.sampling import choice_gp, labelled_choices, posterior_size, sample_choices
 from hdfm.datasets import simulate_choices
-from hdfm.sales.priors import ChoicePriors
 from hdfm.sampling.settings import SamplingSettings
 
 SETTINGS = SamplingSettings(draws=5, tune=3, chains=2, progressbar=False)

@@ -10,7 +10,7 @@ from hdfm.choice.panel.panel import Category, ChoicePanel, ChoiceRoles, build_ch
 from hdfm.choice.panel.report import choice_report, choice_warnings, sets_by_customer
 from hdfm.choice.panel.rows import EncodedChoices, encode_choices
 from hdfm.exceptions import InvalidDataError
-from hdfm.frames.columns import elapsed, sorted_periods
+from hdfm.frames.periods import elapsed, sorted_periods
 
 # Logs and exponentials of prices, and sums of some hundreds of numbers.
 ROUNDING = 1e-12

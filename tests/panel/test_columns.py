@@ -14,8 +14,8 @@ from hdfm.frames.columns import (
     numeric_column,
     refuse_fractions,
     sorted_labels,
-    time_column,
 )
+from hdfm.frames.periods import time_column
 
 
 def price(values, **options):

@@ -6,7 +6,10 @@ import pytest
 
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import InvalidDataError
-from hdfm.sales.panel.panel import ALL, Roles, SalesPanel, build_panel, encode_rows, panel_rows
+from hdfm.frames.columns import ALL
+from hdfm.sales.panel.panel import SalesPanel, build_panel
+from hdfm.sales.panel.roles import Roles
+from hdfm.sales.panel.rows import encode_rows, panel_rows
 
 ROLES = Roles(product="product", groups=("category",), time="time_period", price="price")
 FULL = dataclasses.replace(ROLES, controls=("promotion", "display"), exposure="stores")

@@ -22,9 +22,10 @@ from hdfm.choice.posterior.predict import (
     place_sets,
     pointwise_log_likelihood,
 )
-from hdfm.factors.hsgp import choose_gp, forecast, kriging
-from hdfm.sales.posterior.draws import _rng
-from hdfm.sales.priors import ChoicePriors
+from hdfm.choice.priors import ChoicePriors
+from hdfm.factors.hsgp import choose_gp
+from hdfm.factors.kriging import forecast, kriging
+from hdfm.sampling.streams import labelled_stream
 from hdfm.summaries.loo import loo_from_blocks
 
 CHAINS, DRAWS = 2, 6
@@ -290,7 +291,9 @@ def test_unseen_customer_takes_the_place_of_random_fitted_ones(trips, panel, pos
         ]
     )
     np.testing.assert_allclose(draws.beta(part, sets.customer, period)[:, 0], expected, rtol=SAME)
-    np.testing.assert_array_equal(donor, _rng(SEED, "customer", 99).integers(8, size=draws.n_draws))
+    np.testing.assert_array_equal(
+        donor, labelled_stream(SEED, "customer", 99).integers(8, size=draws.n_draws)
+    )
 
 
 def test_unseen_customers_are_told_apart_by_label_not_position(trips, panel, posterior):
@@ -322,7 +325,7 @@ def test_future_factors_are_those_of_the_forecast(trips, panel, posterior, draws
                 panel.time,
                 before.path[..., k].reshape(-1, T),
                 encoded.time,
-                _rng(SEED, tier.owner, k),
+                labelled_stream(SEED, tier.owner, k),
             )
             np.testing.assert_allclose(tier.path[:, :, T:, k].reshape(len(drawn), -1), drawn, rtol=SAME)
 

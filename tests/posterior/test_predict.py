@@ -23,7 +23,7 @@ from hdfm.datasets import simulate_sales
 from hdfm.exceptions import InvalidArgumentError
 from hdfm.sales.graph import likelihoods
 from hdfm.sales.graph.model import linear_predictor
-from hdfm.sales.panel.panel import encode_rows, panel_rows
+from hdfm.sales.panel.rows import encode_rows, panel_rows
 from hdfm.sales.posterior.draws import DemandDraws, demand_draws, last_level
 from hdfm.sales.posterior.predict import (
     draw_units,

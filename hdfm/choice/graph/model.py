@@ -21,19 +21,22 @@ import pymc as pm
 import pytensor.tensor as pt
 from pymc.pytensorf import floatX
 
+from hdfm.choice.graph.evidence import evidence_by_period, first_coordinates
 from hdfm.choice.graph.start import ChoiceStart, contrasts
 from hdfm.choice.panel.layout import CategoryChoices
 from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.priors import ChoicePriors
+from hdfm.choice.spec import ChoiceSpec
 from hdfm.exceptions import unknown
 from hdfm.factors.hsgp import TimeGP, gp_factors
-from hdfm.factors.paths import evidence_by_period, first_coordinates, whitened_factors
-from hdfm.hierarchy.whitened import Evidence, correlation_root, spread, whitened_standard_normal
-from hdfm.sales.priors import ChoicePriors
-from hdfm.sales.spec import ChoiceSpec, plain_labels
+from hdfm.factors.loadings import loadings
+from hdfm.factors.paths import lengthscales, whitened_factors
+from hdfm.frames.periods import plain_labels
+from hdfm.hierarchy.lkj import covariance_root
+from hdfm.hierarchy.whitened import Evidence, whitened_standard_normal
 
 COEFFICIENT = "coefficient"
 NEVER = -1e4
-START_SD, START_AMPLITUDE, START_LOADING = 0.5, 0.3, 0.3
 
 
 def build_choice_model(
@@ -104,7 +107,7 @@ def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: Choic
     expected = _mean_coefficients(priors, start, scale)[None, :]
     if panel.roles.customer is None:
         return expected
-    root, sd = _root("customer", priors.customer_sd, priors.lkj, start.covariance)
+    root, sd = covariance_root("customer", priors.customer_sd, priors.lkj, start.covariance)
     pm.Deterministic("customer_sd", sd / scale, dims=COEFFICIENT)
     if panel.covariates.shape[1]:
         effect = pm.Normal(
@@ -194,58 +197,6 @@ def individual_tier(panel, spec, gp):
     return lambda part: pt.dot(a[:, None, None] * phi, lam[part].T)
 
 
-def loadings(panel, spec, name, dim, L):
-    r"""w (N or 1, S, L): amplitude times softplus of :math:`\tilde w_{il} \sim N(\mu_l, \Sigma)`."""
-    priors, scale = spec.priors, coefficient_scale(panel)
-    N, S = len(panel.customer), len(scale)
-    mean = pm.Normal(f"{name}_mean_raw", priors.loading_mean, priors.loading_mean_sd, shape=(S, L))
-    decay = priors.amplitude * priors.amplitude_decay ** np.arange(L)
-    amplitude = _amplitude(name, decay, mean, dim, S)
-    if panel.roles.customer is None or not spec.customer_loadings:
-        w = (amplitude * pt.softplus(mean))[None]
-        pm.Deterministic(name, w[0] / scale[:, None], dims=(COEFFICIENT, dim))
-        return w
-    raw = pm.Normal(f"{name}_raw", 0, 1, shape=(N, S, L))
-    root, _ = _root(name, priors.loading_sd, priors.lkj, START_SD**2 * np.eye(S))
-    tilde = mean + pt.tensordot(raw, root, axes=[[1], [1]]).transpose(0, 2, 1)
-    w = amplitude * pt.softplus(tilde)
-    pm.Deterministic(name, w / scale[:, None], dims=("customer", COEFFICIENT, dim))
-    return w
-
-
-def _amplitude(name, sd, mean, dim, S):
-    r"""Half-normal amplitudes a (L,), in coordinates of the log of typical loadings.
-
-    .. math:: \log a_l + \frac{1}{S} \sum_s \log \mathrm{softplus}(\mu_{ls})
-
-    The data speak about this product, and hardly about what makes it up.
-    """
-    typical = pt.dot(np.full(S, 1 / S), pt.log(pt.softplus(mean)))
-    raw = pm.CustomDist(
-        f"{name}_size_raw",
-        sd,
-        typical,
-        dist=lambda sd, typical, size: pt.log(pm.HalfNormal.dist(sd, size=size)) + typical,
-        logp=lambda raw, sd, typical: pm.logp(pm.HalfNormal.dist(sd), pt.exp(raw - typical)) + raw - typical,
-        dims=dim,
-        initval=floatX(np.log(np.minimum(START_AMPLITUDE, sd) * START_LOADING)),
-    )
-    return pm.Deterministic(f"{name}_amplitude", pt.exp(raw - typical), dims=dim)
-
-
-def lengthscales(name, priors, dim, size):
-    """Lengthscales (L,) on the time scale from 0 to 1, or one where size is None."""
-    first, second = priors.lengthscale
-    start = floatX(np.full(() if size is None else size, first))
-    match priors.lengthscale_family:
-        case "weibull":
-            return pm.Weibull(name, alpha=second, beta=first, dims=dim, initval=start)
-        case "log_normal":
-            return pm.LogNormal(name, np.log(first), second, dims=dim, initval=start)
-        case _:
-            raise unknown("lengthscale_family", priors.lengthscale_family)
-
-
 def coefficient_paths(alpha, tiers, part: slice):
     """beta (N or 1, T or 1, P) of one category."""
     beta = alpha[:, None, part]
@@ -283,13 +234,3 @@ def beta_of_sets(beta, choices: CategoryChoices, moving: bool, which: np.ndarray
     period = choices.period[which] if moving else 0
     index = choices.customer[which] * beta.shape[1] + period
     return beta.reshape((-1, choices.x.shape[2]))[index]
-
-
-def _root(name, sd_scale, lkj, start):
-    """Root (S, S) of a covariance diag(sd) R diag(sd), R ~ LKJ, that starts at ``start``; and sd (S,)."""
-    first = np.sqrt(np.diag(start))
-    sd = spread(f"{name}_sd_raw", sd_scale, first)
-    if len(first) == 1:
-        return sd[:, None], sd
-    correlation = start / np.outer(first, first)
-    return sd[:, None] * correlation_root(f"{name}_partial_raw", lkj, correlation), sd

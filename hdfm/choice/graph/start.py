@@ -14,7 +14,7 @@ from scipy.special import logsumexp, softmax
 
 from hdfm.choice.panel.layout import OUTSIDE, CategoryChoices
 from hdfm.choice.panel.panel import ChoicePanel
-from hdfm.sales.priors import ChoicePriors
+from hdfm.choice.priors import ChoicePriors
 
 FIRST_SD = 0.5
 FIRST_WEIGHT = 2.0

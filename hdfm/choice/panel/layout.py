@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hdfm.choice.panel.read import ChoiceRoles
+from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.panel.sets import ChoiceSets
 
 OUTSIDE = -1

@@ -21,10 +21,12 @@ from hdfm.choice.panel.predictors import (
     predictor_values,
     refuse_outcomes,
 )
-from hdfm.choice.panel.read import ChoiceRoles, read_chosen, with_features
+from hdfm.choice.panel.read import read_chosen
+from hdfm.choice.panel.roles import ChoiceRoles, with_features
 from hdfm.choice.panel.sets import check_chosen, read_sets
 from hdfm.exceptions import InvalidDataError
-from hdfm.frames.columns import elapsed, sorted_labels
+from hdfm.frames.columns import sorted_labels
+from hdfm.frames.periods import elapsed
 
 INTERCEPT = "intercept"
 

@@ -7,7 +7,7 @@ the features) or a covariate.
 import numpy as np
 import pandas as pd
 
-from hdfm.choice.panel.read import ChoiceRoles
+from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.panel.sets import ChoiceSets
 from hdfm.exceptions import InvalidDataError, unknown
 from hdfm.frames.columns import numeric_column, plain, refuse_rows

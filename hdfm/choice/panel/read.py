@@ -1,6 +1,6 @@
 """What a caller passes as X and y -> a frame with the columns that have a role in a choice model."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,75 +9,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from hdfm.choice.panel.roles import DIMENSIONS, ONE_COLUMN, RESERVED_LABELS, ChoiceRoles, with_features
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.columns import check_roles, named_column, numeric_column, refuse_rows
 from hdfm.frames.read import check_same_rows, read_plain, require_frame, select_columns
-
-DIMENSIONS = ("customer", "category", "product", "time", "choice_set")
-ONE_COLUMN = (*DIMENSIONS, "price", "availability")
-RESERVED_LABELS = ("chain", "draw", "predictor", "coefficient", "covariate", "factor", "tier")
-
-
-@dataclass(frozen=True, slots=True)
-class ChoiceRoles:
-    """Which column of X is what, and how alternatives are read.
-
-    Attributes
-    ----------
-    customer, category, product, time, choice_set, price, availability : str or None
-        One column each. Without ``choice_set`` every row is a choice set of its own, against the
-        outside option.
-    features : tuple of str or None
-        Further predictors; None: every numeric column without a role.
-    customer_covariates : tuple of str
-        Columns that are constant within a customer.
-    product_intercepts : bool
-        Whether products have intercepts.
-    price_transform : {"log", "linear"}
-        How the price enters.
-    outside_option : bool
-        Whether a set may have no chosen row: nothing was bought, at a utility of 0.
-    """
-
-    customer: str | None = None
-    category: str | None = None
-    product: str | None = None
-    time: str | None = None
-    choice_set: str | None = None
-    price: str | None = None
-    features: tuple[str, ...] | None = None
-    availability: str | None = None
-    customer_covariates: tuple[str, ...] = ()
-    product_intercepts: bool = True
-    price_transform: str = "log"
-    outside_option: bool = False
-
-    @property
-    def outside(self) -> bool:
-        """Whether alternatives stand against an outside option."""
-        return self.outside_option or self.choice_set is None
-
-    @property
-    def slot_by_product(self) -> bool:
-        """Whether an alternative's slot in its set is the code of its product."""
-        return self.product is not None and self.choice_set is not None
-
-    @property
-    def predictors(self) -> tuple[str, ...]:
-        """The price, if any, and the features: columns that hold a predictor."""
-        return (*([self.price] if self.price is not None else []), *(self.features or ()))
-
-    @property
-    def named(self) -> bool:
-        """Whether any column has a role."""
-        return bool(self.columns) or self.features is not None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column with a role, in a fixed order."""
-        single = [getattr(self, role) for role in ONE_COLUMN]
-        named = [name for name in single if name is not None]
-        return (*named, *self.customer_covariates, *(self.features or ()))
 
 
 def read_choice_frame(
@@ -120,18 +55,6 @@ def read_choice_frame(
         return frame, None, roles
     check_same_rows(frame, y)
     return frame, y, roles
-
-
-def with_features(roles: ChoiceRoles, X: pd.DataFrame) -> ChoiceRoles:
-    """The roles with features named: all numeric columns without a role, unless given."""
-    if roles.features is not None:
-        return roles
-    numeric = [
-        name
-        for name, dtype in zip(X.columns, X.dtypes, strict=True)
-        if pd.api.types.is_numeric_dtype(dtype) and name not in roles.columns
-    ]
-    return replace(roles, features=tuple(numeric))
 
 
 def read_chosen(y: Any) -> pd.Series:

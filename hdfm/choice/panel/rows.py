@@ -14,7 +14,8 @@ from hdfm.choice.panel.predictors import customer_covariates, predictor_values
 from hdfm.choice.panel.read import read_chosen
 from hdfm.choice.panel.sets import check_chosen, read_sets, whole_sets_message
 from hdfm.exceptions import InvalidDataError
-from hdfm.frames.columns import elapsed, plain, positions, sorted_labels
+from hdfm.frames.columns import plain, positions, sorted_labels
+from hdfm.frames.periods import elapsed
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hdfm.choice.panel.read import ChoiceRoles
+from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.exceptions import InvalidDataError
 from hdfm.frames.columns import (
+    ALL,
     label_column,
     named_column,
     numeric_column,
@@ -15,10 +16,8 @@ from hdfm.frames.columns import (
     refuse_mixed_types,
     refuse_rows,
     sorted_labels,
-    sorted_periods,
-    time_column,
 )
-from hdfm.sales.panel.panel import ALL
+from hdfm.frames.periods import sorted_periods, time_column
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ import pandas as pd
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.posterior.draws import ChoiceDraws
 from hdfm.exceptions import InvalidArgumentError, unknown
-from hdfm.frames.columns import in_time_order, plain
-from hdfm.sales.posterior.elasticities import summarise
+from hdfm.frames.columns import plain
+from hdfm.frames.periods import in_time_order
+from hdfm.summaries.intervals import summarise
 
 BY = ("customer", "time")
 COLUMNS = ["mean", "sd", "lower", "upper", "p_positive"]

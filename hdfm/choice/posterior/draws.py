@@ -21,8 +21,8 @@ import xarray as xr
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.exceptions import unknown
-from hdfm.factors.hsgp import forecast
-from hdfm.sales.posterior.draws import _rng
+from hdfm.factors.kriging import forecast
+from hdfm.sampling.streams import labelled_stream
 
 FORECAST_CELLS = 2_000_000
 ONE, CATEGORY, CUSTOMER = "one", "category", "customer"
@@ -228,11 +228,11 @@ def extend_draws(
     Parameters
     ----------
     kernel : str
-        The covariance of factors, one of :data:`hdfm.factors.hsgp.KERNELS`.
+        The covariance of factors, one of :data:`hdfm.factors.kernels.KERNELS`.
     seed : int
     """
     D, N = draws.alpha.shape[:2]
-    donor = [_rng(seed, "customer", label).integers(N, size=D) for label in encoded.customer]
+    donor = [labelled_stream(seed, "customer", label).integers(N, size=D) for label in encoded.customer]
     tiers = draws.tiers
     if len(encoded.period):
         tiers = tuple(_extend_tier(tier, panel.time, encoded.time, kernel, seed) for tier in tiers)
@@ -252,7 +252,7 @@ def _extend_tier(tier, times, new_times, kernel, seed):
 def _ahead(tier, factor, times, new_times, kernel, seed):
     """Draws (D, G, F) of one factor of a tier in further periods."""
     D, G, T = tier.path.shape[:3]
-    rng = _rng(seed, tier.owner, factor)
+    rng = labelled_stream(seed, tier.owner, factor)
     out = np.empty((D, G, len(new_times)))
     block = max(1, FORECAST_CELLS // (G * T))
     for first in range(0, D, block):

@@ -28,8 +28,9 @@ from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.posterior.draws import ChoiceDraws
 from hdfm.choice.posterior.predict import PlacedSets, log_probability_blocks
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError, unknown
-from hdfm.frames.columns import in_time_order, plain
-from hdfm.sales.posterior.elasticities import summarise
+from hdfm.frames.columns import plain
+from hdfm.frames.periods import in_time_order
+from hdfm.summaries.intervals import summarise
 
 INDEX = ("category", "product", "price_of")
 SUMMARY = ("mean", "sd", "lower", "upper", "p_elastic")

@@ -23,8 +23,8 @@ from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.posterior.draws import ChoiceDraws
 from hdfm.exceptions import InvalidDataError
-from hdfm.sales.panel.panel import ALL
-from hdfm.sales.posterior.draws import _rng
+from hdfm.frames.columns import ALL
+from hdfm.sampling.streams import labelled_stream
 
 BLOCK_CELLS = 2_000_000
 
@@ -108,7 +108,7 @@ def place_sets(
         placed.append(_place(draws, panel, encoded, choices, *known, np.full(D, c), seed))
     for label in encoded.unseen_label.unique():
         choices = _only(encoded.unseen, encoded.unseen_label == label)
-        order = _rng(seed, "category", label).random((D, C)).argsort(axis=1)
+        order = labelled_stream(seed, "category", label).random((D, C)).argsort(axis=1)
         source = _sources(panel, encoded.unseen_predictor, order)
         known = (label, encoded.unseen_predictor, pd.Index([]), source)
         placed.append(_place(draws, panel, encoded, choices, *known, order[:, 0], seed))
@@ -273,7 +273,7 @@ def _of_chosen(log_p, log_outside, chosen):
 def _place(draws, panel, encoded, choices, label, predictor, known, source, home, seed):
     """The sets of a category, whose new products borrow intercepts from the categories ``home`` (D,)."""
     code, new = _product_codes(choices, known, encoded)
-    rngs = (_rng(seed, "product", label, product) for product in new)
+    rngs = (labelled_stream(seed, "product", label, product) for product in new)
     position = choices.choice_set
     n_fitted, n_periods = draws.alpha.shape[1], len(panel.period)
     return PlacedSets(

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from hdfm.choice.panel.panel import ChoicePanel
-from hdfm.choice.panel.read import ChoiceRoles
+from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.posterior.draws import choice_draws
 from hdfm.choice.posterior.predict import log_probability_blocks, place_fitted
 

@@ -22,7 +22,7 @@ from hdfm.choice.posterior.elasticities import (
 )
 from hdfm.choice.posterior.predict import PlacedSets, log_probability_blocks
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
-from hdfm.sales.posterior.elasticities import summarise
+from hdfm.summaries.intervals import summarise
 
 OUTSIDE_LABEL = "(none)"
 Key = tuple[Any, ...]

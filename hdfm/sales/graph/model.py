@@ -17,19 +17,13 @@ import pytensor.tensor as pt
 from pymc.pytensorf import floatX
 
 from hdfm.exceptions import unknown
-from hdfm.hierarchy.whitened import (
-    Evidence,
-    evidence_about_means,
-    half_normal,
-    log_normal_cdf,
-    spread_rows,
-    whitened_normal,
-)
+from hdfm.hierarchy.groups import spread_rows
+from hdfm.hierarchy.whitened import Evidence, evidence_about_means, half_normal, whitened_normal
 from hdfm.sales.graph import likelihoods
+from hdfm.sales.graph.selection import selection
 from hdfm.sales.graph.start import Start
 from hdfm.sales.graph.waves import zero_sum_waves
 from hdfm.sales.panel.panel import SalesPanel
-from hdfm.sales.panel.selection import level_thresholds, noise_at_threshold
 from hdfm.sales.panel.summaries import mean_log_units, within_group_price
 from hdfm.sales.spec import DemandSpec, dimension_names, model_coords
 
@@ -131,25 +125,6 @@ def random_product_effects(panel, spec, start, group_mean):
     )
     pm.Deterministic("product_effect", delta, dims=dims["product"])
     return delta, (delta - mean) / sd
-
-
-def selection(panel, spec, mean, sd):
-    r"""What it tells that only products of more than u units are in the sample, a scalar.
-
-    .. math:: -\sum_i \log \Phi \Big( \frac{E \delta_i - c_i}{\sqrt{\sigma_\delta^2 + 1 / u}} \Big)
-
-    with :math:`c_i` the level from which on a product is expected to sell u; the likelihood of a
-    truncated sample [1]_.
-
-    References
-    ----------
-    .. [1] Hausman and Wise (1977), "Social experimentation, truncated distributions, and efficient
-       estimation", Econometrica 45(4).
-    """
-    above = spec.selected_above
-    threshold = level_thresholds(panel, above, spec.priors.global_mean)
-    noise = noise_at_threshold(above, spec.likelihood)
-    return -log_normal_cdf((mean - threshold) / pt.sqrt(sd**2 + noise)).sum()
 
 
 def between_price_slopes(panel, spec, start, group_mean, product_effect_sd):

@@ -11,29 +11,11 @@ import numpy as np
 import pandas as pd
 
 from hdfm.exceptions import InvalidDataError
-from hdfm.frames.columns import (
-    label_column,
-    numeric_column,
-    plain,
-    positions,
-    sorted_labels,
-    time_column,
-)
+from hdfm.frames.columns import ALL, label_column, numeric_column, plain, sorted_labels
+from hdfm.frames.periods import time_column
+from hdfm.sales.panel.roles import Roles
 
-ALL = "all"
 ALL_PRODUCTS = "all_products"
-
-
-@dataclass(frozen=True, slots=True)
-class Roles:
-    """Which column of X is what."""
-
-    product: str | None = None
-    groups: tuple[str, ...] = ()
-    time: str | None = None
-    price: str | None = None
-    controls: tuple[str, ...] = ()
-    exposure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,36 +90,6 @@ class SalesPanel:
         return codes
 
 
-@dataclass(frozen=True, slots=True)
-class SalesRows:
-    """Rows of a frame in the codes of a fitted panel; -1 marks a label the panel doesn't know.
-
-    Attributes
-    ----------
-    product, period : numpy.ndarray
-        Positions (n,) in the panel.
-    label, period_label : pandas.Series
-        The labels (n,) themselves.
-    groups : list of numpy.ndarray
-        Positions (n,) at each level.
-    log_price : numpy.ndarray
-        Log price (n,), not centred.
-    log_exposure : numpy.ndarray
-        (n,)
-    controls : numpy.ndarray
-        Standardised with the panel's mean and sd (K, n).
-    """
-
-    product: np.ndarray
-    label: pd.Series
-    period: np.ndarray
-    period_label: pd.Series
-    groups: list[np.ndarray]
-    log_price: np.ndarray
-    log_exposure: np.ndarray
-    controls: np.ndarray
-
-
 def build_panel(
     frame: pd.DataFrame, units: np.ndarray, roles: Roles, *, shared_time: bool = False
 ) -> SalesPanel:
@@ -160,7 +112,7 @@ def build_panel(
         If a label or number is missing, a product-period stands twice, or a product or group
         belongs to two groups.
     """
-    label, period_label = _keys(frame, roles)
+    label, period_label = read_keys(frame, roles)
     group_labels = [label_column(frame[name], "groups") for name in roles.groups]
     levels, group_codes = _nested_levels(label, group_labels)
     products, product_group = _sorted_products(label, group_codes)
@@ -176,7 +128,7 @@ def build_panel(
         return out
 
     observed = dense(1.0) > 0
-    log_price = dense(_log(frame, roles.price, "price"))
+    log_price = dense(log_column(frame, roles.price, "price"))
     count = observed.sum(axis=1)
     price_level = log_price.sum(axis=1) / count
     raw = [dense(numeric_column(frame[name], "controls")) for name in roles.controls]
@@ -194,7 +146,7 @@ def build_panel(
         observed=observed,
         log_price=np.where(observed, log_price - price_level[:, None], 0.0),
         price_level=price_level,
-        log_exposure=dense(_log(frame, roles.exposure, "exposure")),
+        log_exposure=dense(log_column(frame, roles.exposure, "exposure")),
         controls=np.where(observed, (controls - mean[:, None, None]) / sd[:, None, None], 0.0),
         control_mean=mean,
         control_sd=sd,
@@ -203,46 +155,7 @@ def build_panel(
     )
 
 
-def encode_rows(frame: pd.DataFrame, panel: SalesPanel) -> SalesRows:
-    """Rows to predict in the codes of a fitted panel, matched by label."""
-    roles = panel.roles
-    label, period_label = _keys(frame, roles, known_periods=panel.period)
-    groups = []
-    for level in panel.levels:
-        column = label_column(frame[level.name], "groups")
-        groups.append(positions(level.labels, column, "groups"))
-    raw = [numeric_column(frame[name], "controls") for name in roles.controls]
-    controls = np.stack(raw) if raw else np.zeros((0, len(frame)))
-    known = panel.product if roles.product is not None else pd.Index([ALL])
-    return SalesRows(
-        product=positions(known, label, "product"),
-        label=label,
-        period=positions(panel.period, period_label, "time"),
-        period_label=period_label,
-        groups=groups,
-        log_price=_log(frame, roles.price, "price"),
-        log_exposure=_log(frame, roles.exposure, "exposure"),
-        controls=(controls - panel.control_mean[:, None]) / panel.control_sd[:, None],
-    )
-
-
-def panel_rows(panel: SalesPanel) -> tuple[SalesRows, np.ndarray]:
-    """The observed cells of a panel as rows, and their units (n,)."""
-    i, t = np.nonzero(panel.observed)
-    rows = SalesRows(
-        product=i,
-        label=pd.Series(panel.product[i]),
-        period=t,
-        period_label=pd.Series(panel.period[t]),
-        groups=[panel.group_at(depth)[i] for depth in range(len(panel.levels))],
-        log_price=panel.log_price[i, t] + panel.price_level[i],
-        log_exposure=panel.log_exposure[i, t],
-        controls=panel.controls[:, i, t],
-    )
-    return rows, panel.units[i, t]
-
-
-def _keys(frame, roles, known_periods=()):
+def read_keys(frame, roles, known_periods=()):
     """Product and period label of each row; without a role, one product or a running number."""
     label = (
         label_column(frame[roles.product], "product")
@@ -305,7 +218,7 @@ def _refuse_duplicates(frame, roles, i, t, n_periods):
         )
 
 
-def _log(frame, column, role):
+def log_column(frame, column, role):
     if column is None:
         return np.zeros(len(frame))
     return np.log(numeric_column(frame[column], role, positive=True))

@@ -6,7 +6,6 @@ last, so that picking the rows of a product copies contiguous memory.
     beta, delta (N, S); gamma (G, T, S); kappa (K, S) per unit of the standardised control; scale (S,)
 """
 
-import zlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,9 +13,12 @@ import pandas as pd
 import xarray as xr
 
 from hdfm.exceptions import unknown
-from hdfm.sales.panel.panel import SalesPanel, SalesRows
+from hdfm.frames.periods import steps_ahead
+from hdfm.sales.panel.panel import SalesPanel
+from hdfm.sales.panel.rows import SalesRows
 from hdfm.sales.panel.summaries import group_price_level
 from hdfm.sales.spec import DemandSpec, dimension_names
+from hdfm.sampling.streams import labelled_stream
 
 HUGE_ELASTICITY = 30.0
 
@@ -97,7 +99,7 @@ def extend_to_rows(
         first = int(np.argmax(mine))
         log_price = rows.log_price[mine].mean()
         beta, delta = _new_product(
-            draws, panel, spec, rows, first, row_group[first], log_price, _rng(seed, label)
+            draws, panel, spec, rows, first, row_group[first], log_price, labelled_stream(seed, label)
         )
         added_beta.append(beta)
         added_delta.append(delta)
@@ -174,14 +176,14 @@ def _extend_time(draws, panel, rows, new_block, seed):
     gamma[:G, :T] = draws.gamma
     if new_block:
         for t, label in enumerate(panel.period):
-            normal = _rng(seed, "new", label).standard_normal(size)
+            normal = labelled_stream(seed, "new", label).standard_normal(size)
             gamma[G, t] = draws.gamma.std(axis=(0, 1)) * normal
     shock, drift = draws.population["time_shock_sd"], draws.population["time_drift_sd"]
     level, variance = last_level(gamma[:, :T], shock, drift)
     blocks = [*panel.blocks, "new"]
     for t, (label, steps) in enumerate(zip(new, steps_ahead(panel.period, new), strict=True), start=T):
         for g in range(len(gamma)):
-            normal = _rng(seed, blocks[g], label).standard_normal(size)
+            normal = labelled_stream(seed, blocks[g], label).standard_normal(size)
             mean, spread = level[g], np.sqrt(variance + steps * drift**2 + shock**2)
             if steps == 0:
                 mean, spread = 0.0, gamma[g, :T].std(axis=0)
@@ -203,23 +205,6 @@ def last_level(gamma, shock, drift):
     return level, variance
 
 
-def steps_ahead(fitted: pd.Index, new: pd.Index) -> np.ndarray:
-    """Steps (len(new),) from the last fitted period to each new one; 0 for those not after it.
-
-    A step is the median distance of fitted periods; labels without a distance count one step.
-    """
-    both = fitted.append(new)
-    if isinstance(both, pd.PeriodIndex | pd.DatetimeIndex):
-        position = both.astype("int64").to_numpy().astype(float)
-    elif pd.api.types.is_numeric_dtype(both):
-        position = both.to_numpy(dtype=float)
-    else:
-        return np.ones(len(new), dtype=int)
-    old, later = position[: len(fitted)], position[len(fitted) :]
-    step = np.median(np.diff(old)) if len(old) > 1 else 1.0
-    return np.where(later > old[-1], np.maximum(1, np.round((later - old[-1]) / step)), 0).astype(int)
-
-
 def _bound(latent, spec):
     return -np.logaddexp(0, -latent) if spec.negative else latent
 
@@ -230,14 +215,3 @@ def _unbound(elasticity, spec):
         return elasticity
     size = -elasticity
     return -np.where(size > HUGE_ELASTICITY, size, np.log(np.expm1(np.minimum(size, HUGE_ELASTICITY))))
-
-
-def _rng(seed, *labels):
-    """Random numbers of a seed and labels; labels that are equal count as one: 3, np.int64(3), 3.0."""
-    text = str([_plain_number(label) for label in labels])
-    return np.random.default_rng([seed, zlib.crc32(text.encode())])
-
-
-def _plain_number(label):
-    label = label.item() if isinstance(label, np.number) else label
-    return int(label) if isinstance(label, float) and label.is_integer() else label

@@ -3,42 +3,13 @@
 Array names and axis order: N products or groups, S draws.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pandas as pd
-from joblib import cpu_count
 
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.posterior.draws import DemandDraws
 from hdfm.sales.spec import DemandSpec
-
-SUMMARY = ("mean", "sd", "lower", "upper", "p_elastic", "p_positive")
-PIECE = 256  # products at a time
-
-
-def summarise(draws: np.ndarray, index: pd.Index, ci_prob: float) -> pd.DataFrame:
-    """Mean, sd, equal-tailed interval, P(elasticity < -1) and P(elasticity > 0) of draws (N, S).
-
-    A single draw, such as a posterior mode, has no sd and no interval.
-    """
-    pieces = [draws[k : k + PIECE] for k in range(0, len(draws), PIECE)]
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        columns = np.hstack(list(pool.map(lambda piece: _summaries(piece, ci_prob), pieces)))
-    table = pd.DataFrame(dict(zip(SUMMARY, columns, strict=True)), index=index)
-    table.attrs["ci_prob"] = ci_prob
-    return table
-
-
-def _summaries(draws, ci_prob):
-    """The columns of ``SUMMARY`` (6, n) of a piece of products."""
-    lower, upper = np.quantile(draws, [(1 - ci_prob) / 2, (1 + ci_prob) / 2], axis=1)
-    sd = draws.std(axis=1, ddof=1) if draws.shape[1] > 1 else np.full(len(draws), np.nan)
-    if draws.shape[1] == 1:
-        lower = upper = sd
-    return np.stack(
-        [draws.mean(axis=1), sd, lower, upper, (draws < -1).mean(axis=1), (draws > 0).mean(axis=1)]
-    )
+from hdfm.summaries.intervals import PIECE, summarise
 
 
 def product_table(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec, ci_prob: float) -> pd.DataFrame:

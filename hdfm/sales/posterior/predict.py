@@ -11,7 +11,8 @@ import numpy as np
 from scipy.special import gammaln, logsumexp
 
 from hdfm.exceptions import unknown
-from hdfm.sales.panel.panel import SalesPanel, SalesRows
+from hdfm.sales.panel.panel import SalesPanel
+from hdfm.sales.panel.rows import SalesRows
 from hdfm.sales.posterior.draws import DemandDraws, centred_log_price, extend_to_rows
 from hdfm.sales.spec import DemandSpec
 

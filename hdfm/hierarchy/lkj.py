@@ -1,0 +1,54 @@
+"""Roots of correlation and covariance matrices with LKJ priors, in PyTensor."""
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pymc.pytensorf import floatX
+
+from hdfm.hierarchy.whitened import spread
+
+LARGEST_START = 0.9
+
+
+def correlation_root(name: str, eta: float, start: np.ndarray):
+    r"""Cholesky root (S, S) of a correlation matrix, :math:`R \sim LKJ(\eta)`, from partial correlations.
+
+    .. math:: \rho_{ij | 1..i-1} = 2 b - 1, \quad b \sim \mathrm{Beta}(c_i, c_i), \quad
+        c_i = \eta + \frac{S - 1 - i}{2}, \qquad
+        L_{ji} = \rho_{ij | 1..i-1} \prod_{k<i} \sqrt{1 - \rho_{kj | 1..k-1}^2}
+
+    are independent [1]_. In the packed covariance root of :class:`pymc.LKJCholeskyCov` a row shrinks with its
+    scale, which makes a funnel where the data say little about the scale; here scales are apart. R starts at
+    ``start`` (S, S).
+
+    References
+    ----------
+    .. [1] Lewandowski, Kurowicka, Joe (2009), "Generating random correlation matrices based on vines and
+       extended onion method", Journal of Multivariate Analysis 100(9).
+    """
+    size = len(start)
+    row, column = np.tril_indices(size, -1)
+    shape = eta + (size - 2 - column) / 2
+    first = (1 + _partial_correlations(start)[row, column]) / 2
+    share = pm.Beta(name, shape, shape, initval=floatX(first))
+    partial = pt.zeros((size, size))[row, column].set(2 * share - 1)
+    log_left = pt.log1p(-(partial**2))
+    before = pt.cumsum(log_left, axis=1) - log_left
+    return (partial + pt.eye(size)) * pt.exp(before / 2)
+
+
+def _partial_correlations(correlation):
+    """Of i and j given those before i (S, S), below the diagonal; at most ``LARGEST_START``."""
+    root = np.linalg.cholesky(correlation)
+    left = 1 - np.tril(np.cumsum(root**2, axis=1) - root**2, -1)
+    return np.tril(root / np.sqrt(left), -1).clip(-LARGEST_START, LARGEST_START)
+
+
+def covariance_root(name, sd_scale, lkj, start):
+    """Root (S, S) of a covariance diag(sd) R diag(sd), R ~ LKJ, that starts at ``start``; and sd (S,)."""
+    first = np.sqrt(np.diag(start))
+    sd = spread(f"{name}_sd_raw", sd_scale, first)
+    if len(first) == 1:
+        return sd[:, None], sd
+    correlation = start / np.outer(first, first)
+    return sd[:, None] * correlation_root(f"{name}_partial_raw", lkj, correlation), sd

