@@ -797,7 +797,7 @@ def converged(model):
 
 
 def verdict_of(posterior, stats, inference="nuts"):
-    from hdfm.summaries.diagnostics import choice_diagnostics
+    from hdfm.choice.posterior.diagnostics import choice_diagnostics
 
     tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
     tree.attrs["inference"] = inference

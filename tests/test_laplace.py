@@ -14,7 +14,7 @@ from hdfm.exceptions import ApproximationWarning, InvalidArgumentError
 from hdfm.sales.laplace.evidence import evidence
 from hdfm.sales.laplace.mode import laplace_mode
 from hdfm.sales.laplace.reliability import _pareto_k
-from hdfm.summaries.diagnostics import diagnostics_table
+from hdfm.sales.posterior.diagnostics import diagnostics_table
 
 ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
 

@@ -5,7 +5,6 @@ import pytest
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
-from hdfm.sales.panel.summaries import mean_log_units
 
 MEAN_TOLERANCE = 0.15  # posterior sds: 4 Monte Carlo standard errors at an effective sample size of 800
 SD_TOLERANCE = 0.12  # relative: 4 Monte Carlo standard errors of a standard deviation
@@ -44,7 +43,7 @@ def closed_form(panel, priors, noise_sd):
     N, G = len(panel.product), panel.n_groups
     size = N + G + 1
     Q, h = np.zeros((size, size)), np.zeros(size)
-    y = np.log(panel.units) - mean_log_units(panel)
+    y = np.log(panel.units) - panel.mean_log_units
     x, T = panel.log_price, panel.units.shape[1]
     shrink = 1 / (T / noise_sd**2 + priors.level_sd**-2) / noise_sd**4
     for i in range(N):

@@ -266,7 +266,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             self.draws, self.tune, self.chains, self.target_accept, seed, self.progressbar, self.checkpoint
         )
         draws, dims = sample_choices(panel, spec, gp, settings, self.inference, self.sampler)
-        draws = replace(draws, values=align_factors(draws.values, *_parts(panel)))
+        draws = replace(draws, values=align_factors(draws.values, panel.parts, panel.coefficient_scale))
         attributes = {"inference": self.inference, "seed": seed, "gp": "none" if gp is None else gp.reason}
         self.idata_ = labelled_choices(draws, dims, panel, spec, attributes)
         self.panel_, self.spec_, self.gp_, self.seed_, self.classes_ = panel, spec, gp, seed, classes
@@ -326,7 +326,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         What doesn't depend on the labels of factors comes first and decides; ``attrs["verdict"]`` is the
         verdict in a sentence.
         """
-        from hdfm.summaries.diagnostics import choice_diagnostics
+        from hdfm.choice.posterior.diagnostics import choice_diagnostics
 
         check_is_fitted(self, "idata_")
         return choice_diagnostics(self.idata_)
@@ -355,7 +355,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         prior = draw_prior(self.panel_, self.spec_, self.gp_, prior_draws, self.seed_)
         before = values_of(prior["prior"].to_dataset())
         after = values_of(self.idata_["posterior"].to_dataset())
-        return identification_table(after, before, *_parts(self.panel_))
+        return identification_table(after, before, self.panel_.parts, self.panel_.coefficient_scale)
 
     def loo(self) -> Any:
         """PSIS-LOO of the fitted choice sets, an ArviZ ``ELPDData`` with ``elpd_i`` and ``pareto_k`` by set.
@@ -435,7 +435,9 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.factors.tables import factor_table, values_of
 
         values, ci_prob = values_of(self.idata_["posterior"].to_dataset()), default_ci_prob(None)
-        return factor_table(values, *_parts(self.panel_), self.panel_.time_span, ci_prob)
+        return factor_table(
+            values, self.panel_.parts, self.panel_.coefficient_scale, self.panel_.time_span, ci_prob
+        )
 
     def _roles(self) -> ChoiceRoles:
         return ChoiceRoles(
@@ -524,10 +526,3 @@ def _by_customer(loadings: str) -> bool:
             return False
         case _:
             raise unknown("loadings", loadings)
-
-
-def _parts(panel: ChoicePanel) -> tuple[list[slice], np.ndarray]:
-    """Where the coefficients of each category stand, and what makes coefficients comparable."""
-    from hdfm.choice.graph.model import coefficient_scale
-
-    return [category.coefficient for category in panel.categories], coefficient_scale(panel)

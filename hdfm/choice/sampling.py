@@ -13,11 +13,10 @@ from hdfm.choice.graph.model import (
     COEFFICIENT,
     ChoiceSpec,
     build_choice_model,
-    choice_coords,
-    coefficient_scale,
 )
 from hdfm.choice.graph.start import choice_start
 from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.exceptions import unknown
 from hdfm.factors.hsgp import TimeGP, choose_gp
 from hdfm.sampling.draws import PosteriorDraws, reported_names
 from hdfm.sampling.engines import engine_of
@@ -40,7 +39,7 @@ def choice_gp(panel: ChoicePanel, spec: ChoiceSpec, gp: str) -> TimeGP | None:
 
 def choice_model(panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None) -> pm.Model:
     """The PyMC model of a panel, started at the hierarchical logit."""
-    return build_choice_model(panel, spec, gp, choice_start(panel, spec.priors, coefficient_scale(panel)))
+    return build_choice_model(panel, spec, gp, choice_start(panel, spec.priors, panel.coefficient_scale))
 
 
 def sample_choices(
@@ -56,13 +55,18 @@ def sample_choices(
     Parameters
     ----------
     inference : {"nuts", "map", "variational"}
-        NUTS by ``sampler``; or a quick look, see :mod:`hdfm.sampling.mode`.
+        NUTS by ``sampler``; or a quick look, see :mod:`hdfm.sampling.engines`.
     """
     model = choice_model(panel, spec, gp)
     settings = replace(settings, first_step=FIRST_STEP, differences=True)
     engine = engine_of(inference, sampler)
-    if inference != "map":
-        announce(posterior_text(panel, spec, settings), settings.progressbar)
+    match inference:
+        case "nuts" | "variational":
+            announce(posterior_text(panel, spec, settings), settings.progressbar)
+        case "map":  # one draw
+            pass
+        case _:
+            raise unknown("inference", inference)
     # BLAS threads of several chains fight over the cores: Cholesky gradients took 30 times as long.
     with threadpool_limits(1, user_api="blas"):
         draws = engine(model, reported_names(model), settings)
@@ -75,7 +79,7 @@ def labelled_choices(
     """Draws as a DataTree with the data's labels, and how they were made in its attributes."""
     tree = az.from_dict(
         {"posterior": draws.values, "sample_stats": draws.statistics},
-        coords=choice_coords(panel, spec),
+        coords=panel.coords | spec.coords,
         dims={name: names for name, names in dims.items() if name in draws.values},
     )
     pairs = panel.coefficient
@@ -126,4 +130,4 @@ def prior_draws(
     drawn = pm.draw([model[name] for name in names], draws, random_seed=seed, mode="FAST_COMPILE")
     values = {name: value[None] for name, value in zip(names, drawn, strict=True)}
     dims = {name: list(labels) for name, labels in model.named_vars_to_dims.items() if name in values}
-    return az.from_dict({"prior": values}, coords=choice_coords(panel, spec), dims=dims)
+    return az.from_dict({"prior": values}, coords=panel.coords | spec.coords, dims=dims)

@@ -16,6 +16,16 @@ class ChoiceSpec:
     priors: ChoicePriors
 
     @property
+    def coords(self) -> dict[str, list]:
+        """Labels of the dimensions of factors, from 1 on."""
+        sizes = {
+            "factor": self.n_factors,
+            "category_factor": self.n_category_factors,
+            "individual_factor": self.n_individual_factors,
+        }
+        return {name: list(range(1, size + 1)) for name, size in sizes.items() if size}
+
+    @property
     def total_factors(self) -> int:
         """Factors of all tiers."""
         return self.n_factors + self.n_category_factors + self.n_individual_factors

@@ -1,3 +1,8 @@
+"""Simulators that carry their truth, small samples of real data that ship, and loaders of the whole.
+
+Knows no model.
+"""
+
 from hdfm.datasets.choice_truth import ChoiceEffects, ChoiceTruth
 from hdfm.datasets.choices import load_choice_sample, load_complete_journey_choices
 from hdfm.datasets.sales import load_complete_journey_sales, load_sales_sample

@@ -1,29 +1,60 @@
 """Positive loadings of coefficients on factors, in PyTensor."""
 
+from typing import Protocol
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.pytensorf import floatX
+from pytensor.tensor import TensorVariable
 
-from hdfm.choice.graph.model import COEFFICIENT, coefficient_scale
+from hdfm.factors.tier import COEFFICIENT
 from hdfm.hierarchy.lkj import covariance_root
 
 START_SD = 0.5
 START_AMPLITUDE, START_LOADING = 0.3, 0.3
 
 
-def loadings(panel, spec, name, dim, L):
-    r"""w (N or 1, S, L): amplitude times softplus of :math:`\tilde w_{il} \sim N(\mu_l, \Sigma)`."""
-    priors, scale = spec.priors, coefficient_scale(panel)
-    N, S = len(panel.customer), len(scale)
+class LoadingPriors(Protocol):
+    """Hyperparameters of loadings."""
+
+    @property
+    def loading_mean(self) -> float: ...
+    @property
+    def loading_mean_sd(self) -> float: ...
+    @property
+    def loading_sd(self) -> float: ...
+    @property
+    def lkj(self) -> float: ...
+    @property
+    def amplitude(self) -> float: ...
+    @property
+    def amplitude_decay(self) -> float: ...
+
+
+def loadings(
+    name: str, dim: str, L: int, *, priors: LoadingPriors, scale: np.ndarray, n_customers: int | None
+) -> TensorVariable:
+    r"""w (N or 1, S, L): amplitude times softplus of :math:`\tilde w_{il} \sim N(\mu_l, \Sigma)`.
+
+    Parameters
+    ----------
+    name, dim : str
+        Of the variable in the model, and of its dimension of factors.
+    scale : numpy.ndarray
+        What coefficients (S,) are divided by to report them.
+    n_customers : int or None
+        N; None where all customers have the same loadings, :math:`\mu_l` in place of :math:`\tilde w_{il}`.
+    """
+    S = len(scale)
     mean = pm.Normal(f"{name}_mean_raw", priors.loading_mean, priors.loading_mean_sd, shape=(S, L))
     decay = priors.amplitude * priors.amplitude_decay ** np.arange(L)
     amplitude = _amplitudes(name, decay, mean, dim, S)
-    if panel.roles.customer is None or not spec.customer_loadings:
+    if n_customers is None:
         w = (amplitude * pt.softplus(mean))[None]
         pm.Deterministic(name, w[0] / scale[:, None], dims=(COEFFICIENT, dim))
         return w
-    raw = pm.Normal(f"{name}_raw", 0, 1, shape=(N, S, L))
+    raw = pm.Normal(f"{name}_raw", 0, 1, shape=(n_customers, S, L))
     root, _ = covariance_root(name, priors.loading_sd, priors.lkj, START_SD**2 * np.eye(S))
     tilde = mean + pt.tensordot(raw, root, axes=[[1], [1]]).transpose(0, 2, 1)
     w = amplitude * pt.softplus(tilde)

@@ -6,7 +6,6 @@ of a tier. Values by name, as the graph of choice reports them; coefficients are
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,34 +21,9 @@ from hdfm.factors.align import (
     permuted,
     variance_shares,
 )
+from hdfm.factors.tier import TIERS, present_tiers
 
 Values = Mapping[str, np.ndarray]
-
-
-class TierNames(NamedTuple):
-    """What the variables of a tier are called; those of ``others`` have a factor on their last axis."""
-
-    loading: str
-    path: str
-    lengthscale: str
-    others: tuple[str, ...]
-
-
-TIERS = {
-    "global": TierNames("loading", "factor_path", "lengthscale", ("lengthscale", "loading_amplitude")),
-    "category": TierNames(
-        "category_loading",
-        "category_factor_path",
-        "category_lengthscale",
-        ("category_lengthscale", "category_loading_amplitude"),
-    ),
-    "individual": TierNames(
-        "individual_loading",
-        "individual_factor_path",
-        "individual_lengthscale",
-        ("individual_scale",),
-    ),
-}
 
 
 def values_of(draws: xr.Dataset) -> dict[str, np.ndarray]:
@@ -72,11 +46,6 @@ def align_factors(values: Values, parts: Sequence[slice], scale: np.ndarray) -> 
             for name in (names.loading, names.path, *names.others):
                 out[name] = permuted(values[name], permutation, -1)
     return out
-
-
-def present_tiers(values: Values) -> dict[str, TierNames]:
-    """The tiers that a model has."""
-    return {tier: names for tier, names in TIERS.items() if names.path in values}
 
 
 def tier_curves(tier: str, values: Values, parts: Sequence[slice], scale: np.ndarray) -> np.ndarray:

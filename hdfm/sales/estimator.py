@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from hdfm.estimator import BayesianEstimator, check_prior_predictions
 from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown
 from hdfm.frames.columns import as_names
+from hdfm.frames.weights import check_weights
 from hdfm.sales.panel.panel import SalesPanel, build_panel
 from hdfm.sales.panel.read import read_frame
 from hdfm.sales.panel.report import data_report, warnings_of
@@ -290,7 +291,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         frame, units, _ = read_frame(self, X, y, self._roles(), self.likelihood, reset=False)
         rows = encode_rows(frame, self.panel_)
         values = log_predictive_density(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
-        return float(np.average(values, weights=sample_weight))
+        weights = None if sample_weight is None else check_weights(sample_weight, len(values))
+        return float(np.average(values, weights=weights))
 
     def elasticities(self, level: str | None = None, ci_prob: float | None = None) -> pd.DataFrame:
         """Elasticities by product, group or overall.
@@ -362,7 +364,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
 
         ``attrs["verdict"]`` of the table is the verdict in a sentence.
         """
-        from hdfm.summaries.diagnostics import diagnostics_table
+        from hdfm.sales.posterior.diagnostics import diagnostics_table
 
         check_is_fitted(self, "idata_")
         match self.idata_.attrs["inference"]:
@@ -439,12 +441,14 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         InvalidArgumentError
             If there are too few draws, or more predictions than can be held.
         """
+        from hdfm.sales.posterior.prior import with_units
         from hdfm.sales.sampling import prior_draws
 
         panel, spec = self._panel(X, np.ones(len(X)) if y is None else y)
         rows, _ = panel_rows(panel)
         check_prior_predictions(draws, len(rows.product))
-        return prior_draws(panel, spec, rows, draws, self._new_seed())
+        seed = self._new_seed()
+        return with_units(prior_draws(panel, spec, draws, seed), panel, spec, rows, seed)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name != "draws_"}
@@ -523,7 +527,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         return encode_rows(frame, self.panel_)
 
     def _summary_text(self) -> str:
-        from hdfm.summaries.diagnostics import diagnostics_table
+        from hdfm.sales.posterior.diagnostics import diagnostics_table
 
         return diagnostics_table(self.idata_).attrs["verdict"]
 

@@ -10,11 +10,11 @@ from arviz_base import from_dict
 
 from hdfm.exceptions import unknown
 from hdfm.sales.panel.panel import SalesPanel
-from hdfm.sales.panel.rows import SalesRows
-from hdfm.sales.spec import DemandSpec, dimension_names, model_coords
+from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.draws import PosteriorDraws, reported_names
 from hdfm.sampling.engines import engine_of
 from hdfm.sampling.settings import SamplingSettings
+from hdfm.sampling.streams import Stream, stream
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -66,7 +66,7 @@ def conditional_levels(values: dict[str, np.ndarray], panel: SalesPanel, seed: i
     A product that never sold has no proper posterior; it gets the shape 1/2 of Jeffreys' prior.
     """
     totals = panel.units.sum(axis=1)
-    rng = np.random.default_rng([seed, 3])
+    rng = stream(seed, Stream.CONDITIONAL_LEVELS)
     chains, draws = next(iter(values.values())).shape[:2]
     levels = np.empty((chains, draws, len(totals)))
     for c, s in np.ndindex(chains, draws):
@@ -94,7 +94,7 @@ def labelled(
     """Draws as a DataTree with the data's labels, and how they were made in its attributes."""
     if spec.conditional:
         draws.values["product_effect"] = conditional_levels(draws.values, panel, settings.seed)
-    product, dims = dimension_names(panel)["product"], variable_dimensions(panel)
+    product, dims = panel.dims["product"], variable_dimensions(panel)
     constants = {
         "price_level": panel.price_level,
         "units": panel.units.sum(axis=1),
@@ -102,7 +102,7 @@ def labelled(
     }
     tree = from_dict(
         {"posterior": draws.values, "sample_stats": draws.statistics, "constant_data": constants},
-        coords={name: np.asarray(labels) for name, labels in model_coords(panel).items()},
+        coords={name: np.asarray(labels) for name, labels in panel.coords.items()},
         dims={name: names for name, names in dims.items() if name in draws.values}
         | {name: [product] for name in constants},
     )
@@ -120,7 +120,7 @@ def labelled(
 
 def variable_dimensions(panel: SalesPanel) -> dict[str, list[str]]:
     """Names of the dimensions of each variable that has some."""
-    names = dimension_names(panel)
+    names = panel.dims
     dims = {
         "product_effect": ["product"],
         "elasticity": ["product"],
@@ -133,12 +133,9 @@ def variable_dimensions(panel: SalesPanel) -> dict[str, list[str]]:
     return found | {"control_effect": ["control"]}
 
 
-def prior_draws(panel: SalesPanel, spec: DemandSpec, rows: SalesRows, draws: int, seed: int) -> xr.DataTree:
-    """Draws of effects (``prior``) and of units by row (``prior_predictive``) before seeing units."""
+def prior_draws(panel: SalesPanel, spec: DemandSpec, draws: int, seed: int) -> xr.DataTree:
+    """Draws of effects (``prior``) before seeing units, labelled."""
     import pymc as pm
-
-    from hdfm.sales.posterior.draws import demand_draws
-    from hdfm.sales.posterior.predict import draw_units, linear_predictor_blocks
 
     random_levels = replace(spec, product_effects="random") if spec.conditional else spec
     model = demand_model(panel, random_levels)
@@ -147,13 +144,4 @@ def prior_draws(panel: SalesPanel, spec: DemandSpec, rows: SalesRows, draws: int
     drawn = pm.draw(variables, draws, random_seed=seed, mode="FAST_COMPILE")
     values = dict(zip(names, drawn, strict=True))
     dims = {name: labels for name, labels in variable_dimensions(panel).items() if name in values}
-    coords = model_coords(panel)
-    prior = from_dict({"prior": {k: v[None] for k, v in values.items()}}, coords=coords, dims=dims)
-    effects = demand_draws(prior["prior"].to_dataset(), panel, spec)
-    units = np.empty((1, draws, len(rows.product)))
-    rng = np.random.default_rng([seed, 4])
-    for piece, eta in linear_predictor_blocks(effects, panel, spec, rows, seed):
-        units[0, :, piece] = draw_units(eta, effects.scale, spec.likelihood, rng).T
-    predictive = from_dict({"prior_predictive": {"units": units}}, dims={"units": ["row"]})
-    prior["prior_predictive"] = predictive["prior_predictive"]
-    return prior
+    return from_dict({"prior": {k: v[None] for k, v in values.items()}}, coords=panel.coords, dims=dims)

@@ -19,8 +19,7 @@ def engine_of(inference: str, sampler: str) -> Engine:
 
     Importing them starts JAX.
     """
-    from hdfm.sampling import mode as quick
-    from hdfm.sampling import nuts
+    from hdfm.sampling import mode, nuts, variational
 
     match inference, sampler:
         case "nuts", "numpyro":
@@ -30,8 +29,8 @@ def engine_of(inference: str, sampler: str) -> Engine:
         case "nuts", _:
             raise unknown("sampler", sampler)
         case "map", _:
-            return quick.posterior_mode
+            return mode.posterior_mode
         case "variational", _:
-            return quick.variational
+            return variational.variational
         case _:
             raise unknown("inference", inference)

@@ -1,11 +1,29 @@
 """Streams of random numbers, one for each use, so that none depends on what else is drawn."""
 
 import zlib
+from collections.abc import Hashable
+from enum import IntEnum
 
 import numpy as np
 
 
-def labelled_stream(seed, *labels):
+class Stream(IntEnum):
+    """What random numbers are for. Two of one number never stand in one model."""
+
+    UNIT_QUANTILES = 2
+    CONDITIONAL_LEVELS = 3
+    PRIOR_UNITS = 4
+    LAPLACE = 5
+    PRIOR_CHOICES = 5  # of the choice model, which has no Laplace engine
+    PARETO_K = 6
+
+
+def stream(seed: int, use: Stream, *numbers: int) -> np.random.Generator:
+    """Random numbers of a seed for one use, and of a part of it by number."""
+    return np.random.default_rng([seed, int(use), *numbers])
+
+
+def labelled_stream(seed: int, *labels: Hashable) -> np.random.Generator:
     """Random numbers of a seed and labels; labels that are equal count as one: 3, np.int64(3), 3.0."""
     text = str([_plain_number(label) for label in labels])
     return np.random.default_rng([seed, zlib.crc32(text.encode())])

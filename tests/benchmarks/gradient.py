@@ -22,7 +22,7 @@ from hdfm.sales.graph.model import build_demand_model, effects
 from hdfm.sales.graph.start import rough_estimates
 from hdfm.sales.panel.panel import build_panel
 from hdfm.sales.panel.roles import Roles
-from hdfm.sales.spec import DemandSpec, model_coords
+from hdfm.sales.spec import DemandSpec
 
 CALLS = 20
 ROLES = Roles("product", ("category",), "time_period", "price")
@@ -32,7 +32,7 @@ def row_wise(panel, spec, start) -> pm.Model:
     """The same posterior with the likelihood as most would write it: rows, and a gather for each effect."""
     i, t = np.nonzero(panel.observed)
     x, units, block = panel.log_price[i, t], panel.units[i, t], panel.block[i]
-    with pm.Model(coords=model_coords(panel)) as model:
+    with pm.Model(coords=panel.coords) as model:
         delta, beta, gamma, _ = effects(panel, spec, start)
         mean = pm.math.exp(delta[i] + beta[i] * x + gamma[block, t])
         if spec.likelihood == "poisson":

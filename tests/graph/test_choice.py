@@ -9,7 +9,7 @@ from pytensor.compile.mode import Mode
 from scipy import stats
 from scipy.special import log_softmax
 
-from hdfm.choice.graph.model import ChoiceSpec, build_choice_model, coefficient_scale
+from hdfm.choice.graph.model import ChoiceSpec, build_choice_model
 from hdfm.choice.graph.start import choice_start, contrasts
 from hdfm.choice.panel.panel import ChoiceRoles, build_choice_panel
 from hdfm.choice.priors import ChoicePriors
@@ -37,7 +37,7 @@ def panel_of(customer="customer", covariates=(), **simulation):
 
 def model_of(panel, n=(0, 0, 0), customer_loadings=True, gp="hsgp", priors=PRIORS):
     process = choose_gp(gp, "matern32", panel.time, 0.3, 0.9)
-    start = choice_start(panel, priors, coefficient_scale(panel))
+    start = choice_start(panel, priors, panel.coefficient_scale)
     return build_choice_model(panel, ChoiceSpec(*n, customer_loadings, priors), process, start)
 
 
@@ -134,7 +134,7 @@ def test_customers_have_the_prior_of_their_population(priors):
     assert abs(z.mean()) < 0.05
     assert z.std() == pytest.approx(1, abs=0.03)
     assert (mean / priors.coefficient_sd).std() == pytest.approx(
-        np.sqrt(np.mean(coefficient_scale(panel_of()) ** -2.0)), rel=0.1
+        np.sqrt(np.mean(panel_of().coefficient_scale ** -2.0)), rel=0.1
     )
 
 

@@ -6,7 +6,7 @@ from pytensor.compile.mode import Mode
 from scipy.sparse import csr_array
 
 from hdfm.choice.graph.evidence import first_coordinates
-from hdfm.choice.graph.model import build_choice_model, coefficient_scale
+from hdfm.choice.graph.model import build_choice_model
 from hdfm.choice.graph.start import choice_start
 from hdfm.choice.panel.panel import ChoiceRoles, build_choice_panel
 from hdfm.choice.priors import ChoicePriors
@@ -80,7 +80,7 @@ def test_a_model_starts_on_the_factors_of_its_data(customer, customer_loadings):
     panel = build_choice_panel(frame, frame["chosen"], roles)
     gp = choose_gp("hsgp", "matern32", panel.time, SHORTEST, LONGEST)
     spec = ChoiceSpec(1, 1, 0, customer_loadings, ChoicePriors())
-    start = choice_start(panel, spec.priors, coefficient_scale(panel))
+    start = choice_start(panel, spec.priors, panel.coefficient_scale)
     model = build_choice_model(panel, spec, gp, start)
     names = ["factor_path", "category_factor_path"]
     paths = model.replace_rvs_by_values([model[name] for name in names])

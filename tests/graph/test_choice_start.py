@@ -5,7 +5,6 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from hdfm.choice.graph.model import coefficient_scale
 from hdfm.choice.graph.start import choice_start
 from hdfm.choice.panel.panel import ChoiceRoles, build_choice_panel
 from hdfm.choice.priors import ChoicePriors
@@ -44,7 +43,7 @@ def log_likelihood(panel, i, a):
 @pytest.mark.parametrize("outside", [False, True])
 def test_customers_are_at_their_modes(outside):
     panel, _ = panel_of(outside_option=outside, unavailable_prob=0.2)
-    scale = coefficient_scale(panel)
+    scale = panel.coefficient_scale
     start = choice_start(panel, PRIORS, scale)
     precision = np.linalg.inv(start.covariance)
 
@@ -61,7 +60,7 @@ def test_customers_are_at_their_modes(outside):
 
 def test_information_is_the_curvature():
     panel, _ = panel_of()
-    scale = coefficient_scale(panel)
+    scale = panel.coefficient_scale
     start = choice_start(panel, PRIORS, scale)
     at, step = start.customer[2], 1e-3
     heights = np.array(
@@ -80,7 +79,7 @@ def test_information_is_the_curvature():
 
 def test_estimates_are_near_the_truth():
     panel, truth = panel_of(250, sets_per_customer=20, features=("display", "feature"))
-    scale = coefficient_scale(panel)
+    scale = panel.coefficient_scale
     start = choice_start(panel, PRIORS, scale)
     own = truth.alpha.transpose("customer", "coefficient").to_numpy()
     np.testing.assert_allclose(start.mean / scale, own.mean(axis=0), atol=0.35)
@@ -91,7 +90,7 @@ def test_estimates_are_near_the_truth():
 
 def test_without_customers_it_is_the_pooled_logit():
     panel, _ = panel_of(customer=None, outside_option=True)
-    start = choice_start(panel, PRIORS, coefficient_scale(panel))
+    start = choice_start(panel, PRIORS, panel.coefficient_scale)
     gradient = start.score.sum(axis=0) - start.mean / PRIORS.coefficient_sd**2
     np.testing.assert_allclose(gradient, 0, atol=1e-3)
     np.testing.assert_array_equal(start.customer, start.mean[None])
@@ -110,7 +109,7 @@ def test_without_customers_it_is_the_pooled_logit():
 )
 def test_estimates_of_thin_data_are_finite(simulation):
     panel, _ = panel_of(**simulation)
-    start = choice_start(panel, PRIORS, coefficient_scale(panel))
+    start = choice_start(panel, PRIORS, panel.coefficient_scale)
     assert np.isfinite(start.shift).all()
     assert np.linalg.eigvalsh(start.covariance).min() > 1e-4
     assert abs(start.customer).max() < 10
@@ -125,7 +124,7 @@ def test_separated_choices_and_extreme_predictors():
     frame["display"] = frame["display"] * 1e4 + np.arange(len(frame)) % 7
     roles = ChoiceRoles(customer="customer", price="price", features=("display",), **COLUMNS)
     panel = build_choice_panel(frame, frame["chosen"], roles)
-    start = choice_start(panel, PRIORS, coefficient_scale(panel))
+    start = choice_start(panel, PRIORS, panel.coefficient_scale)
     pull = (start.customer - start.mean) @ np.linalg.inv(start.covariance)
     np.testing.assert_allclose(start.score, pull, atol=0.3)
     assert np.isfinite(start.information).all()

@@ -12,10 +12,11 @@ from hdfm.choice.panel.panel import ChoiceRoles, build_choice_panel
 from hdfm.choice.panel.rows import encode_choices
 from hdfm.choice.posterior import elasticities as choice_elasticities
 from hdfm.choice.posterior import predict as choice_predict
-from hdfm.choice.posterior.draws import ChoiceDraws, Tier, extend_draws
+from hdfm.choice.posterior.draws import ChoiceDraws, extend_draws
 from hdfm.choice.posterior.elasticities import elasticity_draws, elasticity_table, set_labels
 from hdfm.choice.posterior.predict import log_probability_blocks, place_fitted, place_sets
 from hdfm.exceptions import InvalidArgumentError
+from hdfm.factors.draws import Tier
 
 D, CI_PROB, SEED = 40, 0.8, 5
 # Central differences: their error is of the order of the step squared.

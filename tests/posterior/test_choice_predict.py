@@ -8,7 +8,7 @@ from pytensor.compile.mode import Mode
 from scipy.special import logsumexp, softmax
 from trips import PRODUCTS, many_trips, panel_of
 
-from hdfm.choice.graph.model import ChoiceSpec, build_choice_model, coefficient_scale
+from hdfm.choice.graph.model import ChoiceSpec, build_choice_model
 from hdfm.choice.graph.start import choice_start
 from hdfm.choice.panel.layout import to_rows
 from hdfm.choice.panel.rows import encode_choices
@@ -234,7 +234,7 @@ def test_likelihood_is_that_of_the_graph(trips, outside):
     panel = panel_of(trips, outside_option=outside)
     gp = choose_gp("hsgp", KERNEL, panel.time, 0.3, 0.8)
     spec = ChoiceSpec(L, LC, LI, True, ChoicePriors())
-    start = choice_start(panel, spec.priors, coefficient_scale(panel))
+    start = choice_start(panel, spec.priors, panel.coefficient_scale)
     model = build_choice_model(panel, spec, gp, start)
     names = [variable.name for variable in model.deterministics]
     values = {variable.name: variable for variable in model.unobserved_value_vars}

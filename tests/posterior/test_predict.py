@@ -34,7 +34,6 @@ from hdfm.sales.posterior.predict import (
     pointwise_log_likelihood,
 )
 from hdfm.sales.sampling import reported_names
-from hdfm.sales.spec import dimension_names
 from hdfm.summaries.loo import loo_from_blocks
 
 GROUPED = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
@@ -69,7 +68,7 @@ def draws_at(model, panel, spec, values):
     if spec.conditional:
         levels = np.random.default_rng(9).normal(1, 1, (POINTS, len(panel.product)))
         values = {**values, "product_effect": levels}
-        dims["product_effect"] = [dimension_names(panel)["product"]]
+        dims["product_effect"] = [panel.dims["product"]]
     posterior = xr.Dataset(
         {name: (["chain", "draw", *dims.get(name, [])], value[None]) for name, value in values.items()}
     )

@@ -10,11 +10,9 @@ factors of a tier; in a category O choice sets, J alternatives, P predictors.
 
     alpha (N, S); w (N, S, L); theta (T, L); phi (N, T, L); beta (N, T, P)
 
-Coefficients are in units of :func:`coefficient_scale`; deterministics in the units of the data. What ends
+Coefficients are in units of ``panel.coefficient_scale``; deterministics in the units of the data. What ends
 in ``_raw`` is a coordinate to sample in.
 """
-
-from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -27,15 +25,13 @@ from hdfm.choice.panel.layout import CategoryChoices
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.spec import ChoiceSpec
-from hdfm.exceptions import unknown
 from hdfm.factors.hsgp import TimeGP, gp_factors
 from hdfm.factors.loadings import loadings
 from hdfm.factors.paths import lengthscales, whitened_factors
-from hdfm.frames.periods import plain_labels
+from hdfm.factors.tier import COEFFICIENT
 from hdfm.hierarchy.lkj import covariance_root
 from hdfm.hierarchy.whitened import Evidence, whitened_standard_normal
 
-COEFFICIENT = "coefficient"
 NEVER = -1e4
 
 
@@ -43,7 +39,7 @@ def build_choice_model(
     panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None, start: ChoiceStart
 ) -> pm.Model:
     """The model of a panel; its likelihood is the potential ``log_likelihood``."""
-    with pm.Model(coords=choice_coords(panel, spec)) as model:
+    with pm.Model(coords=panel.coords | spec.coords) as model:
         alpha = customer_coefficients(panel, spec.priors, start)
         first = first_coordinates(spec, gp, start)
         tiers = [
@@ -52,7 +48,7 @@ def build_choice_model(
             individual_tier(panel, spec, gp),
         ]
         moving = [tier for tier in tiers if tier is not None]
-        scale = coefficient_scale(panel)
+        scale = panel.coefficient_scale
         terms = [
             category_log_likelihood(
                 choices,
@@ -68,42 +64,12 @@ def build_choice_model(
     return model
 
 
-def choice_coords(panel: ChoicePanel, spec: ChoiceSpec) -> dict[str, list]:
-    """Labels of the model's dimensions."""
-    coords: dict[str, Any] = {
-        COEFFICIENT: [f"{category}: {predictor}" for category, predictor in panel.coefficient],
-        "customer": panel.customer,
-        "period": panel.period,
-        "category": panel.category,
-        "covariate": list(panel.roles.customer_covariates),
-        "factor": list(range(1, spec.n_factors + 1)),
-        "category_factor": list(range(1, spec.n_category_factors + 1)),
-        "individual_factor": list(range(1, spec.n_individual_factors + 1)),
-    }
-    return {name: plain_labels(labels) for name, labels in coords.items() if len(labels)}
-
-
-def coefficient_scale(panel: ChoicePanel) -> np.ndarray:
-    """What predictors are divided by (S,): 1 for dummies and log prices, else their sd within sets."""
-    match panel.roles.price_transform:
-        case "log":
-            log_price = panel.roles.price
-        case "linear":
-            log_price = None
-        case _:
-            raise unknown("price_transform", panel.roles.price_transform)
-    natural = np.concatenate(
-        [(c.intercept_of >= 0) | (c.predictor == log_price).astype(bool) for c in panel.categories]
-    )
-    return np.where(natural, 1.0, panel.predictor_sd)
-
-
 def customer_coefficients(panel: ChoicePanel, priors: ChoicePriors, start: ChoiceStart):
     r"""alpha (N, S): :math:`\alpha_i = \mu + \Delta z_i + L e_i`, with L the root of Sigma; or mu (1, S).
 
     The e_i are whitened by each customer's information about them, L' I L.
     """
-    scale = coefficient_scale(panel)
+    scale = panel.coefficient_scale
     expected = _mean_coefficients(priors, start, scale)[None, :]
     if panel.roles.customer is None:
         return expected
@@ -149,7 +115,7 @@ def global_tier(panel, spec, gp, start, first):
     if not L:
         return None
     rho = lengthscales("lengthscale", spec.priors, "factor", L)
-    w = loadings(panel, spec, "loading", "factor", L)
+    w = loadings("loading", "factor", L, **_of_loadings(panel, spec))
     apart = evidence_by_period(panel, start, w, L)
     together = Evidence(*(sum(parts) for parts in zip(*apart, strict=True)))
     theta = whitened_factors("factor_raw", gp, rho, [together], L, first[0][None])[0]
@@ -163,12 +129,22 @@ def category_tier(panel, spec, gp, start, first):
     if not L:
         return None
     rho = lengthscales("category_lengthscale", spec.priors, "category_factor", L)
-    w = loadings(panel, spec, "category_loading", "category_factor", L)
+    w = loadings("category_loading", "category_factor", L, **_of_loadings(panel, spec))
     about = evidence_by_period(panel, start, w, L)
     theta = whitened_factors("category_factor_raw", gp, rho, about, L, first[1])
     pm.Deterministic("category_factor_path", theta, dims=("category", "period", "category_factor"))
     number = {category.coefficient.start: c for c, category in enumerate(panel.categories)}
     return lambda part: pt.dot(w[:, part], theta[number[part.start]].T).transpose(0, 2, 1)
+
+
+def _of_loadings(panel, spec):
+    """What loadings of all tiers have in common."""
+    by_customer = panel.roles.customer is not None and spec.customer_loadings
+    return {
+        "priors": spec.priors,
+        "scale": panel.coefficient_scale,
+        "n_customers": len(panel.customer) if by_customer else None,
+    }
 
 
 def individual_tier(panel, spec, gp):
@@ -185,7 +161,7 @@ def individual_tier(panel, spec, gp):
     lam = total * pt.softplus(share) / np.log(2)
     pm.Deterministic(
         "individual_loading",
-        lam / coefficient_scale(panel)[:, None],
+        lam / panel.coefficient_scale[:, None],
         dims=(COEFFICIENT, "individual_factor"),
     )
     spread = pm.HalfNormal("individual_sd", priors.individual_sd, initval=floatX(0.2))
@@ -209,7 +185,7 @@ def register_paths(panel, alpha, tiers):
     """The mean over customers of all coefficients over time, in the units of the data."""
     if not tiers:
         return
-    scale = coefficient_scale(panel)
+    scale = panel.coefficient_scale
     means = [coefficient_paths(alpha, tiers, c.coefficient).mean(axis=0) for c in panel.categories]
     pm.Deterministic("coefficient_path", pt.concatenate(means, axis=1) / scale, dims=("period", COEFFICIENT))
 

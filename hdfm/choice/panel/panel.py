@@ -6,6 +6,7 @@ category and predictor.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,14 +25,15 @@ from hdfm.choice.panel.predictors import (
 from hdfm.choice.panel.read import read_chosen
 from hdfm.choice.panel.roles import ChoiceRoles, with_features
 from hdfm.choice.panel.sets import check_chosen, read_sets
-from hdfm.exceptions import InvalidDataError
+from hdfm.exceptions import InvalidDataError, unknown
+from hdfm.factors.tier import COEFFICIENT
 from hdfm.frames.columns import sorted_labels
-from hdfm.frames.periods import elapsed
+from hdfm.frames.periods import elapsed, plain_labels
 
 INTERCEPT = "intercept"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, so that facts are found once
 class ChoicePanel:
     """All choice sets of a frame, by category.
 
@@ -82,6 +84,38 @@ class ChoicePanel:
     covariate_sd: np.ndarray
     left_out: pd.MultiIndex
     n_rows: int
+
+    @property
+    def parts(self) -> list[slice]:
+        """Where the coefficients of each category stand among all S."""
+        return [category.coefficient for category in self.categories]
+
+    @cached_property
+    def coefficient_scale(self) -> np.ndarray:
+        """What predictors are divided by (S,): 1 for dummies and log prices, else their sd within sets."""
+        match self.roles.price_transform:
+            case "log":
+                log_price = self.roles.price
+            case "linear":
+                log_price = None
+            case _:
+                raise unknown("price_transform", self.roles.price_transform)
+        natural = np.concatenate(
+            [(c.intercept_of >= 0) | (c.predictor == log_price).astype(bool) for c in self.categories]
+        )
+        return np.where(natural, 1.0, self.predictor_sd)
+
+    @cached_property
+    def coords(self) -> dict[str, list]:
+        """Labels of the dimensions."""
+        coords: dict[str, Any] = {
+            COEFFICIENT: [f"{category}: {predictor}" for category, predictor in self.coefficient],
+            "customer": self.customer,
+            "period": self.period,
+            "category": self.category,
+            "covariate": list(self.roles.customer_covariates),
+        }
+        return {name: plain_labels(labels) for name, labels in coords.items() if len(labels)}
 
     @property
     def category(self) -> pd.Index:

@@ -6,7 +6,7 @@ import pandas as pd
 from hdfm.choice.panel.layout import OUTSIDE, CategoryChoices
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.frames.columns import examples
-from hdfm.sales.panel.report import COLUMNS
+from hdfm.frames.findings import findings_table
 
 FEW_SETS = 5
 SINGULAR = 1e-9
@@ -26,8 +26,7 @@ def choice_report(panel: ChoicePanel) -> pd.DataFrame:
         (f"customers with fewer than {FEW_SETS} choice sets", _rare_customers(panel), pooled),
         ("covariates that never vary", _constant_covariates(panel), "they carry no information"),
     ]
-    rows = [(name, len(labels), examples(labels), text) for name, labels, text in findings if len(labels)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return findings_table(findings)
 
 
 def choice_warnings(panel: ChoicePanel) -> list[str]:

@@ -21,41 +21,9 @@ import xarray as xr
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.exceptions import unknown
-from hdfm.factors.kriging import forecast
+from hdfm.factors.draws import Tier, extend_tier, tier_draws
+from hdfm.factors.tier import present_tiers
 from hdfm.sampling.streams import labelled_stream
-
-FORECAST_CELLS = 2_000_000
-ONE, CATEGORY, CUSTOMER = "one", "category", "customer"
-TIERS = {
-    ONE: ("loading", "factor_path", "lengthscale"),
-    CATEGORY: ("category_loading", "category_factor_path", "category_lengthscale"),
-    CUSTOMER: ("individual_loading", "individual_factor_path", "individual_lengthscale"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """Draws of the factors of a tier.
-
-    Attributes
-    ----------
-    owner : {"one", "category", "customer"}
-        Whether a factor has one path, one a category, or one a customer.
-    loading : numpy.ndarray
-        (D, N, S, L), or (D, 1, S, L) where all customers have the same.
-    path : numpy.ndarray
-        (D, G, T, L); those of customers times their multiplier.
-    lengthscale : numpy.ndarray
-        (D, L)
-    multiplier : numpy.ndarray
-        What paths (D, G) of unit variance were multiplied with; (1, 1) where that is 1.
-    """
-
-    owner: str
-    loading: np.ndarray
-    path: np.ndarray
-    lengthscale: np.ndarray
-    multiplier: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +140,10 @@ def choice_draws(posterior: xr.Dataset, panel: ChoicePanel) -> ChoiceDraws:
 
     alpha = get("alpha")
     tiers = [
-        _tier(owner, get(loading), get(path), get(rho), get("individual_multiplier"))
-        for owner, (loading, path, rho) in TIERS.items()
-        if path in posterior
+        tier_draws(
+            tier.owner, get(tier.loading), get(tier.path), get(tier.lengthscale), get("individual_multiplier")
+        )
+        for tier in present_tiers(posterior).values()
     ]
     sizes = [len(category.predictor) for category in panel.categories]
     return ChoiceDraws(
@@ -183,27 +152,6 @@ def choice_draws(posterior: xr.Dataset, panel: ChoicePanel) -> ChoiceDraws:
         category=np.repeat(np.arange(len(sizes)), sizes),
         effect=get("covariate_effect"),
         covariates=panel.covariates,
-    )
-
-
-def _tier(owner, loading, path, lengthscale, multiplier):
-    D, L = len(path), path.shape[-1]
-    same = np.ones((1, 1))
-    match owner:
-        case "one":
-            path, multiplier = path[:, None], same
-        case "category":
-            multiplier = same
-        case "customer":
-            multiplier = same if multiplier is None else multiplier
-        case _:
-            raise unknown("tier", owner)
-    return Tier(
-        owner=owner,
-        loading=loading[:, None] if loading.ndim == 3 else loading,
-        path=path,
-        lengthscale=np.broadcast_to(lengthscale.reshape(D, -1), (D, L)).astype(float),
-        multiplier=multiplier,
     )
 
 
@@ -235,44 +183,10 @@ def extend_draws(
     donor = [labelled_stream(seed, "customer", label).integers(N, size=D) for label in encoded.customer]
     tiers = draws.tiers
     if len(encoded.period):
-        tiers = tuple(_extend_tier(tier, panel.time, encoded.time, kernel, seed) for tier in tiers)
+        tiers = tuple(extend_tier(tier, panel.time, encoded.time, kernel, seed) for tier in tiers)
     return replace(
         draws,
         tiers=tiers,
         covariates=np.concatenate([panel.covariates, encoded.covariates]),
         donor=np.stack(donor, axis=1) if donor else np.zeros((D, 0), dtype=int),
     )
-
-
-def _extend_tier(tier, times, new_times, kernel, seed):
-    ahead = [_ahead(tier, k, times, new_times, kernel, seed) for k in range(tier.path.shape[-1])]
-    return replace(tier, path=np.concatenate([tier.path, np.stack(ahead, axis=-1)], axis=2))
-
-
-def _ahead(tier, factor, times, new_times, kernel, seed):
-    """Draws (D, G, F) of one factor of a tier in further periods."""
-    D, G, T = tier.path.shape[:3]
-    rng = labelled_stream(seed, tier.owner, factor)
-    out = np.empty((D, G, len(new_times)))
-    block = max(1, FORECAST_CELLS // (G * T))
-    for first in range(0, D, block):
-        piece = slice(first, first + block)
-        a = tier.multiplier[piece if len(tier.multiplier) > 1 else slice(None)][..., None]
-        unit = (tier.path[piece, :, :, factor] / a).reshape(-1, T)
-        rho = np.repeat(tier.lengthscale[piece, factor], G)
-        drawn = forecast(kernel, rho, times, unit, new_times, rng).reshape(-1, G, len(new_times))
-        if _sums_to_zero(tier.owner):
-            drawn -= drawn.mean(axis=1, keepdims=True)
-        out[piece] = a * drawn
-    return out
-
-
-def _sums_to_zero(owner):
-    """Whether the paths of a tier sum to zero over its G."""
-    match owner:
-        case "customer":
-            return True
-        case "one" | "category":
-            return False
-        case _:
-            raise unknown("tier", owner)

@@ -22,8 +22,8 @@ from hdfm.choice.panel.layout import OUTSIDE, CategoryChoices
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.posterior.draws import ChoiceDraws
-from hdfm.exceptions import InvalidDataError
 from hdfm.frames.columns import ALL
+from hdfm.frames.weights import check_weights
 from hdfm.sampling.streams import labelled_stream
 
 BLOCK_CELLS = 2_000_000
@@ -155,13 +155,7 @@ def weights_of_sets(placed: Iterable[PlacedSets], weights: Any, encoded: Encoded
     InvalidDataError
         If there is not one weight a row, or they can't be averaged with.
     """
-    weights, out = np.asarray(weights, dtype=float), np.zeros(len(encoded.choice_set))
-    if weights.shape != (encoded.n_rows,):
-        raise InvalidDataError(
-            f"sample_weight has {weights.size:,} values for {encoded.n_rows:,} rows of X; they must agree."
-        )
-    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-        raise InvalidDataError("sample_weight must be finite, not negative, and not all 0.")
+    weights, out = check_weights(weights, encoded.n_rows), np.zeros(len(encoded.choice_set))
     for sets in placed:
         there = sets.choices.row >= 0
         total = np.where(there, weights[sets.choices.row], 0.0).sum(axis=1)

@@ -12,6 +12,7 @@ from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.posterior.draws import choice_draws
 from hdfm.choice.posterior.predict import log_probability_blocks, place_fitted
+from hdfm.sampling.streams import Stream, stream
 
 
 def any_choice(X: pd.DataFrame, roles: ChoiceRoles) -> np.ndarray:
@@ -32,7 +33,7 @@ def with_choices(tree: xr.DataTree, panel: ChoicePanel, seed: int) -> xr.DataTre
     """A tree of ``prior`` draws with ``prior_predictive``: ``chosen`` (1, D, n), 0 or 1."""
     draws = choice_draws(tree["prior"].to_dataset(), panel)
     chosen = np.zeros((1, draws.n_draws, panel.n_rows), dtype=np.int8)
-    rng = np.random.default_rng([seed, 5])
+    rng = stream(seed, Stream.PRIOR_CHOICES)
     for sets in place_fitted(draws, panel):
         for piece, some, log_p, _ in log_probability_blocks(draws, sets):
             upto = np.exp(log_p).cumsum(axis=1)

@@ -24,15 +24,14 @@ from hdfm.sales.graph.selection import selection
 from hdfm.sales.graph.start import Start
 from hdfm.sales.graph.waves import zero_sum_waves
 from hdfm.sales.panel.panel import SalesPanel
-from hdfm.sales.panel.summaries import mean_log_units, within_group_price
-from hdfm.sales.spec import DemandSpec, dimension_names, model_coords
+from hdfm.sales.spec import DemandSpec
 
 MOST_MIXED = 2_000_000
 
 
 def build_demand_model(panel: SalesPanel, spec: DemandSpec, start: Start) -> pm.Model:
     """The model of a panel; its likelihood is the potential ``log_likelihood``."""
-    with pm.Model(coords=model_coords(panel)) as model:
+    with pm.Model(coords=panel.coords) as model:
         pm.Potential("log_likelihood", log_likelihood(panel, spec, start, *effects(panel, spec, start)))
     return model
 
@@ -95,16 +94,16 @@ def fixed_product_effects(panel, spec, start):
     """delta (N,), each with a prior of its own."""
     return pm.Normal(
         "product_effect",
-        mean_log_units(panel),
+        panel.mean_log_units,
         spec.priors.level_sd,
-        dims=dimension_names(panel)["product"],
+        dims=panel.dims["product"],
         initval=floatX(start.product_effect),
     )
 
 
 def random_product_effects(panel, spec, start, group_mean):
     """delta (N,), about their groups' levels, and its deviation from what is expected, in units of its sd."""
-    dims, priors, about = dimension_names(panel), spec.priors, mean_log_units(panel)
+    dims, priors, about = panel.dims, spec.priors, panel.mean_log_units
     sd = half_normal("product_effect_sd", priors.product_effect_sd, start=start.product_effect_sd)
     level = pm.Normal(
         "group_level", about, priors.level_sd, dims=dims["group"], initval=floatX(start.group_level)
@@ -112,7 +111,7 @@ def random_product_effects(panel, spec, start, group_mean):
     mean = spread_rows(level, panel.group)
     if priors.between_price_bias is not None and group_mean is not None:
         slope = between_price_slopes(panel, spec, start, group_mean, sd)
-        mean = mean + spread_rows(slope, panel.group) * within_group_price(panel)
+        mean = mean + spread_rows(slope, panel.group) * panel.within_group_price
     if spec.selected_above is not None:
         pm.Potential("selection", selection(panel, spec, mean, sd))
     delta = whitened_normal(
@@ -139,7 +138,7 @@ def between_price_slopes(panel, spec, start, group_mean, product_effect_sd):
     ----------
     .. [1] Mundlak (1978), "On the pooling of time series and cross section data", Econometrica 46(1).
     """
-    priors, dims, within = spec.priors, dimension_names(panel)["group"], within_group_price(panel)
+    priors, dims, within = spec.priors, panel.dims["group"], panel.within_group_price
     bias0 = float(np.mean(start.between_price - start.group_elasticity))
     bias = pm.Normal("between_price_bias", 0, priors.between_price_bias, initval=floatX(bias0))
     sd = half_normal("between_price_sd", priors.between_price_sd, start=priors.between_price_sd)
@@ -205,7 +204,7 @@ def elasticities(panel, spec, start, group_mean, sd, deviation):
     mean = spread_rows(group_mean, panel.group)
     if deviation is not None and spec.priors.correlation is not None:
         mean, sd = tied_to_level(spec.priors.correlation, start.correlation, deviation, mean, sd)
-    dims = dimension_names(panel)["product"]
+    dims = panel.dims["product"]
     beta = whitened_normal(
         "elasticity_raw", mean, sd, start.elasticity_evidence, dims=dims, shape=panel.product.shape
     )
@@ -236,7 +235,7 @@ def time_effects(panel, spec, start):
     """
     if not spec.time_effects:
         return None
-    names, priors = dimension_names(panel), spec.priors
+    names, priors = panel.dims, spec.priors
     waves, walk = zero_sum_waves(len(panel.period))
     shock = half_normal("time_shock_sd", priors.time_shock_sd, start=start.time_shock_sd)
     drift = half_normal("time_drift_sd", priors.time_drift_sd, start=start.time_drift_sd)

@@ -12,7 +12,6 @@ from hdfm.exceptions import unknown
 from hdfm.hierarchy.whitened import Evidence
 from hdfm.sales.graph.waves import zero_sum_waves
 from hdfm.sales.panel.panel import SalesPanel
-from hdfm.sales.panel.summaries import mean_log_units, within_group_price
 from hdfm.sales.priors import ElasticityPriors
 
 SWEEPS = 30
@@ -83,7 +82,7 @@ class _Sweeper:
         self.has_price = panel.roles.price is not None
         self.cells = panel.observed.sum(axis=1)
         self.y = np.log(np.where(panel.observed, panel.units, 1.0)) if self.gaussian else panel.units
-        self.level_prior = mean_log_units(panel)
+        self.level_prior = panel.mean_log_units
         N, T = panel.units.shape
         self.delta = self._first_levels()
         self.beta = np.full(N, priors.global_mean if self.has_price else 0.0)
@@ -206,7 +205,7 @@ class _Sweeper:
         self.kappa = self.kappa + _clip(np.linalg.solve(hessian, gradient))
 
     def _update_levels(self):
-        within = within_group_price(self.panel)
+        within = self.panel.within_group_price
         if self.priors.between_price_bias is not None and self.has_price:
             deviation = self.delta - self._group_mean(self.delta)[self.panel.group]
             shared = deviation @ within / (within @ within + 1.0)
@@ -272,7 +271,7 @@ class _Sweeper:
         return np.add.reduceat(values, starts, axis=0)
 
     def _within_squares(self):
-        return np.bincount(self.panel.group, within_group_price(self.panel) ** 2)
+        return np.bincount(self.panel.group, self.panel.within_group_price**2)
 
     def _group_mean(self, values):
         return np.bincount(self.panel.group, values) / np.bincount(self.panel.group)

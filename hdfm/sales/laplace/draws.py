@@ -19,6 +19,7 @@ from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.draws import PosteriorDraws
 from hdfm.sampling.settings import SamplingSettings
+from hdfm.sampling.streams import Stream, stream
 
 FEW = 8  # effective values of scales
 
@@ -31,7 +32,7 @@ def sample_laplace(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettin
 
 def _sample(panel, spec, settings):
     begin = time.perf_counter()
-    rng = np.random.default_rng([settings.seed, 5])
+    rng = stream(settings.seed, Stream.LAPLACE)
     mode = laplace_mode(panel, spec)
     points, log_noise_sd = scale_points(mode, rng)
     weight = np.array([point.weight for point in points])
@@ -43,7 +44,7 @@ def _sample(panel, spec, settings):
     def draw(k):
         scales = points[k].scales
         posterior = points[k].posterior(mode)
-        own = np.random.default_rng([settings.seed, 5, k])
+        own = stream(settings.seed, Stream.LAPLACE, k)
         effects = posterior.draw(int(taken[k]), own, mode.low.reshape if mode.low is not None else None)
         return k, named(mode, scales, effects)
 

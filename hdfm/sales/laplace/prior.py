@@ -15,7 +15,6 @@ import numpy as np
 from hdfm.sales.graph.waves import zero_sum_waves
 from hdfm.sales.laplace.selection import Selection, selection_of
 from hdfm.sales.panel.panel import SalesPanel
-from hdfm.sales.panel.summaries import mean_log_units, within_group_price
 from hdfm.sales.spec import DemandSpec
 
 FLAT = 1e-8
@@ -131,7 +130,7 @@ def layout_of(panel: SalesPanel, spec: DemandSpec) -> Layout:
     if spec.pooled:
         expected[0, :, group["level"]] = 1
     if "slope" in group:
-        expected[0, :, group["slope"]] = within_group_price(panel)
+        expected[0, :, group["slope"]] = panel.within_group_price
     if has_price:
         expected[1, :, group["mean"]] = 1
     sizes = {level.name: len(level.labels) for level in panel.levels[:-1]} if has_price else {}
@@ -144,7 +143,7 @@ def layout_of(panel: SalesPanel, spec: DemandSpec) -> Layout:
         sizes["waves"] = len(waves)
     ends = np.cumsum([0, *sizes.values()])
     top = {name: slice(a, b) for name, a, b in zip(sizes, ends[:-1], ends[1:], strict=True)}
-    level = mean_log_units(panel)
+    level = panel.mean_log_units
     fixed = np.array([0.0 if spec.pooled else level, 0.0])
     return Layout(level, waves, walk, own, expected, fixed, group, top, _above(panel, top))
 

@@ -14,6 +14,7 @@ from hdfm.sales.laplace.posterior import normal_posterior
 from hdfm.sales.laplace.threads import in_threads
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
+from hdfm.sampling.streams import Stream, stream
 
 DRAWS = 400
 CLOSE = 0.1
@@ -35,7 +36,7 @@ def pareto_k(panel: SalesPanel, spec: DemandSpec, seed: int) -> np.ndarray:
        Machine Learning Research 25(72).
     """
     with threadpool_limits(1):
-        return _pareto_k(laplace_mode(panel, spec), np.random.default_rng([seed, 6]))
+        return _pareto_k(laplace_mode(panel, spec), stream(seed, Stream.PARETO_K))
 
 
 def _pareto_k(mode: LaplaceMode, rng: np.random.Generator) -> np.ndarray:

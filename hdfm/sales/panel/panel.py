@@ -6,13 +6,15 @@ Array names and axis order: N products sorted by their finest group, T periods, 
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hdfm.exceptions import InvalidDataError
 from hdfm.frames.columns import ALL, label_column, numeric_column, plain, sorted_labels
-from hdfm.frames.periods import time_column
+from hdfm.frames.periods import plain_labels, time_column
 from hdfm.sales.panel.roles import Roles
 
 ALL_PRODUCTS = "all_products"
@@ -27,7 +29,7 @@ class GroupLevel:
     parent: np.ndarray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, so that facts are found once
 class SalesPanel:
     """A dense (product x period) panel.
 
@@ -81,6 +83,46 @@ class SalesPanel:
     @property
     def n_groups(self) -> int:
         return len(self.levels[-1].labels) if self.levels else 1
+
+    @cached_property
+    def mean_log_units(self) -> float:
+        """Log of units per exposure over the whole panel: about where levels are centred."""
+        exposure = np.exp(self.log_exposure).sum(where=self.observed)
+        return float(np.log((self.units.sum() + 0.5) / exposure))
+
+    @cached_property
+    def group_price_level(self) -> np.ndarray:
+        """Mean over products of the mean log price, by finest group (G,)."""
+        return np.bincount(self.group, self.price_level) / np.bincount(self.group)
+
+    @cached_property
+    def within_group_price(self) -> np.ndarray:
+        """Mean log price of each product less its finest group's mean (N,)."""
+        return self.price_level - self.group_price_level[self.group]
+
+    @property
+    def dims(self) -> dict[str, str]:
+        """Names of the dimensions product, time, group (the finest) and block (shared time effects)."""
+        return {
+            "product": self.roles.product or "product",
+            "time": self.roles.time or "time",
+            "group": self.levels[-1].name if self.levels else ALL_PRODUCTS,
+            "block": str(self.blocks.name),
+        }
+
+    @cached_property
+    def coords(self) -> dict[str, list]:
+        """Labels of the dimensions, which are named after the columns."""
+        coords: dict[str, Any] = {
+            self.dims["product"]: self.product,
+            self.dims["time"]: self.period,
+            "control": self.roles.controls,
+        }
+        coords |= {level.name: level.labels for level in self.levels}
+        if not self.levels:
+            coords[self.dims["group"]] = [ALL]
+        coords[self.dims["block"]] = self.blocks
+        return {name: plain_labels(labels) for name, labels in coords.items() if len(labels)}
 
     def group_at(self, level: int) -> np.ndarray:
         """Position (N,) of each product's group at a level, 0 the coarsest."""

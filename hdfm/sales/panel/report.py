@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from hdfm.frames.columns import examples
+from hdfm.frames.findings import findings_table
 from hdfm.sales.panel.panel import SalesPanel
 
 SPIKE_RATIO = 1e4
-COLUMNS = ["finding", "count", "examples", "consequence"]
 _FALLS_BACK = "their elasticity falls back to the group's"
 
 
@@ -23,11 +23,12 @@ def data_report(panel: SalesPanel, time_effects: bool) -> pd.DataFrame:
     findings += _group_findings(panel)
     constant = np.array(panel.roles.controls, dtype=object)[constant_controls(panel)]
     findings.append(("constant controls", constant, "they carry no information"))
+    table = findings_table(findings)
     missing = int((~panel.observed).sum()) if panel.roles.time is not None else 0
-    rows = [(name, len(labels), examples(labels), text) for name, labels, text in findings if len(labels)]
     if missing:
-        rows.append(("product-periods without a row", missing, "", "treated as not observed, not as zero"))
-    return pd.DataFrame(rows, columns=COLUMNS)
+        row = ("product-periods without a row", missing, "", "treated as not observed, not as zero")
+        table.loc[len(table)] = row
+    return table
 
 
 def warnings_of(panel: SalesPanel) -> list[str]:

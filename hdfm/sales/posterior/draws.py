@@ -16,8 +16,7 @@ from hdfm.exceptions import unknown
 from hdfm.frames.periods import steps_ahead
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
-from hdfm.sales.panel.summaries import group_price_level
-from hdfm.sales.spec import DemandSpec, dimension_names
+from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.streams import labelled_stream
 
 HUGE_ELASTICITY = 30.0
@@ -41,7 +40,7 @@ class DemandDraws:
 
 def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> DemandDraws:
     """The draws of a posterior (or prior) dataset."""
-    dims = dimension_names(panel)
+    dims = panel.dims
 
     def get(name, *order):
         if name not in posterior:
@@ -129,7 +128,7 @@ def _new_product(draws, panel, spec, rows, row, group, log_price, rng):
     e, z = rng.standard_normal((2, size))
     known_group = group >= 0
     if "group_level" in population:
-        reference = group_price_level(panel)
+        reference = panel.group_price_level
         usual = log_price - (reference[group] if known_group else reference.mean())
         slope = _of_group(population.get("between_price", np.zeros((panel.n_groups, size))), group, rng)
         mean = _of_group(population["group_level"], group, rng) + slope * usual

@@ -15,6 +15,7 @@ from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
 from hdfm.sales.posterior.draws import DemandDraws, centred_log_price, extend_to_rows
 from hdfm.sales.spec import DemandSpec
+from hdfm.sampling.streams import Stream, stream
 
 BLOCK_CELLS = 2_000_000
 STIRLING = 1e4
@@ -63,7 +64,7 @@ def expected_units(draws, panel, spec, rows, seed) -> np.ndarray:
 
 def unit_quantiles(draws, panel, spec, rows, seed, quantiles: Sequence[float]) -> np.ndarray:
     """Quantiles (n, len(quantiles)) of the predictive distribution of units, noise included."""
-    rng = np.random.default_rng([seed, 2])
+    rng = stream(seed, Stream.UNIT_QUANTILES)
     out = np.empty((len(rows.product), len(quantiles)))
     for piece, eta in linear_predictor_blocks(draws, panel, spec, rows, seed):
         out[piece] = np.quantile(draw_units(eta, draws.scale, spec.likelihood, rng), quantiles, axis=1).T

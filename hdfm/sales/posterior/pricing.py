@@ -32,8 +32,16 @@ def check_bounds(bounds) -> None:
 
 def unit_costs(cost, products: pd.Index, objective: str) -> np.ndarray:
     """Unit cost (N,) from one number, or one by product label."""
-    if objective != "profit":
-        return np.zeros(len(products))
+    match objective:
+        case "profit":
+            return _costs_of_profit(cost, products)
+        case "revenue" | "units":
+            return np.zeros(len(products))
+        case _:
+            raise unknown("objective", objective)
+
+
+def _costs_of_profit(cost, products):
     if cost is None:
         raise InvalidArgumentError(
             'objective="profit" needs cost: a number, or a mapping from product to cost.'

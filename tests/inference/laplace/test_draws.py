@@ -8,7 +8,6 @@ from hdfm.sales.laplace.draws import _systematic, sample_laplace
 from hdfm.sales.laplace.mode import laplace_mode, log_posterior
 from hdfm.sales.laplace.points import _height, scale_points
 from hdfm.sales.sampling import demand_model, sample_demand, variable_dimensions
-from hdfm.sales.spec import dimension_names, model_coords
 from hdfm.sampling.draws import reported_names
 from hdfm.sampling.settings import SamplingSettings
 
@@ -23,7 +22,7 @@ def test_variables_are_those_of_the_graph(name, likelihood, monkeypatch):
     found = sample_laplace(one.panel, one.spec, SETTINGS)
     model = demand_model(one.panel, one.spec)
     assert set(found.values) == set(reported_names(model))
-    coords = model_coords(one.panel)
+    coords = one.panel.coords
     dims = variable_dimensions(one.panel)
     for variable, values in found.values.items():
         named = tuple(model.named_vars_to_dims.get(variable, ()))
@@ -41,7 +40,7 @@ def test_draws_are_labelled_and_repeat():
     assert trees[0].attrs["inference"] == "laplace"
     np.testing.assert_array_equal(first, again)
     assert (first.to_numpy() != other.to_numpy()).all()
-    assert list(first[dimension_names(one.panel)["product"]].to_numpy()) == list(one.panel.product)
+    assert list(first[one.panel.dims["product"]].to_numpy()) == list(one.panel.product)
 
 
 def test_systematic_resampling():

@@ -1,0 +1,75 @@
+"""Can the draws of a choice model be trusted? One table with a verdict."""
+
+import pandas as pd
+import xarray as xr
+
+from hdfm.exceptions import unknown
+from hdfm.summaries.diagnostics import COLUMNS, OK, summary, variable_rows, with_sampler
+
+R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS = 1.05, 25
+INVARIANT = ("coefficient_path", "coefficient_mean", "customer_sd", "covariate_effect")
+OF_CUSTOMERS = ("alpha",)
+LEFT_OUT = ("individual_factor_path", "individual_multiplier")
+PATH, SUM_OF_FACTORS, LOG_DENSITY = "coefficient_path", "sum_of_factors", "log_density"
+
+
+def choice_diagnostics(tree: xr.DataTree) -> pd.DataFrame:
+    """The table of a choice model, what doesn't depend on the labels of factors first.
+
+    Population paths, what all factors add to them together (``sum_of_factors``), the distribution of
+    customers and the log density say whether the chains agree. Single factors, after alignment, may
+    fail to mix where the data can't tell them apart: then they are "not separately identified", which
+    ``attrs["verdict"]`` says without calling the fit not converged.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per variable, and a last row ``sampler``: ``about`` ("label-invariant", "customers" or
+        "aligned": loadings averaged over customers), ``n`` quantities, ``r_hat`` (largest), ``ess_bulk`` and
+        ``ess_tail`` (smallest), ``divergences``, ``verdict``. Customers, with thousands of coefficients, are
+        "ok" with an R-hat up to 1.05 and effective sample sizes from 25 a chain; other limits are those of
+        :func:`hdfm.summaries.diagnostics.variable_rows`. Of a posterior mode or a variational approximation,
+        the last row alone.
+    """
+    match tree.attrs["inference"]:
+        case "nuts":
+            return _of_chains(tree)
+        case "map" | "variational" as inference:
+            table = with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree)
+            table.attrs["verdict"] = (
+                f'A quick look by inference="{inference}": not draws of the posterior, so that '
+                "there is nothing to diagnose; intervals are too narrow or missing."
+            )
+            return table
+        case inference:
+            raise unknown("inference", inference)
+
+
+def _of_chains(tree):
+    """Label-invariant quantities, customers and aligned factors; the first two decide."""
+    posterior = tree["posterior"].to_dataset()
+    invariant = posterior[[name for name in INVARIANT if name in posterior]]
+    if PATH in posterior:
+        invariant[SUM_OF_FACTORS] = posterior[PATH] - posterior[PATH].mean("period")
+    invariant[LOG_DENSITY] = tree["sample_stats"]["lp"]
+    of_customers = posterior[[name for name in OF_CUSTOMERS if name in posterior]]
+    known = {*INVARIANT, *OF_CUSTOMERS, *LEFT_OUT}
+    aligned = posterior[[name for name in posterior if name not in known]]
+    if "customer" in aligned.dims:
+        aligned = aligned.mean("customer")
+    tables = [
+        variable_rows(invariant).assign(about="label-invariant"),
+        variable_rows(of_customers, R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS).assign(about="customers"),
+        variable_rows(aligned).assign(about="aligned"),
+    ]
+    table = with_sampler(pd.concat([each for each in tables if len(each)]), tree)
+    table = table[["about", *COLUMNS]]
+    first = table[table["about"] != "aligned"]
+    rest = table[(table["about"] == "aligned") & (table["verdict"] != OK)]
+    verdict = summary(first)
+    if len(rest) and (first["verdict"] == OK).all():
+        verdict += (
+            f" Not separately identified, or short of draws: {', '.join(rest.index)}; see identification()."
+        )
+    table.attrs["verdict"] = verdict
+    return table

@@ -1,0 +1,69 @@
+"""Can the draws of a sales model be trusted? One table with a verdict."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hdfm.exceptions import unknown
+from hdfm.summaries.diagnostics import COLUMNS, OK, summary, variable_rows, with_sampler
+from hdfm.summaries.loo import GOOD_K
+
+
+def diagnostics_table(tree: xr.DataTree, pareto_k: pd.Series | None = None) -> pd.DataFrame:
+    """Worst R-hat and effective sample sizes of each variable, divergences, and a verdict a row.
+
+    Parameters
+    ----------
+    pareto_k : pandas.Series, optional
+        By product (N,), of Laplace's approximation.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per variable, and a last row ``sampler``: ``n`` quantities, ``r_hat`` (largest), ``ess_bulk``
+        and ``ess_tail`` (smallest), ``divergences``, ``verdict``. A variable is "ok" with R-hat at most
+        1.01 and both effective sample sizes at least 100 a chain [1]_; the largest R-hat of a vector may
+        reach 1.02, since the largest of hundreds passes 1.01 by chance. ``attrs["verdict"]`` sums up. Of
+        Laplace's approximation, whose draws are independent, a row ``product`` with the largest ``pareto_k``
+        and one for the sampler.
+
+    References
+    ----------
+    .. [1] Vehtari, Gelman, Simpson, Carpenter, Buerkner (2021), "Rank-normalization, folding, and
+       localization: An improved R-hat for assessing convergence of MCMC", Bayesian Analysis 16(2).
+    """
+    match tree.attrs["inference"]:
+        case "laplace":
+            return _of_independent_draws(tree, pareto_k)
+        case "nuts":
+            table = with_sampler(variable_rows(tree["posterior"].to_dataset()), tree)
+            table.attrs["verdict"] = summary(table)
+            return table
+        case inference:
+            raise unknown("inference", inference)
+
+
+def _of_independent_draws(tree, pareto_k):
+    """Products and the sampler; the verdict says on how many values of the scales draws rest."""
+    table = with_sampler(pd.DataFrame(columns=COLUMNS), tree)
+    draws = table.loc["sampler", "n"]
+    share = np.bincount(tree["sample_stats"]["point"].to_numpy().ravel()) / draws
+    verdict = (
+        f"Laplace's approximation: {draws:,} independent draws, nothing to converge; "
+        f"the scales take effectively {1 / (share**2).sum():.0f} values."
+    )
+    if pareto_k is not None:
+        far = pareto_k[pareto_k > GOOD_K]
+        table.loc["product", ["n", "verdict"]] = (
+            len(pareto_k),
+            f"{len(far):,} above {GOOD_K}" if len(far) else OK,
+        )
+        table = table.loc[["product", "sampler"]]
+        table.insert(1, "pareto_k", [pareto_k.max(), np.nan])
+        if len(far):
+            verdict += (
+                f" {len(far):,} of {len(pareto_k):,} products are far from normal (Pareto k above {GOOD_K}, "
+                f"worst {far.idxmax()}): see pareto_k()."
+            )
+    table.attrs["verdict"] = verdict
+    return table

@@ -1,0 +1,29 @@
+"""Units drawn from the prior.
+
+Array names and axis order: D draws, n rows.
+"""
+
+import numpy as np
+import xarray as xr
+from arviz_base import from_dict
+
+from hdfm.sales.panel.panel import SalesPanel
+from hdfm.sales.panel.rows import SalesRows
+from hdfm.sales.posterior.draws import demand_draws
+from hdfm.sales.posterior.predict import draw_units, linear_predictor_blocks
+from hdfm.sales.spec import DemandSpec
+from hdfm.sampling.streams import Stream, stream
+
+
+def with_units(
+    tree: xr.DataTree, panel: SalesPanel, spec: DemandSpec, rows: SalesRows, seed: int
+) -> xr.DataTree:
+    """A tree of ``prior`` draws with ``prior_predictive``: ``units`` (1, D, n)."""
+    effects = demand_draws(tree["prior"].to_dataset(), panel, spec)
+    units = np.empty((1, effects.delta.shape[1], len(rows.product)))
+    rng = stream(seed, Stream.PRIOR_UNITS)
+    for piece, eta in linear_predictor_blocks(effects, panel, spec, rows, seed):
+        units[0, :, piece] = draw_units(eta, effects.scale, spec.likelihood, rng).T
+    predictive = from_dict({"prior_predictive": {"units": units}}, dims={"units": ["row"]})
+    tree["prior_predictive"] = predictive["prior_predictive"]
+    return tree
