@@ -11,6 +11,26 @@ from hdfm.datasets import simulate_sales
 
 WALK = 0.01
 ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
+CHOICE_ROLES = {  # of simulate_choices
+    "customer": "customer",
+    "category": "category",
+    "product": "product",
+    "time": "week",
+    "choice_set": "choice_set",
+    "price": "price",
+    "features": ["display", "feature"],
+}
+TRIP_ROLES = {  # of trips.many_trips
+    "customer": "household",
+    "category": "category",
+    "product": "brand",
+    "time": "week",
+    "choice_set": "trip",
+    "price": "price",
+    "features": ["display", "strength"],
+    "availability": "in_stock",
+    "customer_covariates": ["income"],
+}
 
 
 def pytest_configure(config):

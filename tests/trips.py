@@ -4,29 +4,14 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+from conftest import TRIP_ROLES
 
-from hdfm.choice.panel.panel import ChoicePanel, ChoiceRoles, build_choice_panel
+from hdfm.choice.panel.panel import ChoicePanel, build_choice_panel
+from hdfm.choice.panel.roles import ChoiceRoles
 
-SIMULATED = {  # roles of the columns of simulate_choices, as arguments of the estimator
-    "customer": "customer",
-    "category": "category",
-    "product": "product",
-    "time": "week",
-    "choice_set": "choice_set",
-    "price": "price",
-    "features": ["display", "feature"],
-}
 PRODUCTS = {"milk": ["alpine", "creamy", "plain", "store"], "tea": ["green", "plain", "black"]}
 ROLES = ChoiceRoles(
-    customer="household",
-    category="category",
-    product="brand",
-    time="week",
-    choice_set="trip",
-    price="price",
-    features=("display", "strength"),
-    availability="in_stock",
-    customer_covariates=("income",),
+    **{role: tuple(name) if isinstance(name, list) else name for role, name in TRIP_ROLES.items()}
 )
 TINY = ChoiceRoles(
     customer="household", product="brand", time="week", choice_set="trip", price="price", features=()

@@ -46,7 +46,7 @@ class ChoicePriors:
 
     Examples
     --------
-    >>> from hdfm.sales.priors import ChoicePriors
+    >>> from hdfm import ChoicePriors
     >>> [round(rho, 3) for rho in ChoicePriors().lengthscale_range()]
     [0.056, 0.402]
     """

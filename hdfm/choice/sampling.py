@@ -9,15 +9,13 @@ import pymc as pm
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from hdfm.choice.graph.model import (
-    COEFFICIENT,
-    ChoiceSpec,
-    build_choice_model,
-)
+from hdfm.choice.graph.model import build_choice_model
 from hdfm.choice.graph.start import choice_start
 from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.spec import ChoiceSpec
 from hdfm.exceptions import unknown
 from hdfm.factors.hsgp import TimeGP, choose_gp
+from hdfm.factors.tier import COEFFICIENT
 from hdfm.sampling.draws import PosteriorDraws, reported_names
 from hdfm.sampling.engines import engine_of
 from hdfm.sampling.progress import announce

@@ -102,7 +102,7 @@ def _hdfm(sales, options, **settings):
 
 def by_two_step(sales, options):
     """Two-step empirical Bayes in NumPy."""
-    from baselines import two_step_posterior
+    from reference.baselines import two_step_posterior
 
     panel = _panel(sales)
     return _normal(panel.product, *two_step_posterior(panel.units, panel.log_price, panel.group))

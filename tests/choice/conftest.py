@@ -1,0 +1,82 @@
+"""Two fits of the choice model on draws about the start, and their frames."""
+
+import conftest
+import numpy as np
+import pytest
+from conftest import CHOICE_ROLES, TRIP_ROLES
+from reference.choice import QUICK, SPREAD
+from reference.choice_frames import choice_model
+from trips import many_trips
+
+from hdfm import DynamicFactorChoiceModel
+from hdfm.datasets import simulate_choices
+
+
+@pytest.fixture(scope="module")
+def spread_sampling():
+    """The walk about the start in larger steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conftest, "WALK", SPREAD)
+        patch.setattr("hdfm.sampling.nuts.sample_numpyro", conftest.walk_about_start)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trips():
+    return many_trips()
+
+
+@pytest.fixture(scope="module")
+def model(spread_sampling, trips):
+    """All three tiers, covariates, unavailable alternatives, log price; do not change it."""
+    return DynamicFactorChoiceModel(2, 1, 1, **TRIP_ROLES, **QUICK).fit(trips, trips["chosen"])
+
+
+@pytest.fixture(scope="module")
+def market():
+    frame, _ = simulate_choices(6, 2, 5, alternatives=3, sets_per_customer=4, outside_option=True, seed=1)
+    return frame.assign(segment=np.where(frame["customer"] < 3, "old", "new"))
+
+
+@pytest.fixture(scope="module")
+def outside(spread_sampling, market):
+    """An outside option, linear price and loadings of the population; do not change it."""
+    options = {"outside_option": True, "price_transform": "linear", "loadings": "population"}
+    model = DynamicFactorChoiceModel(1, **CHOICE_ROLES, **QUICK, **options)
+    return model.fit(market, market["chosen"])
+
+
+@pytest.fixture(params=["trips", "market"])
+def case(request):
+    """Each of the two models with its frame."""
+    name = {"trips": "model", "market": "outside"}[request.param]
+    return request.getfixturevalue(name), request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def few():
+    frame, _ = simulate_choices(3, 1, 4, alternatives=3, sets_per_customer=6, seed=4)
+    return frame
+
+
+@pytest.fixture(scope="module")
+def quick_looks(few):
+    """A mode and a variational fit of few steps, for real."""
+    from hdfm.sampling import variational
+
+    roles = CHOICE_ROLES | {"customer": None}
+    models = [
+        DynamicFactorChoiceModel(1, **roles, **QUICK, inference=name) for name in ("map", "variational")
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(variational, "STEPS", 500)
+        return {model.inference: model.fit(few, few["chosen"]) for model in models}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A fit without factors on draws about the start; do not change it."""
+    frame = many_trips().reset_index(drop=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hdfm.sampling.nuts.sample_numpyro", conftest.walk_about_start)
+        return choice_model().fit(frame, frame["chosen"])

@@ -1,0 +1,131 @@
+"""What in a panel of choices can't inform the coefficients."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from trips import ROLES, TINY, panel_of
+
+from hdfm.choice.panel.layout import Category, CategoryChoices
+from hdfm.choice.panel.panel import ChoicePanel, build_choice_panel
+from hdfm.choice.panel.report import choice_report, choice_warnings, sets_by_customer
+from hdfm.choice.panel.roles import ChoiceRoles
+from hdfm.choice.panel.rows import EncodedChoices, encode_choices
+from hdfm.exceptions import InvalidDataError
+
+
+def findings(panel):
+    report = choice_report(panel).set_index("finding")
+    return dict(zip(report.index, zip(report["count"], report["examples"], strict=True), strict=True))
+
+
+def test_clean_choices_have_an_empty_report(panel):
+    assert list(choice_report(panel).columns) == ["finding", "count", "examples", "consequence"]
+    assert set(findings(panel)) == {"predictors missing in a category"}
+    assert findings(panel)["predictors missing in a category"] == (1, "milk: strength")
+    assert choice_warnings(panel) == []
+
+
+def test_one_alternative_sets_are_kept_and_counted(tiny):
+    alone = tiny[(tiny["trip"] != 9) | (tiny["chosen"] == 1)]
+    panel = panel_of(alone, TINY)
+    assert panel.choices[0].mask.sum(axis=1).tolist() == [4, 3, 1]
+    assert findings(panel)["choice sets with one alternative"] == (1, "9")
+    assert sets_by_customer(panel).tolist() == [1, 1]
+    (said,) = [text for text in choice_warnings(panel) if "one alternative" in text]
+    assert said.startswith("1 of 3 choice sets have one alternative (such as 9)")
+    outside = panel_of(alone, TINY, outside_option=True)
+    assert "choice sets with one alternative" not in findings(outside)
+
+
+@pytest.mark.parametrize(
+    ("size", "name"),
+    [(3.0, "size"), ([1, 1, 1, 1, 2, 2, 2, 0.1, 0.1], "size")],
+    ids=["constant", "constant within sets"],
+)
+def test_constant_predictors_are_left_out_and_named(tiny, size, name):
+    panel = panel_of(tiny.assign(size=size), TINY, features=(name,))
+    assert list(panel.categories[0].predictor[-1:]) == ["price"]
+    assert list(panel.left_out) == [("all", name)]
+    assert findings(panel)["predictors that never vary"] == (1, name)
+    assert (
+        f"never vary within a choice set carry no information and are left out: {name}."
+        in (choice_warnings(panel)[0])
+    )
+
+
+def test_levels_count_against_the_outside_option(tiny):
+    within = tiny.assign(size=[1, 1, 1, 1, 2, 2, 2, 0.1, 0.1], flat=3.0, nothing=0)
+    features = ("size", "flat", "nothing")
+    panel = panel_of(within, TINY, features=features, outside_option=True)
+    assert [name for _, name in panel.left_out] == ["flat", "nothing"]
+    bare = panel_of(within, TINY, features=features, outside_option=True, product_intercepts=False)
+    assert [name for _, name in bare.left_out] == ["nothing"]
+
+
+def test_predictor_left_out_of_one_category(frame):
+    flat = frame.assign(display=frame["display"].where(frame["category"] == "tea", 1))
+    panel = panel_of(flat)
+    assert list(panel.left_out) == [("milk", "display")]
+    assert findings(panel)["predictors that never vary"] == (1, "milk: display")
+    assert ("tea", "display") in panel.coefficient
+
+
+def test_values_of_unavailable_alternatives_are_not_looked_at(tiny):
+    stock = tiny.assign(in_stock=[1, 1, 1, 0, 1, 1, 0, 1, 1], size=1.0)
+    stock.loc[stock["in_stock"] == 0, ["price", "size"]] = [-1.0, np.nan]
+    panel = panel_of(stock, TINY, availability="in_stock", features=("size",))
+    assert list(panel.left_out) == [("all", "size")]
+    assert findings(panel)["products never available"] == (1, "d")
+
+
+@pytest.mark.parametrize("column", ["size", "twice"])
+def test_tied_predictors(tiny, column):
+    tied = tiny.assign(size=tiny["brand"].map({"a": 1, "b": 2, "c": 2, "d": 5}), twice=2 * tiny["price"] + 1)
+    panel = panel_of(tied, TINY, features=(column,), price_transform="linear")
+    count, named = findings(panel)["predictors tied to others"]
+    assert column in named.split(", ")
+    assert count == (1 if column == "size" else 2)
+    assert any("told apart by the priors alone" in text for text in choice_warnings(panel))
+
+
+def test_products_that_are_never_chosen_and_customers_with_few_sets(tiny):
+    found = findings(panel_of(tiny, TINY))
+    assert found["products never chosen"] == (2, "c, d")
+    assert found["customers with fewer than 5 choice sets"] == (2, "1, 2")
+
+
+def test_nothing_to_learn_from(tiny):
+    with pytest.raises(InvalidDataError, match=r"No predictor carries information: the columns \['size'\]"):
+        panel_of(tiny.assign(size=1), ChoiceRoles(choice_set="trip", features=("size",)))
+
+
+def test_category_without_a_predictor(tiny):
+    """A category of one product at one price beside another that can be learnt from."""
+    two = tiny.assign(category="x")
+    other = two.assign(category="y", trip=two["trip"] + 10, price=1.0, brand=two["brand"])
+    both = pd.concat([two, other], ignore_index=True)
+    panel = panel_of(both, TINY, category="category", product_intercepts=False)
+    assert panel.choices[1].x.shape == (3, 4, 0)
+    assert findings(panel)["categories without a predictor"] == (1, "y")
+
+
+@pytest.mark.parametrize("roles", [ROLES, dataclasses.replace(ROLES, features=None, outside_option=True)])
+def test_the_frame_is_not_changed(frame, roles):
+    X = frame.astype({"brand": "category", "price": "Float64"}).drop(columns="chosen")
+    y = frame["chosen"].astype("Int64")
+    X_before, y_before = X.copy(deep=True), y.copy(deep=True)
+    panel = build_choice_panel(X, y, roles)
+    encode_choices(X, panel, y)
+    choice_report(panel)
+    pd.testing.assert_frame_equal(X, X_before)
+    pd.testing.assert_series_equal(y, y_before)
+
+
+@pytest.mark.parametrize("cls", [ChoicePanel, Category, CategoryChoices, EncodedChoices, ChoiceRoles])
+def test_results_are_frozen(cls, panel):
+    assert cls.__dataclass_params__.frozen
+    assert ("__slots__" in vars(cls)) == (cls is not ChoicePanel)  # whose facts are found once, and kept
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        panel.n_rows = 0

@@ -1,0 +1,95 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from reference.sales import LAYOUTS, case, small_sales
+
+from hdfm.sales.laplace.draws import _systematic, sample_laplace
+from hdfm.sales.laplace.mode import laplace_mode, log_posterior
+from hdfm.sales.laplace.points import _height, scale_points
+from hdfm.sales.sampling import demand_model, sample_demand, variable_dimensions
+from hdfm.sampling.draws import reported_names
+from hdfm.sampling.settings import SamplingSettings
+
+SETTINGS = SamplingSettings(draws=50, chains=2, progressbar=False)
+
+
+@pytest.mark.parametrize("likelihood", ["poisson", "negative_binomial", "log_normal"])
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_variables_are_those_of_the_graph(name, likelihood, monkeypatch):
+    monkeypatch.setattr("hdfm.sales.laplace.points.MOST", 32)
+    one = case(name, likelihood, noise=likelihood)
+    found = sample_laplace(one.panel, one.spec, SETTINGS)
+    model = demand_model(one.panel, one.spec)
+    assert set(found.values) == set(reported_names(model))
+    coords = one.panel.coords
+    dims = variable_dimensions(one.panel)
+    for variable, values in found.values.items():
+        named = tuple(model.named_vars_to_dims.get(variable, ()))
+        assert tuple(dims.get(variable, ())) == named
+        assert values.shape == (2, 50, *(len(coords[dim]) for dim in named)), variable
+        assert np.isfinite(values).all(), variable
+
+
+def test_draws_are_labelled_and_repeat():
+    one = case("two levels, a control")
+    trees = [
+        sample_demand(one.panel, one.spec, replace(SETTINGS, seed=seed), "laplace") for seed in (3, 3, 4)
+    ]
+    first, again, other = (tree["posterior"]["elasticity"] for tree in trees)
+    assert trees[0].attrs["inference"] == "laplace"
+    np.testing.assert_array_equal(first, again)
+    assert (first.to_numpy() != other.to_numpy()).all()
+    assert list(first[one.panel.dims["product"]].to_numpy()) == list(one.panel.product)
+
+
+def test_systematic_resampling():
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        weight = rng.dirichlet(np.full(30, 0.3))
+        taken = _systematic(weight, 1000, rng)
+        assert taken.sum() == 1000
+        assert abs(taken - 1000 * weight).max() <= 1
+
+
+def test_scales_have_their_exact_posterior():
+    """Noise and the two spreads of time effects of log-normal data, whose marginal likelihood is exact."""
+    one = case("no groups, fixed effects", "log_normal", noise="log_normal", products=20, periods=20)
+    mode = laplace_mode(one.panel, one.spec)
+    assert set(mode.coordinates.names) == {"time_shock", "time_drift"}
+    points, log_noise_sd = scale_points(mode, np.random.default_rng(1))
+    assert log_noise_sd == 0  # 320 rows: noise is among the coordinates
+    assert 1 / sum(point.weight**2 for point in points) > 50
+    grid = [
+        (mode.coordinates.scales(np.array([a, b]), replace(mode.scales, noise=mode.scales.noise * np.exp(c))))
+        for a in np.linspace(-3, 2.5, 15)
+        for b in np.linspace(-3, 2.5, 15)
+        for c in np.linspace(-0.2, 0.2, 11)
+    ]
+    height = np.array([_height(mode, scales)[0] for scales in grid])
+    weight = np.exp(height - height.max())
+    weight /= weight.sum()
+    for name in ("time_shock", "time_drift", "noise"):
+        exact = np.array([getattr(scales, name) for scales in grid])
+        mean = weight @ exact
+        sd = np.sqrt(weight @ (exact - mean) ** 2)
+        ours = sum(point.weight * getattr(point.scales, name) for point in points)
+        assert ours == pytest.approx(mean, abs=0.15 * sd), name
+
+
+def test_the_mode_is_where_the_slope_is_zero():
+    one = case("one level", "negative_binomial")
+    mode = laplace_mode(one.panel, one.spec)
+    _, slope = log_posterior(mode.coordinates, mode.scales, mode.evidence, mode.low)
+    np.testing.assert_allclose(slope, 0, atol=0.1)
+
+
+def test_sales_stay_as_they_were():
+    sales = small_sales()
+    before = sales.copy()
+    from hdfm import HierarchicalElasticity
+
+    HierarchicalElasticity(product="product", price="price", inference="laplace", draws=10).fit(
+        sales, sales["units_sold"]
+    )
+    assert sales.equals(before)

@@ -1,0 +1,221 @@
+"""Products that were selected on their sales, and the population that they come from."""
+
+import numpy as np
+import pytensor.tensor as pt
+import pytest
+from conftest import ROLES
+from pytensor.compile.mode import Mode
+from scipy.special import log_ndtr
+from scipy.stats import truncnorm
+
+from hdfm import ElasticityPriors, HierarchicalElasticity
+from hdfm.datasets import keep_sellers, simulate_sales
+from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.sales.graph.selection import log_normal_cdf
+from hdfm.sales.laplace.arrow import factor_arrow, left_by_first
+from hdfm.sales.laplace.mode import DIFFERENCE, laplace_mode, log_height, log_posterior, mend_levels
+from hdfm.sales.laplace.prior import arrow_model
+from hdfm.sales.laplace.selection import Selection
+from hdfm.sales.panel.panel import build_panel
+from hdfm.sales.panel.roles import Roles
+from hdfm.sales.panel.selection import level_thresholds
+from hdfm.sales.sampling import demand_model
+from hdfm.sales.spec import DemandSpec
+
+ABOVE, STEP = 30.0, 1e-5
+SPEC = DemandSpec("poisson", True, "random", False, ElasticityPriors(), ABOVE)
+PLAIN = Mode(linker="py", optimizer=None)
+
+
+@pytest.fixture(scope="module")
+def sellers():
+    sales = simulate_sales(2000, 3, 30, 0.5, seed=3, period_noise=0.0)
+    return keep_sellers(sales, ABOVE)
+
+
+@pytest.fixture(scope="module")
+def panel(sellers):
+    units = sellers["units_sold"].to_numpy(float)
+    return build_panel(sellers, units, Roles("product", ("category",), "time_period", "price"))
+
+
+def laplace(**changes):
+    return HierarchicalElasticity(
+        **{**ROLES, "likelihood": "poisson", "inference": "laplace", "draws": 250, **changes}
+    )
+
+
+@pytest.fixture(scope="module")
+def model(panel):
+    return arrow_model(panel, SPEC)
+
+
+@pytest.fixture
+def of_group(model):
+    return np.random.default_rng(0).normal(size=(3, model.layout.n_group))
+
+
+def test_log_normal_cdf():
+    z = np.array([-200.0, -30.0, -8.5, -8.0, -7.5, -1.0, 0.0, 3.0, 9.0])
+    x = pt.vector()
+    value, slope = log_normal_cdf(x), pt.grad(log_normal_cdf(x).sum(), x)
+    np.testing.assert_allclose(value.eval({x: z}, mode=PLAIN), log_ndtr(z), rtol=1e-4, atol=1e-12)
+    expected = np.exp(-(z**2) / 2 - log_ndtr(z)) / np.sqrt(2 * np.pi)
+    np.testing.assert_allclose(slope.eval({x: z}, mode=PLAIN), expected, rtol=2e-4, atol=1e-15)
+
+
+def test_products_expected_to_sell_the_threshold_stand_at_it(panel):
+    beta = -1.7
+    threshold = level_thresholds(panel, ABOVE, beta)
+    expected = np.exp(threshold[:, None] + beta * panel.log_price) * panel.observed
+    np.testing.assert_allclose(expected.sum(axis=1), ABOVE)
+
+
+def test_graph_and_arrow_have_the_same_term(panel, model):
+    """The potential of the graph at its starting point, and the arrow's there."""
+    graph = demand_model(panel, SPEC)
+    point, group = graph.initial_point(), model.layout.group
+    names = ["group_level", "between_price", "product_effect_sd"]
+    outputs = graph.replace_rvs_by_values([graph["selection"], *(graph[name] for name in names)])
+    found = graph.compile_fn(outputs, inputs=graph.value_vars, mode=PLAIN, on_unused_input="ignore")
+    term, level, slope, sd = found({name: point[name] for name in (v.name for v in graph.value_vars)})
+    of_group = np.zeros((3, model.layout.n_group))
+    of_group[:, group["level"]], of_group[:, group["slope"]] = level, slope
+    assert term > 1
+    assert term == pytest.approx(model.selection.value(of_group, float(sd)), rel=1e-6)
+
+
+def test_term_is_the_mass_of_a_truncated_normal():
+    """log density of a truncated normal = log density of the normal + the term, at any value."""
+    design, threshold, sd = np.ones((1, 1)), np.array([0.4]), 1.3
+    term = Selection(threshold, 0.0, design, np.zeros(1, dtype=int)).value(np.array([[-0.2]]), sd)
+    above = truncnorm((0.4 + 0.2) / sd, np.inf, loc=-0.2, scale=sd)
+    normal = -(((1.0 + 0.2) / sd) ** 2) / 2 - np.log(sd * np.sqrt(2 * np.pi))
+    assert above.logpdf(1.0) == pytest.approx(normal + term)
+
+
+def test_expansion_is_that_of_differences(model, of_group):
+    one, sd = model.selection, 1.2
+    term = one.term(of_group, sd, np.zeros(len(one.threshold)))
+    shape = of_group.shape
+    steps = STEP * np.eye(of_group.size).reshape(-1, *shape)
+    slope = [(one.value(of_group + e, sd) - one.value(of_group - e, sd)) / (2 * STEP) for e in steps]
+    np.testing.assert_allclose(term.slope.ravel(), slope, rtol=1e-5, atol=1e-5)
+    known = np.zeros(len(one.threshold))
+    for k, step in enumerate(steps):
+        up, down = (one.term(of_group + e, sd, known).slope for e in (step, -step))
+        g = k // shape[1]
+        column = (up - down)[g] / (2 * STEP)
+        np.testing.assert_allclose(term.curvature[g][:, k % shape[1]], column, rtol=1e-5, atol=1e-4)
+
+
+def test_hardly_known_levels_leave_the_precision_positive(model):
+    known = np.full(len(model.selection.threshold), 50.0)
+    term = model.selection.term(np.full((3, model.layout.n_group), -9.0), 1.2, known)
+    counts = np.bincount(model.panel.group)
+    assert (term.curvature[:, 0, 0] <= counts / 51).all()
+
+
+def test_slope_of_the_marginal_is_that_of_differences(panel):
+    mode = laplace_mode(panel, SPEC)
+    coordinates, u = mode.coordinates, mode.coordinates.coordinates(mode.scales)
+    height, slope = log_posterior(coordinates, mode.scales, mode.evidence, mode.low)
+    k = coordinates.names.index("product_effect")
+    around = [
+        log_height(coordinates, coordinates.scales(u + e, mode.scales), mode.evidence, mode.low)
+        for e in DIFFERENCE * np.array([-1, 1])[:, None] * np.eye(len(u))[k]
+    ]
+    H = np.zeros((len(u), len(u)))
+    mend_levels(coordinates, slope, H, np.array([around[0], height, around[1]]))
+    sd = np.where(np.arange(len(u)) == k, H[k, k] ** -0.5, 1)
+    assert 0.05 < sd[k] < 0.1
+    for k, name in enumerate(coordinates.names):
+        up, down = (
+            log_height(coordinates, coordinates.scales(u + e, mode.scales), mode.evidence, mode.low)
+            for e in 0.002 * np.array([1, -1])[:, None] * np.eye(len(u))[k]
+        )
+        assert sd[k] * slope[k] == pytest.approx(sd[k] * (up - down) / 0.004, abs=0.06), name
+
+
+def test_effects_eliminated_first_leave_the_same_solution():
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(13, 40))
+    P, h = root @ root.T, rng.normal(size=13)
+    P[:5, 5:10] = P[5:10, :5] = 0
+    P += 20 * np.eye(13)
+    bundles, border, top = np.stack([P[:5, :5], P[5:10, 5:10]]), P[:10, 10:].reshape(2, 5, 3), P[10:, 10:]
+    right = np.concatenate([border, h[:10].reshape(2, 5, 1)], axis=2)
+    left, right, top = left_by_first(3, bundles, right, np.column_stack([top, h[10:]]))
+    found = factor_arrow(left, right[..., :-1], top[:, :-1]).solve(right[..., -1], top[:, -1])
+    x = np.linalg.solve(P, h)
+    np.testing.assert_allclose(found[0], x[:10].reshape(2, 5)[:, 3:])
+    np.testing.assert_allclose(found[1], x[10:])
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_population_before_the_selection(seed):
+    """Categories' means from products that sold; errors and coverage of those."""
+    population = simulate_sales(2000, 3, 30, 0.5, seed=seed, period_noise=0.0)
+    sellers = keep_sellers(population, ABOVE)
+    truth = sellers.groupby("product")["product_elasticity"].first()
+    categories = population.groupby("category")["category_elasticity"].first()
+    with_it, without = (
+        laplace(selected_above=above).fit(sellers, sellers["units_sold"]) for above in (ABOVE, None)
+    )
+
+    def gap(model):
+        return (model.elasticities("category")["mean"] - categories).abs().mean()
+
+    def error(model):
+        return (model.elasticities_["mean"] - truth).abs().mean()
+
+    table = with_it.elasticities(ci_prob=0.9)
+    truth = truth[table.index]
+    assert gap(with_it) < gap(without)
+    assert error(with_it) < error(without)
+    assert 0.8 < ((table["lower"] < truth) & (truth < table["upper"])).mean() < 0.98
+
+
+def test_new_products_come_from_the_population_before(sellers):
+    def median_of_a_new_one(above):
+        model = laplace(selected_above=above).fit(sellers, sellers["units_sold"])
+        new = sellers[sellers["category"] == 1].head(30).assign(product=-1)
+        return model.predict_quantiles(new, (0.5,)).to_numpy().mean()
+
+    assert median_of_a_new_one(ABOVE) < median_of_a_new_one(None)
+
+
+@pytest.mark.parametrize("value", [0, -3.0, "100", True, np.inf])
+def test_thresholds_out_of_range(sellers, value):
+    with pytest.raises(InvalidArgumentError, match="selected_above must be a number above 0"):
+        HierarchicalElasticity(**ROLES, selected_above=value).fit(sellers, sellers["units_sold"])
+
+
+def test_products_that_were_not_selected_are_named(sellers):
+    with pytest.raises(InvalidDataError, match=r"of \d+ did not \(such as \d+.*keep_sellers"):
+        HierarchicalElasticity(**ROLES, selected_above=60).fit(sellers, sellers["units_sold"])
+
+
+def test_fixed_levels_can_not_be_cut(sellers):
+    model = HierarchicalElasticity(**ROLES, selected_above=ABOVE, product_effects="fixed")
+    with pytest.raises(InvalidArgumentError, match='needs product_effects="random"'):
+        model.fit(sellers, sellers["units_sold"])
+
+
+@pytest.mark.slow
+def test_laplace_and_sampling_agree(sellers):
+    models = [
+        HierarchicalElasticity(
+            **ROLES, likelihood="poisson", selected_above=ABOVE, progressbar=False, **settings
+        ).fit(sellers, sellers["units_sold"])
+        for settings in (
+            {"inference": "laplace", "draws": 2000},
+            {"draws": 1500, "tune": 600, "chains": 2, "target_accept": 0.9},
+        )
+    ]
+    ours, theirs = (each.elasticities_ for each in models)
+    gap = (ours["mean"] - theirs["mean"]).abs() / theirs["sd"]
+    assert gap.quantile(0.95) < 0.15
+    assert (ours["sd"] / theirs["sd"]).median() == pytest.approx(1, abs=0.03)
+    scales = [each.idata_["posterior"]["product_effect_sd"] for each in models]
+    assert float(scales[0].mean()) == pytest.approx(float(scales[1].mean()), abs=float(scales[1].std()) / 3)
