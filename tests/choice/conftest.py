@@ -1,5 +1,7 @@
 """Two fits of the choice model on draws about the start, and their frames."""
 
+from contextlib import contextmanager
+
 import conftest
 import numpy as np
 import pytest
@@ -12,38 +14,46 @@ from hdfm import DynamicFactorChoiceModel
 from hdfm.datasets import simulate_choices
 
 
-@pytest.fixture(scope="module")
-def spread_sampling():
-    """The walk about the start in larger steps."""
+@contextmanager
+def walking(size):
+    """The walk about the start, in steps of some size, in place of NUTS."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conftest, "WALK", SPREAD)
+        patch.setattr(conftest, "WALK", size)
         patch.setattr("hdfm.sampling.nuts.sample_numpyro", conftest.walk_about_start)
         yield
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def spread_sampling():
+    """The walk about the start in larger steps."""
+    with walking(SPREAD):
+        yield
+
+
+@pytest.fixture(scope="session")
 def trips():
     return many_trips()
 
 
-@pytest.fixture(scope="module")
-def model(spread_sampling, trips):
+@pytest.fixture(scope="session")
+def model(trips):
     """All three tiers, covariates, unavailable alternatives, log price; do not change it."""
-    return DynamicFactorChoiceModel(2, 1, 1, **TRIP_ROLES, **QUICK).fit(trips, trips["chosen"])
+    with walking(SPREAD):
+        return DynamicFactorChoiceModel(2, 1, 1, **TRIP_ROLES, **QUICK).fit(trips, trips["chosen"])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def market():
     frame, _ = simulate_choices(6, 2, 5, alternatives=3, sets_per_customer=4, outside_option=True, seed=1)
     return frame.assign(segment=np.where(frame["customer"] < 3, "old", "new"))
 
 
-@pytest.fixture(scope="module")
-def outside(spread_sampling, market):
+@pytest.fixture(scope="session")
+def outside(market):
     """An outside option, linear price and loadings of the population; do not change it."""
     options = {"outside_option": True, "price_transform": "linear", "loadings": "population"}
-    model = DynamicFactorChoiceModel(1, **CHOICE_ROLES, **QUICK, **options)
-    return model.fit(market, market["chosen"])
+    with walking(SPREAD):
+        return DynamicFactorChoiceModel(1, **CHOICE_ROLES, **QUICK, **options).fit(market, market["chosen"])
 
 
 @pytest.fixture(params=["trips", "market"])
@@ -53,13 +63,13 @@ def case(request):
     return request.getfixturevalue(name), request.getfixturevalue(request.param)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def few():
     frame, _ = simulate_choices(3, 1, 4, alternatives=3, sets_per_customer=6, seed=4)
     return frame
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def quick_looks(few):
     """A mode and a variational fit of few steps, for real."""
     from hdfm.sampling import variational
@@ -73,10 +83,9 @@ def quick_looks(few):
         return {model.inference: model.fit(few, few["chosen"]) for model in models}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fitted():
     """A fit without factors on draws about the start; do not change it."""
     frame = many_trips().reset_index(drop=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hdfm.sampling.nuts.sample_numpyro", conftest.walk_about_start)
+    with walking(conftest.WALK):
         return choice_model().fit(frame, frame["chosen"])

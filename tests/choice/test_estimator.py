@@ -215,3 +215,15 @@ def test_a_mode_has_no_draws(quick_looks):
 def test_mode_is_higher_than_variational_draws(quick_looks):
     lp = {name: model.idata_["sample_stats"]["lp"] for name, model in quick_looks.items()}
     assert float(lp["map"].max()) > float(lp["variational"].max())
+
+
+def test_responses_to_one_price_add_up_to_nothing(quick_looks):
+    """Shares add up to 1, so that weighted by them the responses to one price do to 0; exact in one draw."""
+    mode = quick_looks["map"]
+    shares, table = mode.shares()["mean"], mode.elasticities_["mean"]
+    weight = shares.reindex(
+        pd.MultiIndex.from_arrays([table.index.get_level_values(name) for name in ("category", "product")])
+    ).to_numpy()
+    total = (weight * table).groupby(["category", "price_of"]).sum()
+    np.testing.assert_allclose(total, 0, atol=1e-6)
+    assert (np.abs(weight * table) > 1e-3).any()

@@ -73,7 +73,8 @@ def test_sets_of_one_alternative_leave_the_gradient_finite():
     assert np.isfinite(jax.grad(potential)(start)).all()
 
 
-@pytest.mark.parametrize("customers", [6, pytest.param(220, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("customers", [6, 220])
 def test_density_and_gradient_in_32_and_64_bits(customers):
     import jax
     import pytensor

@@ -145,7 +145,7 @@ def test_pipeline_that_drops_names_says_what_to_do(trips):
     [
         ColumnGroupKFold("household", 2),
         RollingOriginSplit("week", 2),
-        GroupKFold(2),
+        pytest.param(GroupKFold(2), marks=pytest.mark.slow),
     ],
     ids=["households", "weeks", "groups"],
 )
@@ -283,6 +283,7 @@ def test_save_before_fit(tmp_path):
     assert not hasattr(back, "idata_")
 
 
+@pytest.mark.slow
 def test_seeds():
     """Real draws, of a model small enough to sample in seconds."""
     rng = np.random.default_rng(0)

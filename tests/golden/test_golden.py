@@ -25,6 +25,7 @@ HERE_AS_THERE = GOLDEN["environment"] == environment()
 EXACT = 1e-7
 TOLERANCE = {"laplace": 0.05, "map": 1e-3, "variational": 0.05, "nuts": np.inf, "nutpie": np.inf}
 LAPLACE = [name for name in GOLDEN["cases"] if name.split()[1] == "laplace"]
+QUICK = [name for name in LAPLACE if name.split()[-1] in ("negative_binomial", "poisson", "log_normal")]
 ON_JAX = [name for name in GOLDEN["cases"] if name not in LAPLACE]
 
 
@@ -40,7 +41,9 @@ def test_every_case_is_written():
     assert list(GOLDEN["cases"]) == [*SALES, *CHOICES]
 
 
-@pytest.mark.parametrize("name", LAPLACE)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in LAPLACE]
+)
 def test_answers_of_laplace_are_what_they_were(name):
     compare(name, entries(name))
 

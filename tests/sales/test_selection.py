@@ -152,7 +152,7 @@ def test_effects_eliminated_first_leave_the_same_solution():
     np.testing.assert_allclose(found[1], x[10:])
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
 def test_the_population_before_the_selection(seed):
     """Categories' means from products that sold; errors and coverage of those."""
     population = simulate_sales(2000, 3, 30, 0.5, seed=seed, period_noise=0.0)

@@ -123,7 +123,9 @@ def test_pipeline_that_drops_names_says_what_to_do(sales):
 
 
 @pytest.mark.parametrize(
-    "cv", [KFold(2, shuffle=True, random_state=0), GroupKFold(2)], ids=["rows", "products"]
+    "cv",
+    [pytest.param(KFold(2, shuffle=True, random_state=0), marks=pytest.mark.slow), GroupKFold(2)],
+    ids=["rows", "products"],
 )
 def test_grid_search_over_priors(mock_sampling, elasticity, sales, cv):
     grid = {"priors": [ElasticityPriors(), ElasticityPriors.article()], "time_effects": ["category", None]}
@@ -214,6 +216,7 @@ def test_round_trips(fitted, fitted_sales, tmp_path, through):
     assert back.get_params() == fitted.get_params()
 
 
+@pytest.mark.slow
 def test_seeds(few_sales):
     def draws(seed):
         model = HierarchicalElasticity(

@@ -56,7 +56,14 @@ KILLED = f"""
 """
 
 
-@pytest.mark.parametrize("killed_at", [BLOCK, 3 * BLOCK], ids=["warm-up", "draws"])
+def slow(value):
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    "killed_at",
+    [pytest.param(BLOCK, id="warm-up", marks=pytest.mark.slow), pytest.param(3 * BLOCK, id="draws")],
+)
 def test_a_killed_process(sales, undisturbed, tmp_path, monkeypatch, killed_at):
     folder = tmp_path / "checkpoint"
     program = textwrap.dedent(KILLED) % (killed_at, folder)
@@ -105,7 +112,7 @@ def test_another_fit_is_refused(sales, stopped, changes, shift):
     assert sorted(file.name for file in stopped.iterdir()) == before
 
 
-@pytest.mark.parametrize("draws", [10, 90, 120])
+@pytest.mark.parametrize("draws", [slow(10), 90, slow(120)])
 def test_an_interrupted_fit_goes_on(sales, undisturbed, tmp_path, monkeypatch, draws):
     """With as many draws as were asked for first, or others."""
 

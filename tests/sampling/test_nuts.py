@@ -88,13 +88,20 @@ def test_statistics(gaussian, draws):
         assert draws.statistics["lp"][c, s] == pytest.approx(float(logp(point)))
 
 
-@pytest.mark.parametrize(("draws", "tune"), [(BLOCK, BLOCK), (7, 3), (BLOCK + 1, 0), (4, 2 * BLOCK - 1)])
+NUMBERS = [
+    (7, 3),
+    *(pytest.param(*n, marks=pytest.mark.slow) for n in [(BLOCK, BLOCK), (BLOCK + 1, 0), (4, 2 * BLOCK - 1)]),
+]
+
+
+@pytest.mark.parametrize(("draws", "tune"), NUMBERS)
 def test_numbers_of_draws_that_are_no_blocks(gaussian, draws, tune):
     out = sample_numpyro(gaussian[0], ["x"], settings(draws=draws, tune=tune, chains=1))
     assert out.values["x"].shape == (1, draws, DIMENSION)
     assert {values.shape for values in out.statistics.values()} == {(1, draws)}
 
 
+@pytest.mark.slow
 def test_a_short_warm_up_of_whitened_coordinates():
     """Scales that the curvature gives stay; those from a few draws are off, and make steps short."""
     with pm.Model() as model:

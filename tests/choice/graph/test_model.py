@@ -74,12 +74,20 @@ def test_log_likelihood_is_that_of_the_paths(simulation, n, customer_loadings):
         np.testing.assert_allclose(found["coefficient_path"], beta.mean(axis=0), atol=1e-12)
 
 
-# Not all three tiers: without compilation a sum has at most 32 terms.
-@pytest.mark.parametrize(
-    "n", [n for n in itertools.product((0, 1), (0, 1), (0, 2)) if 0 < np.count_nonzero(n) < 3]
-)
-@pytest.mark.parametrize("gp", ["hsgp", "exact"])
-def test_density_and_gradient_are_finite(n, gp):
+def combinations():
+    """Each tier alone quickly, and two of them, or with the exact process, slowly.
+
+    Not all three tiers: without compilation a sum has at most 32 terms.
+    """
+    for gp in ("hsgp", "exact"):
+        for n in itertools.product((0, 1), (0, 1), (0, 2)):
+            if 0 < np.count_nonzero(n) < 3:
+                quick = np.count_nonzero(n) == 1 and gp == "hsgp"
+                yield pytest.param(gp, n, marks=() if quick else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("gp", "n"), list(combinations()))
+def test_density_and_gradient_are_finite(gp, n):
     model = model_of(panel_of(), n, gp=gp)
     gradient = model.compile_dlogp(mode=PLAIN)(model.initial_point())
     assert np.isfinite(model.compile_logp(mode=PLAIN)(model.initial_point()))

@@ -97,18 +97,6 @@ def test_no_share_changes_when_all_log_prices_rise(model):
     np.testing.assert_allclose(total, 0, atol=SAME)
 
 
-def test_responses_to_one_price_add_up_to_nothing(quick_looks):
-    """Shares add up to 1, so that weighted by them the responses to one price do to 0; exact in one draw."""
-    mode = quick_looks["map"]
-    shares, table = mode.shares()["mean"], mode.elasticities_["mean"]
-    weight = shares.reindex(
-        pd.MultiIndex.from_arrays([table.index.get_level_values(name) for name in ("category", "product")])
-    ).to_numpy()
-    total = (weight * table).groupby(["category", "price_of"]).sum()
-    np.testing.assert_allclose(total, 0, atol=1e-6)
-    assert (np.abs(weight * table) > 1e-3).any()
-
-
 def test_tables_keep_the_order_of_categorical_periods(spread_sampling, trips):
     weeks = sorted(trips["week"].unique())
     names = [f"w{2 * k}" for k in range(4, 4 + len(weeks))]  # w8, w10, ...: another order as text

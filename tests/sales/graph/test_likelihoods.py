@@ -209,7 +209,13 @@ def log_density_near_start(sales, coordinates=None, **arguments):
 
 
 @pytest.mark.parametrize("change", ["currency", "rows", "labels in order", "time in order"])
-@pytest.mark.parametrize("name", ["all", "all, log-normal", "all, conditional"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "all, conditional",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("all", "all, log-normal")),
+    ],
+)
 def test_what_the_log_density_does_not_depend_on(change, name):
     arguments = dict(CASES[name])
     sales = store_sales(arguments.pop("noise", "poisson"), missing_prob=0.2, late_start_prob=0.3)
