@@ -1,17 +1,19 @@
-"""Factors of time in coordinates whitened by what choices say about them.
+"""Factors of time in coordinates whitened by what data say about them, in PyTensor.
 
-Array names and axis order: N customers, S coefficients, T periods, L factors, m coordinates of a factor,
-P predictors of a category; G groups of factors that share lengthscales: 1, or the categories.
+Array names and axis order: T periods, L factors, m coordinates of a factor, R series of scores; G groups of
+factors that share lengthscales.
 
-    w (N or 1, S, L); theta (G, T, L); roots B (L, T, m)
+    theta (G, T, L); roots B (L, T, m)
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.pytensorf import floatX
+from pytensor.tensor import TensorVariable
 from scipy.sparse import csr_array
 
 from hdfm.exceptions import unknown
@@ -86,7 +88,16 @@ def evidence_about_coordinates(gp: TimeGP, B, groups: Sequence[Evidence], L: int
     return Evidence(precision, pt.matvec(B.mT, g).reshape((G, L * m)))
 
 
-def lengthscales(name, priors, dim, size):
+class LengthscalePriors(Protocol):
+    """Hyperparameters of lengthscales."""
+
+    @property
+    def lengthscale(self) -> tuple[float, float]: ...
+    @property
+    def lengthscale_family(self) -> str: ...
+
+
+def lengthscales(name: str, priors: LengthscalePriors, dim: str | None, size: int | None) -> TensorVariable:
     """Lengthscales (L,) on the time scale from 0 to 1, or one where size is None."""
     first, second = priors.lengthscale
     start = floatX(np.full(() if size is None else size, first))

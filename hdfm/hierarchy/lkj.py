@@ -4,6 +4,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.pytensorf import floatX
+from pytensor.tensor import TensorVariable
 
 from hdfm.hierarchy.whitened import spread
 
@@ -44,7 +45,9 @@ def _partial_correlations(correlation):
     return np.tril(root / np.sqrt(left), -1).clip(-LARGEST_START, LARGEST_START)
 
 
-def covariance_root(name, sd_scale, lkj, start):
+def covariance_root(
+    name: str, sd_scale: float, lkj: float, start: np.ndarray
+) -> tuple[TensorVariable, TensorVariable]:
     """Root (S, S) of a covariance diag(sd) R diag(sd), R ~ LKJ, that starts at ``start``; and sd (S,)."""
     first = np.sqrt(np.diag(start))
     sd = spread(f"{name}_sd_raw", sd_scale, first)

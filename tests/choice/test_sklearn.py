@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from conftest import TRIP_ROLES
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedKFold, cross_val_score
@@ -23,16 +24,7 @@ from hdfm import ChoicePriors, DynamicFactorChoiceModel, HierarchicalElasticity
 from hdfm.exceptions import InvalidDataError
 from hdfm.model_selection import ColumnGroupKFold, RollingOriginSplit, WholeSample, loo_scorer
 
-ROLES = {
-    "customer": "household",
-    "category": "category",
-    "product": "brand",
-    "time": "week",
-    "choice_set": "trip",
-    "price": "price",
-    "features": ["display", "strength"],
-    "availability": "in_stock",
-}
+ROLES = TRIP_ROLES | {"customer_covariates": None}
 QUICK = {"draws": 13, "tune": 5, "chains": 2, "progressbar": False}
 # Predictions are sums of the same numbers, possibly in another order.
 ROUNDING = 1e-9
