@@ -1,0 +1,178 @@
+"""A name that was added to a list, and nowhere else, is refused wherever it is asked for."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import ROLES, TRIP_ROLES
+from trips import many_trips, panel_of
+
+from hdfm import ChoicePriors, DynamicFactorChoiceModel, ElasticityPriors, HierarchicalElasticity
+from hdfm.choice.posterior.coefficients import population_paths
+from hdfm.choice.posterior.diagnostics import choice_diagnostics
+from hdfm.choice.posterior.draws import ChoiceDraws
+from hdfm.choice.sampling import choice_model
+from hdfm.choice.spec import ChoiceSpec
+from hdfm.datasets import simulate, simulate_sales
+from hdfm.exceptions import UnknownNameError
+from hdfm.factors import hsgp
+from hdfm.factors.draws import Tier, extend_tier, tier_draws
+from hdfm.factors.hsgp import choose_gp
+from hdfm.factors.tables import tier_curves
+from hdfm.factors.tier import TIERS
+from hdfm.sales.laplace.draws import sample_laplace
+from hdfm.sales.laplace.mode import laplace_mode, noise_constant, noise_log_prior
+from hdfm.sales.laplace.newton import cell_likelihood
+from hdfm.sales.laplace.nodes import node_likelihood
+from hdfm.sales.laplace.prior import arrow_model
+from hdfm.sales.panel.panel import build_panel
+from hdfm.sales.panel.read import read_units
+from hdfm.sales.panel.roles import Roles
+from hdfm.sales.panel.selection import noise_at_threshold
+from hdfm.sales.posterior.diagnostics import diagnostics_table
+from hdfm.sales.posterior.draws import demand_draws
+from hdfm.sales.posterior.predict import draw_units, log_density, log_of_mean_noise
+from hdfm.sales.posterior.pricing import unit_costs
+from hdfm.sales.sampling import demand_model, sample_demand
+from hdfm.sales.spec import DemandSpec
+from hdfm.sampling.engines import engine_of
+from hdfm.sampling.settings import SamplingSettings
+
+STRANGER = "stranger"
+SETTINGS = SamplingSettings(draws=4, tune=0, chains=1, progressbar=False)
+SPEC = DemandSpec("poisson", True, "random", False, ElasticityPriors())
+OF_LIKELIHOOD, OF_EFFECTS = (replace(SPEC, **{name: STRANGER}) for name in ("likelihood", "product_effects"))
+CHOICE_SPEC = ChoiceSpec(0, 0, 0, True, ChoicePriors())
+
+
+@pytest.fixture(scope="module")
+def panel():
+    sales = simulate_sales(4, 1, 6, seed=366)
+    roles = Roles("product", ("category",), "time_period", "price")
+    return build_panel(sales, sales["units_sold"].to_numpy(float), roles)
+
+
+@pytest.fixture(scope="module")
+def choices():
+    return panel_of(many_trips())
+
+
+class Tree(dict):
+    """A posterior made by an engine that nobody knows."""
+
+    attrs = {"inference": STRANGER}  # noqa: RUF012
+
+
+def stranger_tier():
+    return Tier(STRANGER, np.ones((1, 1, 2, 1)), np.ones((1, 1, 3, 1)), np.ones((1, 1)), np.ones((1, 1)))
+
+
+SALES = {
+    "units": lambda panel: read_units([1, 2], STRANGER, whole=True),
+    "selection": lambda panel: noise_at_threshold(100, STRANGER),
+    "graph, likelihood": lambda panel: demand_model(panel, OF_LIKELIHOOD),
+    "graph, product effects": lambda panel: demand_model(panel, OF_EFFECTS),
+    "laplace, likelihood": lambda panel: sample_laplace(panel, OF_LIKELIHOOD, SETTINGS),
+    "laplace, product effects": lambda panel: laplace_mode(panel, OF_EFFECTS),
+    "cells": lambda panel: cell_likelihood(STRANGER, np.ones(2), np.ones(2, bool), np.zeros(2), 0.1),
+    "nodes": lambda panel: node_likelihood(
+        STRANGER, np.ones((1, 2)), np.ones((1, 2), bool), *np.zeros((2, 1, 2)), np.zeros((2, 1, 25)), 0.1
+    ),
+    "noise's prior": lambda panel: noise_log_prior(OF_LIKELIHOOD, 0.1),
+    "noise's constant": lambda panel: noise_constant(arrow_model(panel, OF_LIKELIHOOD), 0.1),
+    "engine": lambda panel: sample_demand(panel, SPEC, SETTINGS, STRANGER),
+    "sampler": lambda panel: sample_demand(panel, SPEC, SETTINGS, "nuts", STRANGER),
+    "density": lambda panel: log_density(1.0, np.zeros(2), np.ones(2), STRANGER),
+    "drawn units": lambda panel: draw_units(np.zeros(2), np.ones(2), STRANGER, np.random.default_rng(0)),
+    "expected units": lambda panel: log_of_mean_noise(np.ones(2), STRANGER),
+    "costs": lambda panel: unit_costs(1.0, panel.product, STRANGER),
+    "verdict": lambda panel: diagnostics_table(Tree()),
+    "simulator": lambda panel: simulate._draw_units(None, np.ones(2), STRANGER, 1.0),
+}
+CHOICES = {
+    "engine": lambda choices: engine_of(STRANGER, "numpyro"),
+    "verdict": lambda choices: choice_diagnostics(Tree()),
+    "scale": lambda choices: panel_of(many_trips(), price_transform=STRANGER),
+    "tier's variables": lambda choices: tier_draws(STRANGER, *np.ones((3, 1, 2, 1)), None),
+    "tier's forecast": lambda choices: extend_tier(
+        stranger_tier(), np.arange(3.0), np.array([4.0]), "matern32", 0
+    ),
+    "tier's part in coefficients": lambda choices: ChoiceDraws(
+        np.ones((1, 1, 2)), (stranger_tier(),), np.zeros(2, int)
+    ).beta(slice(0, 2), np.array([0]), np.array([0])),
+    "tier's part in paths": lambda choices: population_paths(
+        ChoiceDraws(np.ones((1, 1, 2)), (stranger_tier(),), np.zeros(2, int)), np.array([0])
+    ),
+}
+
+
+@pytest.mark.parametrize("ask", SALES.values(), ids=SALES)
+def test_sales(ask, panel):
+    with pytest.raises(UnknownNameError, match=f"There is no case for .*'{STRANGER}' here"):
+        ask(panel)
+
+
+@pytest.mark.parametrize("ask", CHOICES.values(), ids=CHOICES)
+def test_choices(ask, choices):
+    with pytest.raises(UnknownNameError, match=f"There is no case for .*'{STRANGER}' here"):
+        ask(choices)
+
+
+def test_draws_of_a_stranger(fitted):
+    posterior = fitted.idata_["posterior"].to_dataset()
+    with pytest.raises(UnknownNameError, match="no case for likelihood"):
+        demand_draws(posterior, fitted.panel_, replace(fitted.spec_, likelihood=STRANGER))
+
+
+def test_a_tier_added_to_the_list(monkeypatch):
+    monkeypatch.setitem(TIERS, STRANGER, TIERS["global"])
+    values = {"loading": np.ones((1, 1, 2, 1)), "factor_path": np.ones((1, 1, 3, 1))}
+    with pytest.raises(UnknownNameError, match="no case for tier"):
+        tier_curves(STRANGER, values, [slice(0, 2)], np.ones(2))
+
+
+def test_a_process_added_to_the_list(monkeypatch):
+    monkeypatch.setattr(hsgp, "GPS", (STRANGER,))
+    with pytest.raises(UnknownNameError, match="no case for gp"):
+        choose_gp(STRANGER, "matern32", np.linspace(0, 1, 5), 0.1, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("list_", "argument"),
+    [
+        *(("LIKELIHOODS", "likelihood"), ("INFERENCES", "inference"), ("SAMPLERS", "sampler")),
+        *(("TIME_EFFECTS", "time_effects"), ("PRODUCT_EFFECTS", "product_effects"), ("SIGNS", "sign")),
+    ],
+)
+def test_fit_of_sales(list_, argument, sales, monkeypatch):
+    monkeypatch.setattr(f"hdfm.sales.estimator.{list_}", (STRANGER,))
+    model = HierarchicalElasticity(**ROLES, **{argument: STRANGER}, draws=4, tune=0, chains=1)
+    with pytest.raises(UnknownNameError, match=f"'{STRANGER}'"):
+        model.fit(sales, sales["units_sold"])
+
+
+@pytest.mark.parametrize(
+    ("list_", "argument"),
+    [
+        *(("INFERENCES", "inference"), ("SAMPLERS", "sampler"), ("LOADINGS", "loadings")),
+        ("PRICE_TRANSFORMS", "price_transform"),
+    ],
+)
+def test_fit_of_choices(list_, argument, monkeypatch):
+    monkeypatch.setattr(f"hdfm.choice.estimator.{list_}", (STRANGER,))
+    trips = many_trips()
+    model = DynamicFactorChoiceModel(0, **TRIP_ROLES, **{argument: STRANGER}, draws=4, tune=0, chains=1)
+    with pytest.raises(UnknownNameError, match=f"'{STRANGER}'"):
+        model.fit(trips, trips["chosen"])
+
+
+def test_a_family_of_lengthscales():
+    priors = ChoicePriors()
+    object.__setattr__(priors, "lengthscale_family", STRANGER)
+    with pytest.raises(UnknownNameError, match="no case for lengthscale_family"):
+        priors.lengthscale_range()
+
+
+def test_names_that_are_known(panel, choices):
+    assert demand_model(panel, SPEC)
+    assert choice_model(choices, CHOICE_SPEC, None)
