@@ -66,7 +66,7 @@ def _counts(column, *, whole):
             f"y has fractional values in {int(fractional.sum()):,} of {len(units):,} rows, such as "
             f"{units[fractional][0]:g}; the count likelihood is used as a quasi-likelihood.",
             DataWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     if len(units) and not units.any():
         raise InvalidDataError(
