@@ -1,5 +1,10 @@
 """What hdfm raises and warns of. Errors derive from ValueError, as scikit-learn's users expect."""
 
+import os
+import warnings
+
+PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+
 
 class HdfmError(ValueError):
     """Base class of the errors raised by hdfm on purpose."""
@@ -36,3 +41,8 @@ class ApproximationWarning(UserWarning):
 
 class DataWarning(UserWarning):
     """Something in the data carries no information or was read in a way worth knowing."""
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warn at the line that called hdfm, however deep inside it this is."""
+    warnings.warn(message, category, skip_file_prefixes=(PACKAGE,))

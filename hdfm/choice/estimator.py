@@ -20,7 +20,7 @@ from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.estimator import BayesianEstimator, check_prior_draws, check_prior_predictions
-from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown
+from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown, warn_caller
 from hdfm.frames.columns import as_names
 from hdfm.sampling.engines import SAMPLERS
 from hdfm.summaries.intervals import default_ci_prob
@@ -489,10 +489,8 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         panel = build_choice_panel(frame, y, roles)
         if len(panel.period) < 2:
             if self.time is not None and spec.total_factors:
-                warnings.warn(
-                    f"time column {self.time!r} holds one period: the model has no factors.",
-                    DataWarning,
-                    stacklevel=3,
+                warn_caller(
+                    f"time column {self.time!r} holds one period: the model has no factors.", DataWarning
                 )
             return panel, replace(spec, n_factors=0, n_category_factors=0, n_individual_factors=0), classes
         if len(panel.customer) < 2:

@@ -1,7 +1,6 @@
 """Price elasticities of products by partial pooling."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Real
@@ -13,7 +12,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from hdfm.estimator import BayesianEstimator, check_prior_predictions
-from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown
+from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
 from hdfm.frames.columns import as_names
 from hdfm.frames.weights import check_weights
 from hdfm.sales.panel.panel import SalesPanel, build_panel
@@ -242,7 +241,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         panel, spec = self._panel(X, y)
         report = data_report(panel, spec.time_effects)
         for message in warnings_of(panel):
-            warnings.warn(message, DataWarning, stacklevel=2)
+            warn_caller(message, DataWarning)
         seed = self._new_seed()
         settings = SamplingSettings(
             self.draws,

@@ -4,12 +4,11 @@ Array names and axis order: N products, G groups, T periods, S draws, last.
 """
 
 import time
-import warnings
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hdfm.exceptions import ApproximationWarning, unknown
+from hdfm.exceptions import ApproximationWarning, unknown, warn_caller
 from hdfm.sales.laplace.effects import Effects, time_paths
 from hdfm.sales.laplace.mode import LaplaceMode, laplace_mode
 from hdfm.sales.laplace.points import scale_points
@@ -65,12 +64,11 @@ def _sample(panel, spec, settings):
 
 def _warn_of_few(effective, size):
     if size > FEW and effective < FEW:
-        warnings.warn(
+        warn_caller(
             "Laplace's approximation of the posterior of scales (spreads, noise) is poor for this data: "
             f"{size} values of them count as {effective:.0f}, and intervals may be far off. "
             'Take inference="nuts".',
             ApproximationWarning,
-            stacklevel=6,
         )
 
 

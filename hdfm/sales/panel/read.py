@@ -1,6 +1,5 @@
 """What a caller passes as X and y -> a frame with the columns that have a role, and checked units."""
 
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +8,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import column_or_1d
 
-from hdfm.exceptions import DataWarning, InvalidDataError, unknown
+from hdfm.exceptions import DataWarning, InvalidDataError, unknown, warn_caller
 from hdfm.frames.columns import check_roles, numeric_column, refuse_fractions
 from hdfm.frames.read import check_same_rows, read_plain, require_frame, select_columns
 from hdfm.sales.panel.roles import Roles
@@ -62,11 +61,10 @@ def _counts(column, *, whole):
     if fractional.any() and whole:
         refuse_fractions(column, units, "units")
     if fractional.any():
-        warnings.warn(
+        warn_caller(
             f"y has fractional values in {int(fractional.sum()):,} of {len(units):,} rows, such as "
             f"{units[fractional][0]:g}; the count likelihood is used as a quasi-likelihood.",
             DataWarning,
-            stacklevel=6,
         )
     if len(units) and not units.any():
         raise InvalidDataError(

@@ -164,8 +164,10 @@ def test_scales_that_the_approximation_misses():
     rng = np.random.default_rng(1)
     rows = pd.DataFrame({"product": np.repeat(np.arange(30), 2), "time_period": np.tile([1, 2], 30)})
     rows = rows.assign(price=np.exp(rng.normal(0, 0.5, 60)), category=rows["product"] % 4)
-    with pytest.warns(ApproximationWarning, match=r'512 values of them count as \d.* inference="nuts"'):
+    found = r'512 values of them count as \d.* inference="nuts"'
+    with pytest.warns(ApproximationWarning, match=found) as warned:
         model = laplace().fit(rows, np.where(rows.index == 17, 100_000.0, 0.0))
+    assert warned.pop(ApproximationWarning).filename == __file__
     assert np.isfinite(model.elasticities_["mean"]).all()
 
 
