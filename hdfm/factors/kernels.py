@@ -21,7 +21,7 @@ class Kernel(NamedTuple):
     amplitude : callable
         Square root of the spectral density, of the squared frequency.
     room, detail : float
-        Factors of :func:`basis_size`.
+        Factors of :func:`hdfm.factors.hsgp.basis_size`.
     """
 
     covariance: Callable
@@ -90,6 +90,7 @@ def amplitude(kernel: str, omega, lengthscale):
 
 
 def kernel_of(name: str) -> Kernel:
+    """The kernel of a name, or an error that lists them."""
     if name not in KERNELS:
         raise InvalidArgumentError(f"kernel must be one of {tuple(KERNELS)}; got {name!r}.")
     return KERNELS[name]

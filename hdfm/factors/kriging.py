@@ -23,7 +23,7 @@ def kriging(
         u \mid y \sim N\Big(W y + \frac{b 1' K^{-1} y}{1' K^{-1} 1}, \;
         K_{**} - W K_*' + \frac{b b'}{1' K^{-1} 1}\Big), \qquad W = K_* K^{-1}, \quad b = 1 - W 1
 
-    K has a little noise (``JITTER``) on its diagonal, as in :func:`gp_factors`.
+    K has a little noise (``JITTER``) on its diagonal, as in :func:`hdfm.factors.hsgp.gp_factors`.
 
     Returns
     -------

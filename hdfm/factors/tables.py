@@ -1,7 +1,7 @@
 r"""Factors of all tiers: aligned over draws, their shares of variance, what is identified.
 
 Array names and axis order: K chains, D draws, N customers, S coefficients, T periods, C categories, L factors
-of a tier. Values by name, as the graph of choice reports them; coefficients are multiplied by
+of a tier. Values by name, as the graph of a model reports them; coefficients are multiplied by
 ``scale`` (S,) where they are compared.
 """
 

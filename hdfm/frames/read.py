@@ -1,4 +1,4 @@
-"""What a caller passes as X and y -> a frame with the columns that have a role, and checked units."""
+"""What a caller passes as X -> a frame with the columns that have a role, its rows matched to those of y."""
 
 from collections.abc import Sequence
 from typing import Any

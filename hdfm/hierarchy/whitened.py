@@ -1,4 +1,4 @@
-"""Building blocks of hierarchical models in PyTensor."""
+"""Normal effects, and their spreads, in coordinates that are about standard normal given the data."""
 
 from typing import Any, NamedTuple
 

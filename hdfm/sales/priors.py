@@ -1,4 +1,4 @@
-"""Hyperparameters of the priors, as frozen dataclasses that can be grid-searched as whole objects."""
+"""Hyperparameters of the priors, as a frozen dataclass that can be grid-searched as a whole object."""
 
 from dataclasses import dataclass, fields
 

@@ -8,13 +8,16 @@ import numpy as np
 
 
 class Stream(IntEnum):
-    """What random numbers are for. Two of one number never stand in one model."""
+    """What random numbers are for.
+
+    Streams of one number are one member of the enum under two names; they never stand in one model.
+    """
 
     UNIT_QUANTILES = 2
     CONDITIONAL_LEVELS = 3
     PRIOR_UNITS = 4
     LAPLACE = 5
-    PRIOR_CHOICES = 5  # of the choice model, which has no Laplace engine
+    PRIOR_CHOICES = LAPLACE  # of the choice model, which has no Laplace engine
     PARETO_K = 6
 
 

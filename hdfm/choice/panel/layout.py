@@ -149,7 +149,8 @@ def to_rows(
     --------
     >>> import numpy as np
     >>> import pandas as pd
-    >>> from hdfm.choice.panel.panel import ChoiceRoles, build_choice_panel
+    >>> from hdfm.choice.panel.panel import build_choice_panel
+    >>> from hdfm.choice.panel.roles import ChoiceRoles
     >>> X = pd.DataFrame({"trip": [2, 1, 1, 2], "brand": [*"aabb"], "price": [3.0, 1.0, 2.0, 4.0]})
     >>> roles = ChoiceRoles(product="brand", choice_set="trip", price="price", price_transform="linear")
     >>> panel = build_choice_panel(X, [1, 0, 1, 0], roles)

@@ -17,8 +17,6 @@ from hdfm.sales.laplace.selection import Selection, selection_of
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
 
-FLAT = 1e-8
-
 
 @dataclass(frozen=True, slots=True)
 class Scales:
