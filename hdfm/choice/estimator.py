@@ -21,6 +21,7 @@ from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.estimator import BayesianEstimator, check_prior_draws, check_prior_predictions
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown, warn_caller
+from hdfm.factors.tier import GPS
 from hdfm.frames.columns import as_names
 from hdfm.sampling.engines import SAMPLERS
 from hdfm.summaries.intervals import default_ci_prob
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 INFERENCES = ("nuts", "map", "variational")
 LOADINGS = ("customer", "population")
-GPS = ("hsgp", "exact")
 PRICE_TRANSFORMS = ("log", "linear")
 FACTORS = ("n_factors", "n_category_factors", "n_individual_factors")
 FLAGS = ("product_intercepts", "outside_option")
@@ -505,8 +505,13 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
 
     def _check_draws(self, what: str) -> None:
         check_is_fitted(self, "idata_")
-        if self.idata_.attrs["inference"] == "map":
-            raise InvalidArgumentError(f'{what} needs draws; inference="map" finds the mode alone.')
+        match self.idata_.attrs["inference"]:
+            case "nuts" | "variational":
+                pass
+            case "map":
+                raise InvalidArgumentError(f'{what} needs draws; inference="map" finds the mode alone.')
+            case inference:
+                raise unknown("inference", inference)
 
     def _summary_text(self) -> str:
         return self.diagnostics().attrs["verdict"]

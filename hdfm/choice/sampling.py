@@ -27,6 +27,11 @@ FIRST_STEP = 0.1
 
 def choice_gp(panel: ChoicePanel, spec: ChoiceSpec, gp: str) -> TimeGP | None:
     """The basis of the factors; lengthscales below one period are as short as one period."""
+    match gp:
+        case "hsgp" | "exact":
+            pass
+        case _:
+            raise unknown("gp", gp)
     if not spec.total_factors:
         return None
     shortest, longest = spec.priors.lengthscale_range()

@@ -13,8 +13,8 @@ import pytensor.tensor as pt
 
 from hdfm.exceptions import InvalidArgumentError, unknown
 from hdfm.factors.kernels import JITTER, amplitude, covariance, kernel_of
+from hdfm.factors.tier import GPS
 
-GPS = ("hsgp", "exact")
 MOST_EXACT_PERIODS = 300
 
 
@@ -130,7 +130,19 @@ class TimeGP:
     @property
     def size(self) -> int:
         """Coordinates per factor: m, or T where exact."""
-        return len(self.times) if self.basis is None else self.basis.m
+        basis = basis_of(self)
+        return len(self.times) if basis is None else basis.m
+
+
+def basis_of(process: TimeGP) -> TimeBasis | None:
+    """The basis of a process, None where it is exact: by its name, so that no other passes for one."""
+    match process.gp:
+        case "hsgp":
+            return process.basis
+        case "exact":
+            return None
+        case _:
+            raise unknown("gp", process.gp)
 
 
 def choose_gp(gp: str, kernel: str, times: np.ndarray, shortest: float, longest: float) -> TimeGP:
@@ -193,9 +205,10 @@ def gp_factors(process: TimeGP, lengthscale, z) -> Any:
     z : TensorVariable or array
         (m, L); (T, L) where exact: ``process.size`` rows.
     """
-    if process.basis is not None:
-        omega = process.basis.sqrt_eigenvalues[:, None]
-        return pt.dot(process.basis.matrix, amplitude(process.kernel, omega, lengthscale) * z)
+    basis = basis_of(process)
+    if basis is not None:
+        omega = basis.sqrt_eigenvalues[:, None]
+        return pt.dot(basis.matrix, amplitude(process.kernel, omega, lengthscale) * z)
     rho = pt.as_tensor(lengthscale)
     roots = gp_roots(process, pt.atleast_1d(rho))
     return pt.dot(roots[0], z) if rho.ndim == 0 else pt.matvec(roots, z.T).T
@@ -206,9 +219,10 @@ def gp_roots(process: TimeGP, lengthscale) -> Any:
 
     Of an array of lengthscales an array.
     """
-    if process.basis is not None:
-        omega = process.basis.sqrt_eigenvalues
-        return process.basis.matrix * amplitude(process.kernel, omega, lengthscale[:, None])[:, None, :]
+    basis = basis_of(process)
+    if basis is not None:
+        omega = basis.sqrt_eigenvalues
+        return basis.matrix * amplitude(process.kernel, omega, lengthscale[:, None])[:, None, :]
     distance = process.times[:, None] - process.times
     K = covariance(process.kernel, distance, lengthscale[:, None, None]) + JITTER * np.eye(len(distance))
     root = np.linalg.cholesky(K) if isinstance(K, np.ndarray) else pt.linalg.cholesky(K)

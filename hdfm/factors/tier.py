@@ -1,9 +1,10 @@
-"""What the variables of each tier of factors are called, in graphs and in posteriors."""
+"""Tiers of factors, what their variables are called in graphs and posteriors, and processes of time."""
 
 from collections.abc import Collection
 from typing import NamedTuple
 
 COEFFICIENT = "coefficient"
+GPS = ("hsgp", "exact")
 
 
 class TierNames(NamedTuple):

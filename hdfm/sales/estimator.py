@@ -391,10 +391,15 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
            Machine Learning Research 25(72).
         """
         check_is_fitted(self, "idata_")
-        if self.idata_.attrs["inference"] != "laplace":
-            raise InvalidArgumentError(
-                'pareto_k is about inference="laplace"; this model was sampled: see diagnostics().'
-            )
+        match self.idata_.attrs["inference"]:
+            case "laplace":
+                pass
+            case "nuts":
+                raise InvalidArgumentError(
+                    'pareto_k is about inference="laplace"; this model was sampled: see diagnostics().'
+                )
+            case inference:
+                raise unknown("inference", inference)
         from hdfm.sales.laplace.reliability import pareto_k
 
         values = pareto_k(self.panel_, self.spec_, self.seed_)

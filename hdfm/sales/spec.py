@@ -31,4 +31,10 @@ class DemandSpec:
     @property
     def conditional(self) -> bool:
         """Whether product totals are conditioned on, which removes delta from the graph."""
-        return self.likelihood == "poisson" and not self.pooled
+        match self.likelihood:
+            case "poisson":
+                return not self.pooled
+            case "negative_binomial" | "log_normal":
+                return False
+            case _:
+                raise unknown("likelihood", self.likelihood)

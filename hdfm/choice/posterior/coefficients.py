@@ -161,6 +161,12 @@ def read_by(by: str | Sequence[str] | None, allowed: Sequence[str]) -> tuple[str
 
 def _paths(draws, panel, by, customers) -> Iterator[tuple]:
     """Label and coefficients (D, T, S) of each customer, or of all of them together."""
+    for role in by:
+        match role:
+            case "customer" | "time":
+                pass
+            case _:
+                raise unknown("by", role)
     which = np.arange(draws.alpha.shape[1])
     shape = (draws.n_draws, len(panel.period), len(panel.coefficient))
     if customers is not None:
@@ -168,10 +174,10 @@ def _paths(draws, panel, by, customers) -> Iterator[tuple]:
             raise InvalidArgumentError(f"customers takes a list of labels; got {customers!r}.")
         which = panel.customer.get_indexer(pd.Index(customers))
         if not len(which) or (which < 0).any():
-            unknown = [plain(label) for label, code in zip(customers, which, strict=True) if code < 0]
+            strangers = [plain(label) for label, code in zip(customers, which, strict=True) if code < 0]
             raise InvalidArgumentError(
-                f"customers must name fitted ones; {len(unknown):,} of {len(which):,} are not, "
-                f"such as {unknown[:3]}."
+                f"customers must name fitted ones; {len(strangers):,} of {len(which):,} are not, "
+                f"such as {strangers[:3]}."
             )
     if "customer" not in by:
         yield None, np.broadcast_to(population_paths(draws, which), shape)

@@ -145,6 +145,9 @@ def set_labels(panel: ChoicePanel, by: Sequence[str], encoded: EncodedChoices | 
         labels["time"] = panel.period.append(encoded.period)
     if not panel.period.is_monotonic_increasing:
         labels["time"] = in_time_order(labels["time"], labels["time"])
+    for role in wanted:
+        if role not in labels:
+            raise unknown("by", role)
     return pd.DataFrame({role: labels[role][code[role]] for role in wanted}, index=range(len(choice_set)))
 
 
