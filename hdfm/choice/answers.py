@@ -15,6 +15,7 @@ from hdfm.choice.panel.rows import EncodedChoices, encode_choices
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.read import require_frame
+from hdfm.sampling.session import computes
 from hdfm.summaries.intervals import default_ci_prob
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class ChoiceAnswers:
     seed_: int
     classes_: np.ndarray
 
+    @computes
     def elasticities(
         self,
         X: pd.DataFrame | None = None,
@@ -69,6 +71,7 @@ class ChoiceAnswers:
         draws, placed, groups = self._sets(X, by)
         return elasticity_table(draws, placed, self.panel_, ci_prob, groups if len(groups.columns) else None)
 
+    @computes
     def coefficients(
         self,
         by: str | Sequence[str] | None = "time",
@@ -99,6 +102,7 @@ class ChoiceAnswers:
         ci_prob = default_ci_prob(ci_prob)
         return coefficient_table(self.draws_, self.panel_, read_by(by, BY), customers, ci_prob)
 
+    @computes
     def willingness_to_pay(
         self,
         predictor: str,
@@ -128,6 +132,7 @@ class ChoiceAnswers:
         ci_prob, by = default_ci_prob(ci_prob), read_by(by, BY)
         return willingness_to_pay_table(self.draws_, self.panel_, predictor, by, customers, ci_prob)
 
+    @computes
     def shares(
         self,
         X: pd.DataFrame | None = None,
@@ -147,6 +152,7 @@ class ChoiceAnswers:
         ci_prob = default_ci_prob(ci_prob)
         return share_table(*self._sets(X, by), ci_prob)
 
+    @computes
     def counterfactual(
         self,
         X: pd.DataFrame,
@@ -184,6 +190,7 @@ class ChoiceAnswers:
         draws, placed, groups = zip(*pairs, strict=True)
         return counterfactual_table(draws, placed, groups, ci_prob)
 
+    @computes
     def diversion(self, X: pd.DataFrame | None = None, ci_prob: float | None = None) -> pd.DataFrame:
         """Where the choices go that a product loses when its price rises a little.
 

@@ -1,7 +1,6 @@
 """Brand choice on household panels, with coefficients that move over time."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
@@ -24,6 +23,7 @@ from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError,
 from hdfm.factors.tier import GPS
 from hdfm.frames.columns import as_names
 from hdfm.sampling.engines import SAMPLERS
+from hdfm.sampling.session import computes
 from hdfm.summaries.intervals import default_ci_prob
 
 if TYPE_CHECKING:
@@ -231,6 +231,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         self.progressbar = progressbar
         self.checkpoint = checkpoint
 
+    @computes
     def fit(self, X: pd.DataFrame, y: Any) -> "DynamicFactorChoiceModel":
         """Sample the posterior of a frame with a row per alternative in a choice set.
 
@@ -260,7 +261,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
 
         panel, spec, classes = self._panel(X, y)
         for message in choice_warnings(panel):
-            warnings.warn(message, DataWarning, stacklevel=2)
+            warn_caller(message, DataWarning)
         gp, seed = choice_gp(panel, spec, self.gp), self._new_seed()
         settings = SamplingSettings(
             self.draws, self.tune, self.chains, self.target_accept, seed, self.progressbar, self.checkpoint
@@ -276,6 +277,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         self.elasticities_ = self.elasticities()
         return self
 
+    @computes
     def predict(self, X: pd.DataFrame) -> np.ndarray:
         """The class (n_rows,) of each row: the second of ``classes_`` on the likeliest alternative of a set.
 
@@ -288,6 +290,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         flags = likeliest(placed, probability)
         return self.classes_[to_rows([each.choices for each in placed], flags, n_rows).astype(int)]
 
+    @computes
     def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
         """Posterior mean probabilities (n_rows, 2) of not being and of being chosen.
 
@@ -302,6 +305,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         chosen = to_rows([each.choices for each in placed], probability, n_rows)
         return np.column_stack([1 - chosen, chosen])
 
+    @computes
     def score(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> float:
         """Mean log predictive density by choice set: log of the mean over draws; the higher the better.
 
@@ -320,6 +324,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         weights = None if sample_weight is None else weights_of_sets(placed, sample_weight, encoded)
         return float(np.average(scores, weights=weights))
 
+    @computes
     def diagnostics(self) -> pd.DataFrame:
         """Worst R-hat and effective sample size by variable, divergences, and a verdict.
 
@@ -331,6 +336,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         check_is_fitted(self, "idata_")
         return choice_diagnostics(self.idata_)
 
+    @computes
     def identification(self, prior_draws: int = 200) -> pd.DataFrame:
         """Which factors can be told apart, a row by ``tier`` and ``factor``.
 
@@ -357,6 +363,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         after = values_of(self.idata_["posterior"].to_dataset())
         return identification_table(after, before, self.panel_.parts, self.panel_.coefficient_scale)
 
+    @computes
     def loo(self) -> Any:
         """PSIS-LOO of the fitted choice sets, an ArviZ ``ELPDData`` with ``elpd_i`` and ``pareto_k`` by set.
 
@@ -370,6 +377,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         chains = self.idata_["posterior"].sizes["chain"]
         return loo_from_blocks(blocks, len(self.panel_.choice_set), chains)
 
+    @computes
     def build_model(self, X: pd.DataFrame, y: Any) -> "pm.Model":
         """The PyMC model that ``fit`` would sample."""
         from hdfm.choice.sampling import choice_gp, choice_model
@@ -377,6 +385,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         panel, spec, _ = clone(self)._panel(X, y)
         return choice_model(panel, spec, choice_gp(panel, spec, self.gp))
 
+    @computes
     def sample_prior(self, X: pd.DataFrame, y: Any = None, draws: int = 500) -> "xr.DataTree":
         """Draw coefficients and choices from the prior, to see what it takes for likely.
 

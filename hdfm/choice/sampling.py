@@ -7,8 +7,8 @@ import arviz as az
 import numpy as np
 import pymc as pm
 import xarray as xr
-from threadpoolctl import threadpool_limits
 
+from hdfm.choice.graph.data import Sizes, common_sizes
 from hdfm.choice.graph.model import build_choice_model
 from hdfm.choice.graph.start import choice_start
 from hdfm.choice.panel.panel import ChoicePanel
@@ -21,12 +21,11 @@ from hdfm.sampling.engines import engine_of
 from hdfm.sampling.progress import announce
 from hdfm.sampling.settings import SamplingSettings
 
-SHORTEST_STEPS = 1.0
 FIRST_STEP = 0.1
 
 
 def choice_gp(panel: ChoicePanel, spec: ChoiceSpec, gp: str) -> TimeGP | None:
-    """The basis of the factors; lengthscales below one period are as short as one period."""
+    """The basis of the factors, for lengthscales of the prior: the same whatever the number of periods."""
     match gp:
         case "hsgp" | "exact":
             pass
@@ -35,14 +34,15 @@ def choice_gp(panel: ChoicePanel, spec: ChoiceSpec, gp: str) -> TimeGP | None:
     if not spec.total_factors:
         return None
     shortest, longest = spec.priors.lengthscale_range()
-    step = SHORTEST_STEPS / (len(panel.period) - 1)
-    shortest = min(max(shortest, step), longest / 2)
     return choose_gp(gp, spec.priors.kernel, panel.time, shortest, longest)
 
 
-def choice_model(panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None) -> pm.Model:
-    """The PyMC model of a panel, started at the hierarchical logit."""
-    return build_choice_model(panel, spec, gp, choice_start(panel, spec.priors, panel.coefficient_scale))
+def choice_model(
+    panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None, sizes: Sizes | None = None
+) -> pm.Model:
+    """The PyMC model of a panel, started at the hierarchical logit; padded to ``sizes``."""
+    start = choice_start(panel, spec.priors, panel.coefficient_scale)
+    return build_choice_model(panel, spec, gp, start, sizes)
 
 
 def sample_choices(
@@ -60,9 +60,8 @@ def sample_choices(
     inference : {"nuts", "map", "variational"}
         NUTS by ``sampler``; or a quick look, see :mod:`hdfm.sampling.engines`.
     """
-    model = choice_model(panel, spec, gp)
-    settings = replace(settings, first_step=FIRST_STEP, differences=True)
-    engine = engine_of(inference, sampler)
+    model = choice_model(panel, spec, gp, common_sizes(panel, spec, gp))
+    settings = replace(settings, first_step=FIRST_STEP)
     match inference:
         case "nuts" | "variational":
             announce(posterior_text(panel, spec, settings), settings.progressbar)
@@ -70,10 +69,19 @@ def sample_choices(
             pass
         case _:
             raise unknown("inference", inference)
-    # BLAS threads of several chains fight over the cores: Cholesky gradients took 30 times as long.
-    with threadpool_limits(1, user_api="blas"):
-        draws = engine(model, reported_names(model), settings)
-    return draws, {name: list(dims) for name, dims in model.named_vars_to_dims.items()}
+    draws = engine_of(inference, sampler)(model, reported_names(model), settings)
+    dims = {name: list(dims) for name, dims in model.named_vars_to_dims.items()}
+    return replace(draws, values=_without_padding(draws.values, dims, panel)), dims
+
+
+def _without_padding(values, dims, panel):
+    """Values by name (C, n, ...) of the customers and periods that there are."""
+    sizes = {"customer": len(panel.customer), "period": len(panel.period)}
+
+    def of(name):
+        return (slice(None), slice(None), *(slice(sizes.get(dim)) for dim in dims.get(name, ())))
+
+    return {name: value[of(name)] for name, value in values.items()}
 
 
 def labelled_choices(

@@ -5,7 +5,7 @@ coefficients it moves. Array names and axis order: T training periods, m eigenfu
 D posterior draws, F further periods. Times are scaled so that training runs over [0, 1].
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pytensor.tensor as pt
 from hdfm.exceptions import InvalidArgumentError, unknown
 from hdfm.factors.kernels import JITTER, amplitude, covariance, kernel_of
 from hdfm.factors.tier import GPS
+from hdfm.hierarchy.data import held, padded
 
 MOST_EXACT_PERIODS = 300
 
@@ -84,7 +85,7 @@ class TimeBasis:
     @property
     def m(self) -> int:
         """Number of eigenfunctions."""
-        return len(self.sqrt_eigenvalues)
+        return _length(self.sqrt_eigenvalues)
 
 
 def eigenfunctions(times: np.ndarray, m: int, boundary: float) -> tuple[np.ndarray, np.ndarray]:
@@ -102,6 +103,10 @@ def eigenfunctions(times: np.ndarray, m: int, boundary: float) -> tuple[np.ndarr
     x = times - (times.max() + times.min()) / 2
     omega = np.pi * np.arange(1, m + 1) / (2 * boundary)
     return np.sin(omega * (x[:, None] + boundary)) / np.sqrt(boundary), omega
+
+
+def _length(array):
+    return len(array) if isinstance(array, np.ndarray) else array.type.shape[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ class TimeGP:
     def size(self) -> int:
         """Coordinates per factor: m, or T where exact."""
         basis = basis_of(self)
-        return len(self.times) if basis is None else basis.m
+        return _length(self.times) if basis is None else basis.m
 
 
 def basis_of(process: TimeGP) -> TimeBasis | None:
@@ -189,6 +194,21 @@ def _refuse_many_periods(times):
         )
 
 
+def held_gp(process: TimeGP, n_periods: int) -> TimeGP:
+    """A process whose times or basis, padded to ``n_periods``, are data of the model at hand.
+
+    Factors are 0 in periods that there are not.
+    """
+    basis = basis_of(process)
+    if basis is None:
+        return replace(process, times=held("times", process.times))
+    matrix = held("basis", padded(basis.matrix, n_periods))
+    return replace(
+        process,
+        basis=replace(basis, matrix=matrix, sqrt_eigenvalues=held("frequencies", basis.sqrt_eigenvalues)),
+    )
+
+
 def gp_factors(process: TimeGP, lengthscale, z) -> Any:
     r"""Factors (T, L) from standard normal coordinates, zero-sum over the training periods.
 
@@ -224,6 +244,6 @@ def gp_roots(process: TimeGP, lengthscale) -> Any:
         omega = basis.sqrt_eigenvalues
         return basis.matrix * amplitude(process.kernel, omega, lengthscale[:, None])[:, None, :]
     distance = process.times[:, None] - process.times
-    K = covariance(process.kernel, distance, lengthscale[:, None, None]) + JITTER * np.eye(len(distance))
+    K = covariance(process.kernel, distance, lengthscale[:, None, None]) + JITTER * np.eye(process.size)
     root = np.linalg.cholesky(K) if isinstance(K, np.ndarray) else pt.linalg.cholesky(K)
     return root - root.mean(axis=1, keepdims=True)

@@ -33,7 +33,7 @@ class LoadingPriors(Protocol):
 
 
 def loadings(
-    name: str, dim: str, L: int, *, priors: LoadingPriors, scale: np.ndarray, n_customers: int | None
+    name: str, dim: str, L: int, *, priors: LoadingPriors, scale: TensorVariable, n_customers: int | None
 ) -> TensorVariable:
     r"""w (N or 1, S, L): amplitude times softplus of :math:`\tilde w_{il} \sim N(\mu_l, \Sigma)`.
 
@@ -41,12 +41,12 @@ def loadings(
     ----------
     name, dim : str
         Of the variable in the model, and of its dimension of factors.
-    scale : numpy.ndarray
+    scale : TensorVariable
         What coefficients (S,) are divided by to report them.
     n_customers : int or None
         N; None where all customers have the same loadings, :math:`\mu_l` in place of :math:`\tilde w_{il}`.
     """
-    S = len(scale)
+    (S,) = scale.type.shape
     mean = pm.Normal(f"{name}_mean_raw", priors.loading_mean, priors.loading_mean_sd, shape=(S, L))
     decay = priors.amplitude * priors.amplitude_decay ** np.arange(L)
     amplitude = _amplitudes(name, decay, mean, dim, S)

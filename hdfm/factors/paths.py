@@ -80,10 +80,10 @@ def evidence_about_coordinates(gp: TimeGP, B, groups: Sequence[Evidence], L: int
     Eigenfunctions overlap on the periods, which leaves posterior sds of their coordinates that differ by an
     order of magnitude, in directions oblique to them that move with the lengthscale: hence jointly.
     """
-    G, T, m = len(groups), len(gp.times), gp.size
+    G, m = len(groups), gp.size
     J = pt.stack([group.precision for group in groups]).transpose(0, 2, 1, 3)
     g = pt.stack([group.shift for group in groups]).transpose(0, 2, 1)
-    right = (J[..., None] * B.transpose(1, 0, 2)).reshape((G, L, T, L * m))
+    right = (J[..., None] * B.transpose(1, 0, 2)).reshape((G, L, -1, L * m))
     precision = (B.mT @ right).reshape((G, L * m, L * m))
     return Evidence(precision, pt.matvec(B.mT, g).reshape((G, L * m)))
 

@@ -33,6 +33,7 @@ from hdfm.sales.posterior.pricing import OBJECTIVES, check_bounds, optimal_price
 from hdfm.sales.priors import ElasticityPriors
 from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.engines import SAMPLERS
+from hdfm.sampling.session import computes
 from hdfm.summaries.intervals import SUMMARY, default_ci_prob
 
 if TYPE_CHECKING:
@@ -212,6 +213,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         self.progressbar = progressbar
         self.checkpoint = checkpoint
 
+    @computes
     def fit(self, X: pd.DataFrame, y: Any) -> "HierarchicalElasticity":
         """Sample the posterior of a frame with a row per product and period.
 
@@ -259,6 +261,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         self.elasticities_ = self.elasticities()
         return self
 
+    @computes
     def predict(self, X: pd.DataFrame) -> np.ndarray:
         """Posterior mean of expected units (n_rows,) at X's prices, periods and controls.
 
@@ -269,6 +272,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         rows = self._rows(X)
         return expected_units(self.draws_, self.panel_, self.spec_, rows, self.seed_)
 
+    @computes
     def predict_quantiles(
         self, X: pd.DataFrame, quantiles: Sequence[float] = (0.05, 0.5, 0.95)
     ) -> pd.DataFrame:
@@ -281,6 +285,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         values = unit_quantiles(self.draws_, self.panel_, self.spec_, rows, self.seed_, quantiles)
         return pd.DataFrame(values, columns=list(quantiles), index=rows.label.index)
 
+    @computes
     def score(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> float:
         """Mean log predictive density of y by row: the higher the better, 0 no upper bound.
 
@@ -293,6 +298,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         weights = None if sample_weight is None else check_weights(sample_weight, len(values))
         return float(np.average(values, weights=weights))
 
+    @computes
     def elasticities(self, level: str | None = None, ci_prob: float | None = None) -> pd.DataFrame:
         """Elasticities by product, group or overall.
 
@@ -321,6 +327,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             return global_table(self.draws_, panel, ci_prob)
         raise InvalidArgumentError(f"level must be 'product', 'global' or one of {names}; got {level!r}.")
 
+    @computes
     def optimal_price(
         self,
         cost: Any = None,
@@ -358,6 +365,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             self.draws_, self.panel_, self.spec_, costs, bounds, objective, default_ci_prob(ci_prob)
         )
 
+    @computes
     def diagnostics(self) -> pd.DataFrame:
         """Worst R-hat and effective sample size by variable, divergences, and a verdict.
 
@@ -374,6 +382,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             case inference:
                 raise unknown("inference", inference)
 
+    @computes
     def pareto_k(self) -> pd.Series:
         """How far products are from their Laplace approximation: Pareto k of importance weights [1]_.
 
@@ -405,6 +414,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         values = pareto_k(self.panel_, self.spec_, self.seed_)
         return pd.Series(values, index=self.panel_.product, name="pareto_k")
 
+    @computes
     def loo(self) -> Any:
         """PSIS-LOO of the fitted rows, an ArviZ ``ELPDData`` with ``elpd_i`` and ``pareto_k`` by row.
 
@@ -417,12 +427,14 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         blocks = pointwise_log_likelihood(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
         return loo_from_blocks(blocks, len(units), self.idata_["posterior"].sizes["chain"])
 
+    @computes
     def build_model(self, X: pd.DataFrame, y: Any) -> "pm.Model":
         """The PyMC model that ``fit`` would sample."""
         from hdfm.sales.sampling import demand_model
 
         return demand_model(*self._panel(X, y))
 
+    @computes
     def sample_prior(self, X: pd.DataFrame, y: Any = None, draws: int = 500) -> "xr.DataTree":
         """Draw effects and units from the prior, to see what it takes for likely.
 

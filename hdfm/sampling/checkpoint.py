@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import warnings
 from pathlib import Path
 
 import numpy as np
 
-from hdfm.exceptions import CheckpointWarning, InvalidArgumentError
+from hdfm.exceptions import CheckpointWarning, InvalidArgumentError, warn_caller
 
 IDENTITY, STATE, BLOCKS = "fit.npz", "state.npz", "draws_*.npz"
 UNFINISHED = "unfinished_"
@@ -58,10 +57,9 @@ class Checkpoint:
                 _write(self.folder / BLOCKS.replace("*", f"{done:08d}"), block)
             _write(self.folder / STATE, {f"array_{k:03d}": v for k, v in enumerate(state)} | {"done": done})
         except OSError as error:
-            warnings.warn(
+            warn_caller(
                 f"The checkpoint in {self.folder} ends here ({error}); sampling goes on without it.",
                 CheckpointWarning,
-                stacklevel=5,
             )
             self.folder = None
 

@@ -17,7 +17,7 @@ Engine = Callable[["pm.Model", Sequence[str], SamplingSettings], PosteriorDraws]
 def engine_of(inference: str, sampler: str) -> Engine:
     """The engine of ``inference`` "nuts", by a ``sampler``, "map" or "variational".
 
-    Importing them starts JAX.
+    Importing them imports JAX.
     """
     from hdfm.sampling import mode, nuts, variational
 

@@ -1,46 +1,51 @@
 """NUTS on JAX, in blocks of draws, so that an interrupt keeps what was finished.
 
 The log density and the deterministics come from :mod:`pymc.sampling.jax`, the transitions from NumPyro.
-Importing this module starts JAX: import it inside functions.
+Importing this module imports JAX: import it inside functions.
 
 Array names and axis order: C chains, B iterations of a block, D coordinates. q (C, D); draws (C, n, D)
 """
 
+import os
 import time
-import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pymc as pm
-from pymc.sampling.jax import get_jaxified_graph, get_jaxified_logp  # before jax: sets XLA_FLAGS
+
+from hdfm.exceptions import HdfmError, InterruptedSamplingWarning, warn_caller
+from hdfm.sampling.checkpoint import Checkpoint
+from hdfm.sampling.density import Data, Density, Program, density_of
+from hdfm.sampling.draws import PosteriorDraws
+from hdfm.sampling.progress import SamplingProgress
+from hdfm.sampling.session import jax_session, precision
+from hdfm.sampling.settings import SamplingSettings
+from hdfm.sampling.streams import Stream, stream
 
 import jax  # isort: skip
 import jax.numpy as jnp  # isort: skip
-from jax.flatten_util import ravel_pytree  # isort: skip
-from numpyro.infer import NUTS  # isort: skip
-
-from hdfm.exceptions import HdfmError, InterruptedSamplingWarning
-from hdfm.sampling.checkpoint import Checkpoint
-from hdfm.sampling.draws import PosteriorDraws
-from hdfm.sampling.progress import SamplingProgress
-from hdfm.sampling.settings import SamplingSettings
+from numpyro.infer.hmc import HMCState, hmc  # isort: skip
+from numpyro.infer.util import ParamInfo  # isort: skip
 
 BLOCK = 25
 LEAST_DRAWS = 4
 PROBES, MORE_PROBES = 30, 100
 SHORT_WARM_UP = 200  # iterations; the last window for scales then has less than 75 of them
-DIFFERENCE = 1e-4
 JITTER = 1.0
 STATISTICS = ("diverging", "num_steps", "accept_prob", "potential_energy", "energy")
 STATISTIC_NAMES = {"num_steps": "n_steps", "accept_prob": "acceptance_rate", "potential_energy": "lp"}
 
 
+@jax_session()
 def sample_numpyro(model: pm.Model, names: Sequence[str], settings: SamplingSettings) -> PosteriorDraws:
     """Draw from a model's posterior with NumPyro's NUTS.
 
-    Chains run in parallel on a CPU and vectorised on one accelerator. An interrupt during warm-up is
-    passed on; one that comes later ends sampling with the draws finished so far, and a warning. With
-    ``settings.checkpoint`` a killed process loses at most one block: the next call goes on from there.
+    Every chain has a thread of its own on a CPU, where none waits for another's longer trajectories; on an
+    accelerator they are vectorised. An interrupt during warm-up is passed on; one that comes later ends
+    sampling with the draws finished so far, and a warning. With ``settings.checkpoint`` a killed process
+    loses at most one block: the next call goes on from there.
 
     Parameters
     ----------
@@ -52,27 +57,20 @@ def sample_numpyro(model: pm.Model, names: Sequence[str], settings: SamplingSett
     HdfmError
         If the log density or its gradient is not finite where sampling starts.
     """
-    potential, start, unravel = flat_potential(model)
-    key = jax.random.PRNGKey(settings.seed)
-    key_scale, key_jitter, key_chains = jax.random.split(key, 3)
+    density, rng = density_of(model, names), stream(settings.seed, Stream.NUTS)
     keeps_scale = settings.whitened and settings.tune < SHORT_WARM_UP
-    probes = MORE_PROBES if keeps_scale else PROBES
-    scale = _posterior_scale(potential, start, key_scale, settings.differences, probes)
-    jitter = JITTER * scale * jax.random.uniform(key_jitter, (settings.chains, start.size), minval=-1.0)
-    kernel = NUTS(
-        potential_fn=potential,
-        target_accept_prob=settings.target_accept,
-        inverse_mass_matrix=scale**2,
-        adapt_mass_matrix=not keeps_scale,
-        step_size=settings.first_step,
-    )
+    scale = posterior_scale(density, rng, MORE_PROBES if keeps_scale else PROBES)
+    q = density.start + JITTER * scale * rng.uniform(-1, 1, (settings.chains, scale.size))
+    keys = rng.integers(2**32, size=(settings.chains, 2), dtype=np.uint32)
     numbers = [settings.tune, settings.chains, settings.target_accept, settings.seed]
-    identity = {"start": np.asarray(start), "scale": np.asarray(scale), "settings": np.asarray(numbers)}
+    identity = {"start": density.start, "scale": scale, "settings": np.asarray(numbers)}
     checkpoint = Checkpoint(settings.checkpoint, identity)
-    keys = jax.random.split(key_chains, settings.chains)
-    state = jax.vmap(lambda key, q: kernel.init(key, settings.tune, q, (), {}))(keys, start + jitter)
-    statistics, seconds = _run_blocks(kernel, state, settings, checkpoint)
-    values = deterministics(model, names, unravel, statistics.pop("q"))
+    kernel = kernel_of(density.program, settings, adapts_scale=not keeps_scale)
+    chains = Chains(
+        kernel, density.data, [kernel.start(density, q[c], scale, keys[c]) for c in range(len(q))]
+    )
+    statistics, seconds = _run_blocks(chains, settings, checkpoint)
+    values = deterministics(density, statistics.pop("q"))
     statistics["lp"] = -statistics["lp"]
     statistics["tree_depth"] = np.floor(np.log2(np.maximum(statistics["n_steps"], 1))).astype(int) + 1
     if statistics["lp"].shape[1] == settings.draws:  # an interrupted fit may go on
@@ -110,92 +108,164 @@ def sample_nutpie(model: pm.Model, names: Sequence[str], settings: SamplingSetti
     return PosteriorDraws(values, statistics, settings.tune, time.perf_counter() - begin, "nutpie")
 
 
-def flat_potential(model: pm.Model) -> tuple[Callable, jax.Array, Callable]:
-    """Negative log density of coordinates (D,), where they start, and the way back to the variables.
+def posterior_scale(density: Density, rng: np.random.Generator, probes: int) -> np.ndarray:
+    """Rough posterior sd (D,) at the start: of the Hessian's diagonal, by Hutchinson, the power -1/2.
 
-    In 64 bits, or in 32 with ``pytensor.config.floatX = "float32"``.
+    Products with the Hessian are differences of the gradient, which is compiled anyway; second derivatives
+    of some graphs take long to compile.
+
+    Raises
+    ------
+    HdfmError
+        If the log density or its gradient is not finite there.
     """
-    point = model.initial_point()
-    start, unravel = ravel_pytree([jnp.asarray(point[variable.name]) for variable in model.value_vars])
-    negative_logp = get_jaxified_logp(model, negative_logp=False)  # PyMC names it the other way round
-    return lambda q: _traced(negative_logp, unravel(q)), start, unravel
-
-
-def _traced(function, *values):
-    """The function of values, without JAX's word on each 64-bit constant that 32 bits are to hold."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Explicitly requested dtype float64", UserWarning)
-        return function(*values)
-
-
-def _posterior_scale(potential, q, key, differences, probes):
-    """Rough posterior sd (D,) at q: Hutchinson's estimate of the Hessian's diagonal, to the power -1/2.
-
-    ``differences`` of the gradient in place of second derivatives, which may take long to compile.
-    """
-    gradient = jax.jit(jax.value_and_grad(potential))
-    value, slope = gradient(q)
-    if not (jnp.isfinite(value) and jnp.isfinite(slope).all()):
+    q = density.start
+    value, slope = density.gradient(q)
+    if not (np.isfinite(value) and np.isfinite(slope).all()):
         raise HdfmError(
             f"The log density is {-float(value)} where sampling starts, with "
-            f"{int((~jnp.isfinite(slope)).sum())} gradients that are not finite. Look for extreme units, "
+            f"{int((~np.isfinite(slope)).sum())} gradients that are not finite. Look for extreme units, "
             "prices or controls in X and y; model.build_model(X, y).debug() shows the variable."
         )
-
-    def product(key):
-        v = jax.random.rademacher(key, q.shape, dtype=q.dtype)
-        return v * jax.jvp(jax.grad(potential), (q,), (v,))[1]
-
-    def difference(key):
-        v = jax.random.rademacher(key, q.shape, dtype=q.dtype)
-        change = gradient(q + DIFFERENCE * v)[1] - gradient(q - DIFFERENCE * v)[1]
-        return v * change / (2 * DIFFERENCE)
-
-    keys = jax.random.split(key, probes)
-    if differences:
-        diagonal = sum(difference(key) for key in keys) / probes
-    else:
-        diagonal = jax.jit(lambda keys: jax.lax.map(product, keys).mean(axis=0))(keys)
-    return 1 / jnp.sqrt(jnp.clip(diagonal, 1.0, 1e8))
+    step, diagonal = np.finfo(q.dtype).eps ** 0.25, np.zeros(q.shape)
+    for _ in range(probes):
+        v = rng.choice([-1.0, 1.0], q.size).astype(q.dtype)
+        ahead, behind = density.gradient(q + step * v)[1], density.gradient(q - step * v)[1]
+        diagonal += v * (np.asarray(ahead) - np.asarray(behind)) / (2 * step * probes)
+    return (1 / np.sqrt(diagonal.clip(1.0, 1e8))).astype(q.dtype)
 
 
-def _run_blocks(kernel, state, settings, checkpoint):
-    """Iterate the kernel in blocks; return q (C, n, D) and statistics (C, n) by name, and seconds."""
+class Kernel:
+    """NumPyro's NUTS of a program, whose transitions take the data as an argument."""
 
-    def block(state):
-        def iterate(state, _):
-            state = kernel.sample(state, (), {})
+    def __init__(self, program: Program, settings: SamplingSettings, adapts_scale: bool):
+        init, self._sample = hmc(potential_fn_gen=lambda data: lambda q: program.potential(q, data))
+
+        def start(q, value, slope, scale, key, data):
+            return init(
+                ParamInfo(q, value, slope),
+                settings.tune,
+                step_size=settings.first_step,
+                inverse_mass_matrix=scale**2,
+                adapt_mass_matrix=adapts_scale,
+                target_accept_prob=settings.target_accept,
+                model_args=(data,),
+                rng_key=key,
+            )
+
+        self._start = jax.jit(start)
+        self._compiled: Callable | None = None
+        self.together = jax.jit(jax.vmap(self._iterate, in_axes=(0, None, None)))
+
+    def start(self, density: Density, q: np.ndarray, scale: np.ndarray, key: np.ndarray) -> HMCState:
+        """The state of a chain at q (D,)."""
+        return jax.device_get(self._start(q, *density.gradient(q), scale, key, density.data))
+
+    def compiled(self, state: HMCState, data: Data) -> Callable:
+        """What moves the state of a chain on, compiled before several threads ask for it."""
+        if self._compiled is None:
+            self._compiled = jax.jit(self._iterate).lower(state, data, np.int32(0)).compile()
+        return self._compiled
+
+    def _iterate(self, state, data, n):
+        """The state after n iterations, and q (B, D) and statistics (B,) of these."""
+
+        def iteration(k, carried):
+            state, out = carried
+            state = self._sample(state, (data,), {})
+            values = collected(state)
+            return state, {name: out[name].at[k].set(values[name]) for name in out}
+
+        def collected(state):
             values = {STATISTIC_NAMES.get(name, name): getattr(state, name) for name in STATISTICS}
-            return state, values | {"q": state.z, "step_size": state.adapt_state.step_size}
+            return values | {"q": state.z, "step_size": state.adapt_state.step_size}
 
-        return jax.lax.scan(iterate, state, length=BLOCK)
+        empty = {k: jnp.zeros((BLOCK, *v.shape), v.dtype) for k, v in collected(state).items()}
+        return jax.lax.fori_loop(0, n, iteration, (state, empty))
 
-    advance = _over_chains(block, settings.chains)
+
+def kernel_of(program: Program, settings: SamplingSettings, adapts_scale: bool) -> Kernel:
+    """The kernel of a program and how it adapts, made once."""
+    key = (settings.tune, settings.first_step, settings.target_accept, adapts_scale)
+    if key not in program.kept:
+        program.kept[key] = Kernel(program, settings, adapts_scale)
+    return program.kept[key]
+
+
+class Chains:
+    """The states of chains, and what moves them on."""
+
+    def __init__(self, kernel: Kernel, data: Data, states: list[HMCState]):
+        self.kernel, self.data, self.states = kernel, data, states
+        self.vectorised = jax.default_backend() != "cpu"
+
+    def advance(self, n: int) -> dict[str, np.ndarray]:
+        """Move all chains on by n iterations; return q (C, n, D) and statistics (C, n) by name."""
+        if self.vectorised:
+            state, out = self.kernel.together(_stacked(self.states), self.data, np.int32(n))
+            self.states = [jax.tree.map(lambda leaf, c=c: leaf[c], state) for c in range(len(self.states))]
+            return {name: np.asarray(value)[:, :n] for name, value in out.items()}
+        move = self.kernel.compiled(self.states[0], self.data)
+
+        def advance(state):
+            with precision():
+                return jax.device_get(move(state, self.data, np.int32(n)))
+
+        pool = ThreadPoolExecutor(min(len(self.states), _cores()))
+        try:
+            moved = list(pool.map(advance, self.states))
+        finally:
+            pool.shutdown(cancel_futures=True)
+        self.states = [state for state, _ in moved]
+        return {name: np.stack([out[name][:n] for _, out in moved]) for name in moved[0][1]}
+
+    def leaves(self) -> list[np.ndarray]:
+        """The arrays (C, ...) of the chains' states."""
+        return jax.device_get(jax.tree.leaves(_stacked(self.states)))
+
+    def restore(self, leaves: list[np.ndarray]) -> None:
+        """Go back to what :meth:`leaves` gave."""
+        form = jax.tree.structure(self.states[0])
+        self.states = [
+            jax.tree.unflatten(form, [leaf[c] for leaf in leaves]) for c in range(len(self.states))
+        ]
+
+
+def _stacked(states):
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *states)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run_blocks(
+    chains: Chains, settings: SamplingSettings, checkpoint: Checkpoint
+) -> tuple[dict[str, Any], float]:
+    """Iterate in blocks; return q (C, n, D) and statistics (C, n) by name, and seconds."""
     begin = time.perf_counter()
     needed = settings.tune + settings.draws
     done, leaves, kept = checkpoint.read()
     if done:
-        state = jax.tree.unflatten(jax.tree.structure(state), leaves)
+        chains.restore(leaves)
     with SamplingProgress(settings.tune, settings.draws, settings.chains, settings.progressbar) as progress:
         progress.resume(done, kept)
         try:
             while done < needed:
-                state, collected = advance(state)
-                values = jax.device_get(collected)
-                fresh = slice(max(settings.tune - done, 0), None)
-                done += BLOCK
+                n = min(BLOCK, (settings.tune if done < settings.tune else needed) - done)
+                values = chains.advance(n)
+                done += n
                 if done > settings.tune:
-                    kept.append({name: value[:, fresh] for name, value in values.items()})
-                checkpoint.add(done, jax.device_get(jax.tree.leaves(state)), kept[-1] if kept else None)
-                progress.update(min(done, needed), values)
+                    kept.append(values)
+                checkpoint.add(done, chains.leaves(), values if done > settings.tune else None)
+                progress.update(done, values)
         except KeyboardInterrupt:
-            finished = min(settings.draws, sum(block["q"].shape[1] for block in kept))
+            finished = sum(block["q"].shape[1] for block in kept)
             if finished < LEAST_DRAWS:
                 raise
-            warnings.warn(
+            warn_caller(
                 f"Interrupted: kept the {finished:,} of {settings.draws:,} draws a chain that were finished.",
                 InterruptedSamplingWarning,
-                stacklevel=4,
             )
     together = {name: np.concatenate([block[name] for block in kept], axis=1) for name in kept[0]}
     return {
@@ -203,25 +273,17 @@ def _run_blocks(kernel, state, settings, checkpoint):
     }, time.perf_counter() - begin
 
 
-def _over_chains(block, chains):
-    """The block for all chains: parallel over the devices of a CPU, else vectorised."""
-    if jax.default_backend() == "cpu" and chains <= jax.local_device_count():
-        return jax.pmap(block)
-    return jax.jit(jax.vmap(block))
-
-
-def deterministics(model, names, unravel, q):
+def deterministics(density: Density, q: np.ndarray) -> dict[str, np.ndarray]:
     """Variables by name (C, n, ...) at coordinates q (C, n, D), in blocks."""
-    found = {variable.name: variable for variable in model.unobserved_value_vars}
-    graph = get_jaxified_graph(inputs=model.value_vars, outputs=[found[name] for name in names])
-    evaluate = jax.jit(jax.vmap(lambda flat: _traced(graph, *unravel(flat))))
+    program = density.program
     C, n, D = q.shape
-    flat, out = q.reshape(C * n, D), None
+    flat = q.reshape(C * n, D)
+    out: list[np.ndarray] = []
     for first in range(0, C * n, BLOCK):
         rows = np.arange(first, first + BLOCK).clip(max=C * n - 1)
-        values = [np.asarray(v) for v in evaluate(flat[rows])]
-        if out is None:
+        values = [np.asarray(v) for v in program.deterministics(flat[rows], density.data)]
+        if not out:
             out = [np.empty((C * n, *v.shape[1:])) for v in values]
         for target, v in zip(out, values, strict=True):
             target[rows] = v
-    return {name: v.reshape(C, n, *v.shape[1:]) for name, v in zip(names, out, strict=True)}
+    return {name: v.reshape(C, n, *v.shape[1:]) for name, v in zip(program.names, out, strict=True)}

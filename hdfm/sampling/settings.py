@@ -8,10 +8,9 @@ from dataclasses import dataclass
 class SamplingSettings:
     """Sampling arguments, the same for every sampler; ``draws`` and ``tune`` are per chain.
 
-    ``first_step`` is the step size that NumPyro's adaptation starts from; ``differences`` says whether the
-    curvature at the start is from differences of the gradient, for graphs whose second derivatives take long
-    to compile. ``whitened`` says that coordinates are about standard normal: a short warm-up then keeps the
-    scales that the curvature at the start gives, which beat those from few draws.
+    ``first_step`` is the step size that NumPyro's adaptation starts from. ``whitened`` says that coordinates
+    are about standard normal: a short warm-up then keeps the scales that the curvature at the start gives,
+    which beat those from few draws.
     """
 
     draws: int = 1000
@@ -22,5 +21,4 @@ class SamplingSettings:
     progressbar: bool = True
     checkpoint: str | os.PathLike | None = None
     first_step: float = 1.0
-    differences: bool = False
     whitened: bool = False

@@ -19,6 +19,7 @@ class Stream(IntEnum):
     LAPLACE = 5
     PRIOR_CHOICES = LAPLACE  # of the choice model, which has no Laplace engine
     PARETO_K = 6
+    NUTS = 7
 
 
 def stream(seed: int, use: Stream, *numbers: int) -> np.random.Generator:

@@ -1,6 +1,6 @@
 """A quick look at a posterior: mean-field variational inference.
 
-Importing this module starts JAX: import it inside functions. D: coordinates.
+Importing this module imports JAX: import it inside functions. D: coordinates.
 """
 
 import time
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import pymc as pm
 
-from hdfm.sampling.nuts import deterministics, flat_potential  # before jax: sets its flags
+from hdfm.sampling.density import density_of
+from hdfm.sampling.nuts import deterministics
 
 import jax  # isort: skip
 import jax.numpy as jnp  # isort: skip
@@ -18,11 +19,13 @@ from numpyro import distributions as dist  # isort: skip
 from numpyro.infer import SVI, Trace_ELBO  # isort: skip
 
 from hdfm.sampling.draws import PosteriorDraws
+from hdfm.sampling.session import jax_session
 from hdfm.sampling.settings import SamplingSettings
 
 STEPS, STEP_SIZE, FIRST_SD = 2500, 0.05, 0.1
 
 
+@jax_session()
 def variational(model: pm.Model, names: Sequence[str], settings: SamplingSettings) -> PosteriorDraws:
     """Draws of a mean-field normal approximation in the coordinates to sample in [1]_.
 
@@ -34,24 +37,28 @@ def variational(model: pm.Model, names: Sequence[str], settings: SamplingSetting
        Inference", Journal of Machine Learning Research 18.
     """
     begin = time.perf_counter()
-    potential, start, unravel = flat_potential(model)
-    potential = jax.jit(potential)  # NumPyro starts outside of jit, where each operation compiles apart
+    density = density_of(model, names)
+    start = jnp.asarray(density.start)
 
-    def target():
+    def target(data):
         q = numpyro.sample("q", dist.ImproperUniform(dist.constraints.real_vector, (), start.shape))
-        numpyro.factor("log_density", -potential(q))
+        numpyro.factor("log_density", -density.program.potential(q, data))
 
-    def guide():
+    def guide(data):
         location = numpyro.param("location", start)
         scale = numpyro.param("scale", jnp.full_like(start, FIRST_SD), constraint=dist.constraints.positive)
         numpyro.sample("q", dist.Normal(location, scale).to_event(1))
 
     optimiser = numpyro.optim.Adam(lambda step: STEP_SIZE * (1 + jnp.cos(jnp.pi * step / STEPS)) / 2)
     key_fit, key_draw = jax.random.split(jax.random.PRNGKey(settings.seed))
-    fit = SVI(target, guide, optimiser, Trace_ELBO()).run(key_fit, STEPS, progress_bar=False).params
+    fit = (
+        SVI(target, guide, optimiser, Trace_ELBO())
+        .run(key_fit, STEPS, density.data, progress_bar=False)
+        .params
+    )
     size = (settings.chains, settings.draws)
     q = fit["location"] + fit["scale"] * jax.random.normal(key_draw, (*size, start.size))
-    values = deterministics(model, names, unravel, np.asarray(q))
-    lp = [[-potential(draw) for draw in chain] for chain in q]
+    values = deterministics(density, np.asarray(q))
+    lp = [[-density.potential(draw) for draw in chain] for chain in q]
     statistics = {"lp": np.array(lp), "diverging": np.zeros(size, dtype=bool)}
     return PosteriorDraws(values, statistics, STEPS, time.perf_counter() - begin, "numpyro")

@@ -8,6 +8,7 @@ import numpy as np
 import pytensor.tensor as pt
 from scipy.sparse import csr_array, vstack
 
+from hdfm.choice.graph.data import ChoiceData
 from hdfm.choice.graph.start import ChoiceStart
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.spec import ChoiceSpec
@@ -35,22 +36,24 @@ def first_coordinates(
     return common, np.stack(of_category)
 
 
-def evidence_by_period(panel: ChoicePanel, start: ChoiceStart, w, L: int) -> list[Evidence]:
+def evidence_by_period(panel: ChoicePanel, data: ChoiceData, w, L: int) -> list[Evidence]:
     r"""What choices of each category say about factors by period, with loadings w (N or 1, S, L).
 
     .. math:: J_{ll'}(t) = \sum_{s s'} \overline{w_{sl} w_{s'l'}} I_{ss'}(t), \qquad
         g_l(t) = \sum_s \overline{w_{sl}} \, \mathrm{score}_s(t)
     """
     found = []
-    for category, information, score in zip(
-        panel.categories, start.information_by_period, start.score_by_period, strict=True
+    share = np.ones(1) if w.type.shape[0] == 1 else data.share
+    for part, information, score in zip(
+        panel.parts, data.information_by_period, data.score_by_period, strict=True
     ):
-        own, (T, P) = w[:, category.coefficient], score.shape
+        own, (T, P) = w[:, part], score.type.shape
         if not P:
             found.append(Evidence(np.zeros((T, L, L)), np.zeros((T, L))))
             continue
         flat = own.reshape((-1, P * L))
-        product = (pt.dot(flat.T, flat) / flat.shape[0]).reshape((P, L, P, L)).transpose(0, 2, 1, 3)
-        J = pt.dot(information.reshape(T, -1), product.reshape((P * P, L * L))).reshape((T, L, L))
-        found.append(Evidence(J, pt.dot(score, own.mean(axis=0))))
+        weighted = flat * share[:, None]
+        product = pt.dot(flat.T, weighted).reshape((P, L, P, L)).transpose(0, 2, 1, 3)
+        J = pt.dot(information.reshape((T, P * P)), product.reshape((P * P, L * L))).reshape((T, L, L))
+        found.append(Evidence(J, pt.dot(score, weighted.sum(axis=0).reshape((P, L)))))
     return found

@@ -1,0 +1,205 @@
+"""What the graph of choice is given, as arguments, padded to sizes that other panels share.
+
+Array names and axis order: N customers, S coefficients, T periods, K customer covariates; in a category
+O choice sets, J slots, P predictors.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hdfm.choice.graph.start import ChoiceStart, contrasts
+from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.spec import ChoiceSpec
+from hdfm.factors.hsgp import TimeGP, basis_of, held_gp
+from hdfm.frames.periods import plain_labels
+from hdfm.hierarchy.data import held, padded, rounded_up
+
+NEVER = -1e4
+MANY_PERIODS = 64
+SETS_IN_BLOCK, FEW_SETS, MANY_SETS = 256, 2**14, 2**20
+
+
+class Sizes(NamedTuple):
+    """To what the arrays of a graph are padded.
+
+    Attributes
+    ----------
+    customers, periods : int
+    blocks : tuple of int
+        Blocks of choice sets by category; none where sets are not in blocks.
+    """
+
+    customers: int
+    periods: int
+    blocks: tuple[int, ...]
+
+    @staticmethod
+    def labels(labels: pd.Index, size: int) -> list:
+        """Labels of a dimension of this size: plain numbers where it is padded."""
+        return plain_labels(labels) if len(labels) == size else list(range(size))
+
+
+def sizes_of(panel: ChoicePanel) -> Sizes:
+    """Those of the panel itself."""
+    return Sizes(len(panel.customer), len(panel.period), ())
+
+
+def common_sizes(panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None) -> Sizes:
+    """Sizes that panels of some more or fewer customers, periods and choice sets share.
+
+    Factors of customers sum to zero over customers, and an exact process has a root of its periods: these
+    stay as they are.
+    """
+    own = sizes_of(panel)
+    alone = panel.roles.customer is None or bool(spec.n_individual_factors)
+    exact = gp is not None and basis_of(gp) is None
+    customers = own.customers if alone else rounded_up(own.customers)
+    size = block_size(customers)
+    return Sizes(
+        customers,
+        own.periods if exact else rounded_up(own.periods, MANY_PERIODS),
+        tuple(-(-room_for(len(choices.customer)) // size) for choices in panel.choices),
+    )
+
+
+def block_size(customers: int) -> int:
+    """Choice sets in a block: every block adds to the gradient of all customers."""
+    return max(SETS_IN_BLOCK, customers)
+
+
+def room_for(sets: int) -> int:
+    """Choice sets that arrays have room for: what is not used costs memory alone.
+
+    Examples
+    --------
+    >>> [room_for(sets) for sets in (100, 20_000, 2_000_000)]
+    [16384, 65536, 2097152]
+    """
+    room = FEW_SETS
+    while room < sets:
+        room *= 4 if room < MANY_SETS else 2
+    return room
+
+
+@dataclass(frozen=True, slots=True)
+class SetData:
+    """The choice sets of a category that are not certain; in blocks, (K, O, ...) for (O, ...).
+
+    Attributes
+    ----------
+    n_blocks : TensorVariable or None
+        How many blocks are in use; None without blocks.
+    contrasts : TensorVariable or None
+        x_k - x_j (O, J, P) of all k but the chosen j, in units of the scale; None without predictors.
+    closed : TensorVariable
+        0 where available, far below elsewhere (O, J).
+    customer, period : TensorVariable
+        Positions (O,).
+    count : TensorVariable
+        1 (O,), and 0 where sets are padded.
+    constant : TensorVariable or None
+        The log-likelihood where there are no predictors, and nothing else.
+    """
+
+    n_blocks: Any = None
+    contrasts: Any = None
+    closed: Any = None
+    customer: Any = None
+    period: Any = None
+    count: Any = None
+    constant: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceData:
+    """All data of a graph, ``pm.Data`` of its model.
+
+    Attributes
+    ----------
+    scale : TensorVariable
+        What predictors are divided by (S,).
+    mean_precision, mean_shift : TensorVariable
+        What choices say about mean coefficients (S, S), (S,).
+    information, shift : TensorVariable or None
+        What they say about each customer's (N, S, S), (N, S); 0 for customers that there are not.
+    covariates : TensorVariable or None
+        (N, K).
+    share : TensorVariable
+        1 / customers (N,), 0 for customers that there are not.
+    gp : TimeGP or None
+        With its basis as data.
+    information_by_period, score_by_period : tuple of TensorVariable
+        What choices say about the coefficients of each category (T, P, P), (T, P).
+    sets : tuple of SetData
+        By category.
+    """
+
+    scale: Any
+    mean_precision: Any
+    mean_shift: Any
+    information: Any
+    shift: Any
+    covariates: Any
+    share: Any
+    gp: TimeGP | None
+    information_by_period: tuple[Any, ...]
+    score_by_period: tuple[Any, ...]
+    sets: tuple[SetData, ...]
+
+
+def choice_data(
+    panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None, start: ChoiceStart, sizes: Sizes
+) -> ChoiceData:
+    """The data of a panel, registered in the model in whose context this is called."""
+    N, T, _ = sizes
+    by_customer, n_customers = panel.roles.customer is not None, len(panel.customer)
+    scale, covariates = panel.coefficient_scale, panel.covariates
+    information: tuple[np.ndarray, ...] = ()
+    score: tuple[np.ndarray, ...] = ()
+    if spec.n_factors + spec.n_category_factors:
+        information, score = start.information_by_period, start.score_by_period
+    return ChoiceData(
+        scale=held("scale", scale),
+        mean_precision=held("mean_precision", start.mean_precision),
+        mean_shift=held("mean_shift", start.mean_precision @ start.mean),
+        information=held("customer_information", padded(start.information, N)) if by_customer else None,
+        shift=held("customer_shift", padded(start.shift, N)) if by_customer else None,
+        covariates=held("customer_covariates", padded(covariates, N)) if covariates.shape[1] else None,
+        share=held("customer_share", padded(np.full(n_customers, 1 / n_customers), N)),
+        gp=None if gp is None else held_gp(gp, T),
+        information_by_period=_by_category("period_information", information, T),
+        score_by_period=_by_category("period_score", score, T),
+        sets=tuple(_set_data(panel, c, scale[part], sizes) for c, part in enumerate(panel.parts)),
+    )
+
+
+def _by_category(name, arrays, size):
+    return tuple(held(f"{name}_{c}", padded(each, size)) for c, each in enumerate(arrays))
+
+
+def _set_data(panel, c, scale, sizes):
+    choices = panel.choices[c]
+    D, open_ = contrasts(choices, panel.roles.outside)
+    which = open_.any(axis=1)  # a set of one option is certain, and its logarithm has no gradient
+    D, open_ = D[which], open_[which]
+    if not D.shape[2]:
+        return SetData(constant=held(f"constant_{c}", -np.log1p(open_.sum(axis=1)).sum()))
+    arrays = {
+        "contrasts": D / scale,
+        "closed": np.where(open_, 0.0, NEVER),
+        "customer": choices.customer[which],
+        "period": choices.period[which],
+        "count": np.ones(len(D)),
+    }
+    n_blocks = None
+    if sizes.blocks:
+        size, room = block_size(sizes.customers), sizes.blocks[c]
+        n_blocks = held(f"blocks_{c}", np.asarray(-(-len(D) // size)))
+        arrays = {
+            name: padded(each, size * room).reshape(room, size, *each.shape[1:])
+            for name, each in arrays.items()
+        }
+    return SetData(n_blocks, **{name: held(f"{name}_of_sets_{c}", each) for name, each in arrays.items()})
