@@ -45,7 +45,7 @@ def pytest_unconfigure(config):
     config.compiled.cleanup()
 
 
-def walk_about_start(model, names, settings):
+def walk_about_start(model, reported, settings):
     """PosteriorDraws near the initial point: small noise in the coordinates to sample in, no NUTS.
 
     ``lp`` is the model's own log density, so that a fit on it also shows whether sampling could start.
@@ -53,10 +53,11 @@ def walk_about_start(model, names, settings):
     from pytensor.compile.mode import Mode
 
     from hdfm.sampling.draws import PosteriorDraws
+    from hdfm.sampling.store import collect
 
     found = {variable.name: variable for variable in model.unobserved_value_vars}
     evaluate = model.compile_fn(
-        [model.logp(), *(found[name] for name in names)],
+        [model.logp(), *(found[name] for name in reported.names)],
         inputs=model.value_vars,
         point_fn=False,
         mode=Mode(linker="py", optimizer=None),
@@ -70,7 +71,8 @@ def walk_about_start(model, names, settings):
     ]
     lp, *columns = (np.stack(column) for column in zip(*rows, strict=True))
     values = {
-        name: column.reshape(*size, *column.shape[1:]) for name, column in zip(names, columns, strict=True)
+        name: column.reshape(*size, *column.shape[1:])
+        for name, column in zip(reported.names, columns, strict=True)
     }
     statistics = {
         "diverging": np.zeros(size, dtype=bool),
@@ -81,7 +83,10 @@ def walk_about_start(model, names, settings):
         "energy": rng.standard_normal(size) - lp.reshape(size),
         "step_size": np.full(size, 0.3),
     }
-    return PosteriorDraws(values, statistics, settings.tune, 0.01, "mock")
+    values, moments = collect(values, reported, 3)
+    kept = reported.which(settings.draws)
+    statistics = {name: value[:, kept] for name, value in statistics.items()}
+    return PosteriorDraws(values, statistics, settings.tune, 0.01, "mock", moments)
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 INFERENCES = ("nuts", "map", "variational")
 LOADINGS = ("customer", "population")
 PRICE_TRANSFORMS = ("log", "linear")
+KEEPS, LEAST_KEPT = ("draws", "means"), 4
 FACTORS = ("n_factors", "n_category_factors", "n_individual_factors")
 FLAGS = ("product_intercepts", "outside_option")
 KEPT_OUT = ("draws_", "factors_", "loadings_")
@@ -125,6 +126,11 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         Folder where each finished block of draws is kept during sampling. After a crash or an interrupt,
         ``fit`` with the same data and arguments goes on from there. Needs the "numpyro" sampler and an int
         as ``random_state``.
+    keep : {"draws", "means"} or int
+        What is kept of the posterior. "draws": every draw, those of customers in 32 bits, on disk while they
+        take more than 1 GB. An int: so many draws a chain, spread evenly. "means": all draws of what
+        customers have in common, of customers themselves means and standard deviations, for panels of very
+        many; answers about customers are then those of the mean, without intervals.
 
     Attributes
     ----------
@@ -202,6 +208,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         random_state: Any = 0,
         progressbar: bool = True,
         checkpoint: str | os.PathLike | None = None,
+        keep: str | int = "draws",
     ):
         self.n_factors = n_factors
         self.n_category_factors = n_category_factors
@@ -230,6 +237,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         self.random_state = random_state
         self.progressbar = progressbar
         self.checkpoint = checkpoint
+        self.keep = keep
 
     @computes
     def fit(self, X: pd.DataFrame, y: Any) -> "DynamicFactorChoiceModel":
@@ -264,11 +272,24 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             warn_caller(message, DataWarning)
         gp, seed = choice_gp(panel, spec, self.gp), self._new_seed()
         settings = SamplingSettings(
-            self.draws, self.tune, self.chains, self.target_accept, seed, self.progressbar, self.checkpoint
+            draws=self.draws,
+            tune=self.tune,
+            chains=self.chains,
+            target_accept=self.target_accept,
+            seed=seed,
+            progressbar=self.progressbar,
+            checkpoint=self.checkpoint,
+            keep=self.keep if isinstance(self.keep, str) else int(self.keep),
         )
         draws, dims = sample_choices(panel, spec, gp, settings, self.inference, self.sampler)
-        draws = replace(draws, values=align_factors(draws.values, panel.parts, panel.coefficient_scale))
-        attributes = {"inference": self.inference, "seed": seed, "gp": "none" if gp is None else gp.reason}
+        if not draws.moments:  # else they are aligned
+            draws = replace(draws, values=align_factors(draws.values, panel.parts, panel.coefficient_scale))
+        attributes = {
+            "keep": self.keep,
+            "inference": self.inference,
+            "seed": seed,
+            "gp": "none" if gp is None else gp.reason,
+        }
         self.idata_ = labelled_choices(draws, dims, panel, spec, attributes)
         self.panel_, self.spec_, self.gp_, self.seed_, self.classes_ = panel, spec, gp, seed, classes
         self.data_report_ = choice_report(panel)
@@ -435,15 +456,22 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
     def _unpack(self) -> None:
         """Set what is a view of ``idata_``."""
         from hdfm.choice.posterior.draws import choice_draws
+        from hdfm.choice.posterior.kept import customer_sd, plug_in, population_draws
 
-        posterior = self.idata_["posterior"].to_dataset()
-        self.draws_ = choice_draws(posterior, self.panel_)
-        self.factors_, self.loadings_ = posterior.get("factor_path"), posterior.get("loading")
+        posterior, kept = self.idata_["posterior"].to_dataset(), plug_in(self.idata_)
+        self.draws_ = replace(
+            choice_draws(kept, self.panel_),
+            population=population_draws(self.idata_, self.panel_),
+            customer_sd=customer_sd(self.idata_),
+        )
+        self.factors_ = posterior.get("factor_path")
+        self.loadings_ = posterior.get("loading", kept.get("loading"))
 
     def _factor_table(self) -> pd.DataFrame:
-        from hdfm.factors.tables import factor_table, values_of
+        from hdfm.choice.posterior.kept import all_values
+        from hdfm.factors.tables import factor_table
 
-        values, ci_prob = values_of(self.idata_["posterior"].to_dataset()), default_ci_prob(None)
+        values, ci_prob = all_values(self.idata_), default_ci_prob(None)
         return factor_table(
             values, self.panel_.parts, self.panel_.coefficient_scale, self.panel_.time_span, ci_prob
         )
@@ -467,6 +495,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
     def _spec(self) -> ChoiceSpec:
         self._check_sampling()
         self._check_choice("inference", INFERENCES)
+        self._check_keep()
         self._check_choice("sampler", SAMPLERS)
         self._check_choice("loadings", LOADINGS)
         self._check_choice("gp", GPS)
@@ -512,7 +541,20 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         encoded, draws, placed = self._placed(X)
         return placed, choice_probabilities(draws, placed), encoded.n_rows
 
+    def _check_keep(self) -> None:
+        if isinstance(self.keep, Integral) and not isinstance(self.keep, bool):
+            if self.keep >= LEAST_KEPT:
+                return
+        elif self.keep in KEEPS:
+            return
+        raise InvalidArgumentError(
+            f'keep must be "draws", "means" or a whole number of draws a chain, at least {LEAST_KEPT}; '
+            f"got {self.keep!r}."
+        )
+
     def _check_draws(self, what: str) -> None:
+        from hdfm.choice.posterior.kept import has_means_alone
+
         check_is_fitted(self, "idata_")
         match self.idata_.attrs["inference"]:
             case "nuts" | "variational":
@@ -521,6 +563,11 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
                 raise InvalidArgumentError(f'{what} needs draws; inference="map" finds the mode alone.')
             case inference:
                 raise unknown("inference", inference)
+        if has_means_alone(self.idata_):
+            raise InvalidArgumentError(
+                f'{what} needs the draws of customers; keep="means" kept their means. Fit with keep="draws", '
+                "or with a number of draws to keep."
+            )
 
     def _summary_text(self) -> str:
         return self.diagnostics().attrs["verdict"]

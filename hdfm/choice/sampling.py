@@ -12,14 +12,17 @@ from hdfm.choice.graph.data import Sizes, common_sizes
 from hdfm.choice.graph.model import build_choice_model
 from hdfm.choice.graph.start import choice_start
 from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.posterior.kept import AVERAGE, GROUP, moments_group
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.exceptions import unknown
 from hdfm.factors.hsgp import TimeGP, choose_gp
+from hdfm.factors.running import RunningAlignment
 from hdfm.factors.tier import COEFFICIENT
 from hdfm.sampling.draws import PosteriorDraws, reported_names
 from hdfm.sampling.engines import engine_of
 from hdfm.sampling.progress import announce
 from hdfm.sampling.settings import SamplingSettings
+from hdfm.sampling.store import Reported, Values
 
 FIRST_STEP = 0.1
 
@@ -69,19 +72,30 @@ def sample_choices(
             pass
         case _:
             raise unknown("inference", inference)
-    draws = engine_of(inference, sampler)(model, reported_names(model), settings)
     dims = {name: list(dims) for name, dims in model.named_vars_to_dims.items()}
-    return replace(draws, values=_without_padding(draws.values, dims, panel)), dims
+    reported = _reported(tuple(reported_names(model)), dims, panel, settings.keep)
+    return engine_of(inference, sampler)(model, reported, settings), dims
 
 
-def _without_padding(values, dims, panel):
-    """Values by name (C, n, ...) of the customers and periods that there are."""
+def _reported(names, dims, panel, keep) -> Reported:
+    """What is kept: of the customers and periods that there are, in 32 bits by customer."""
     sizes = {"customer": len(panel.customer), "period": len(panel.period)}
+    cut = {name: tuple(slice(sizes.get(dim)) for dim in dims[name]) for name in names if name in dims}
+    wide = frozenset(name for name in names if "customer" in dims.get(name, ()))
+    return Reported(names, cut, wide, keep, _Prepared(panel))
 
-    def of(name):
-        return (slice(None), slice(None), *(slice(sizes.get(dim)) for dim in dims.get(name, ())))
 
-    return {name: value[of(name)] for name, value in values.items()}
+class _Prepared:
+    """What is done to draws before those of customers are averaged: factors in order, populations' means."""
+
+    def __init__(self, panel: ChoicePanel):
+        self.align = RunningAlignment(panel.parts, panel.coefficient_scale)
+
+    def __call__(self, values: Values) -> Values:
+        values = self.align(values)
+        if "alpha" in values and "coefficient_path" not in values:
+            values[AVERAGE] = values["alpha"].mean(axis=2)
+        return values
 
 
 def labelled_choices(
@@ -91,7 +105,9 @@ def labelled_choices(
     tree = az.from_dict(
         {"posterior": draws.values, "sample_stats": draws.statistics},
         coords=panel.coords | spec.coords,
-        dims={name: names for name, names in dims.items() if name in draws.values},
+        dims={
+            name: names for name, names in (dims | {AVERAGE: [COEFFICIENT]}).items() if name in draws.values
+        },
     )
     pairs = panel.coefficient
     tree["posterior"] = (
@@ -104,6 +120,10 @@ def labelled_choices(
             }
         )
     )
+    if draws.moments:
+        tree[GROUP] = moments_group(
+            draws.moments, dims, tree["posterior"].coords | panel.coords | spec.coords
+        )
     tree.attrs |= attributes | {
         "sampler": draws.library,
         "tuning_steps": draws.tune,

@@ -4,11 +4,13 @@ Data arrays have a leading axis of blocks, K of them, and n <= K are in use: pan
 observations share one graph, at the cost of the memory of K blocks.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from pytensor import function
+from pytensor.compile.mode import Mode
 from pytensor.graph.basic import Apply
 from pytensor.graph.fg import FrozenFunctionGraph
 from pytensor.graph.op import Op
@@ -40,10 +42,16 @@ class SumOverBlocks(Op):
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """The sum, in Python."""
         n, common, blocks = inputs[0], inputs[1 : 1 + self.n_common], inputs[1 + self.n_common :]
-        fgraph = self.graph.unfreeze()
-        evaluate = function(fgraph.inputs, fgraph.outputs[0], on_unused_input="ignore")
+        evaluate = _compiled(self.graph)
         total = sum(evaluate(*common, *(block[k] for block in blocks)) for k in range(int(n)))
         outputs[0][0] = np.asarray(total, dtype=node.outputs[0].type.dtype)
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(graph: FrozenFunctionGraph) -> Callable:
+    fgraph = graph.unfreeze()
+    mode = Mode(linker="py", optimizer="fast_compile")
+    return function(fgraph.inputs, fgraph.outputs[0], mode=mode, on_unused_input="ignore")
 
 
 def sum_over_blocks(term: Callable, n: Any, common: Sequence[Any], blocks: Sequence[Any]) -> Any:

@@ -14,6 +14,7 @@ from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.draws import PosteriorDraws, reported_names
 from hdfm.sampling.engines import engine_of
 from hdfm.sampling.settings import SamplingSettings
+from hdfm.sampling.store import Reported
 from hdfm.sampling.streams import Stream, stream
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def sample_demand(
             draws = sample_laplace(panel, spec, settings)
         case "nuts":
             model = demand_model(panel, spec)
-            draws = engine_of(inference, sampler)(model, reported_names(model), settings)
+            reported = Reported(tuple(reported_names(model)))
+            draws = engine_of(inference, sampler)(model, reported, settings)
         case _:
             raise unknown("inference", inference)
     return labelled(draws, panel, spec, settings, inference)

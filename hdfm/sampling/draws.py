@@ -1,9 +1,11 @@
 """Posterior draws as they leave a sampler."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from hdfm.sampling.store import Moments
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -25,6 +27,8 @@ class PosteriorDraws:
         Wall-clock time of warm-up and draws, compilation included.
     library : str
         The sampler.
+    moments : dict of Moments
+        Means and standard deviations of variables whose draws are not kept.
     """
 
     values: dict[str, np.ndarray]
@@ -32,6 +36,7 @@ class PosteriorDraws:
     tune: int
     seconds: float
     library: str
+    moments: dict[str, Moments] = field(default_factory=dict)
 
 
 def reported_names(model: "pm.Model") -> list[str]:

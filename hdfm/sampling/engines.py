@@ -1,17 +1,18 @@
 """What turns a PyMC model into draws, by name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hdfm.exceptions import unknown
 from hdfm.sampling.draws import PosteriorDraws
 from hdfm.sampling.settings import SamplingSettings
+from hdfm.sampling.store import Reported
 
 if TYPE_CHECKING:
     import pymc as pm
 
 SAMPLERS = ("numpyro", "nutpie")
-Engine = Callable[["pm.Model", Sequence[str], SamplingSettings], PosteriorDraws]
+Engine = Callable[["pm.Model", Reported, SamplingSettings], PosteriorDraws]
 
 
 def engine_of(inference: str, sampler: str) -> Engine:

@@ -4,7 +4,7 @@ Importing this module imports JAX: import it inside functions. D: coordinates.
 """
 
 import time
-from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pymc as pm
@@ -15,15 +15,16 @@ from hdfm.sampling.draws import PosteriorDraws
 from hdfm.sampling.nuts import deterministics
 from hdfm.sampling.session import jax_session
 from hdfm.sampling.settings import SamplingSettings
+from hdfm.sampling.store import Reported, collect
 
 MODE_OPTIONS = {"maxiter": 2000, "ftol": 1e-13}
 
 
 @jax_session()
-def posterior_mode(model: pm.Model, names: Sequence[str], settings: SamplingSettings) -> PosteriorDraws:
+def posterior_mode(model: pm.Model, reported: Reported, settings: SamplingSettings) -> PosteriorDraws:
     """The mode in the coordinates to sample in, by L-BFGS, as one draw of one chain."""
     begin = time.perf_counter()
-    density = density_of(model, names)
+    density = density_of(model, reported.names)
 
     def loss(q):
         value, slope = density.gradient(q)
@@ -36,6 +37,6 @@ def posterior_mode(model: pm.Model, names: Sequence[str], settings: SamplingSett
         method="L-BFGS-B",
         options=MODE_OPTIONS,
     )
-    values = deterministics(density, fit.x[None, None])
+    values, _ = collect(deterministics(density, fit.x[None, None]), replace(reported, keep="draws"), 1)
     statistics = {"lp": np.array([[-fit.fun]]), "diverging": np.zeros((1, 1), dtype=bool)}
     return PosteriorDraws(values, statistics, 0, time.perf_counter() - begin, "scipy")

@@ -8,9 +8,8 @@ Array names and axis order: C chains, B iterations of a block, D coordinates. q 
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -22,6 +21,7 @@ from hdfm.sampling.draws import PosteriorDraws
 from hdfm.sampling.progress import SamplingProgress
 from hdfm.sampling.session import jax_session, precision
 from hdfm.sampling.settings import SamplingSettings
+from hdfm.sampling.store import DrawStore, Reported
 from hdfm.sampling.streams import Stream, stream
 
 import jax  # isort: skip
@@ -34,12 +34,13 @@ LEAST_DRAWS = 4
 PROBES, MORE_PROBES = 30, 100
 SHORT_WARM_UP = 200  # iterations; the last window for scales then has less than 75 of them
 JITTER = 1.0
+MOST_AT_ONCE = 500_000  # coordinates of points whose deterministics are found together
 STATISTICS = ("diverging", "num_steps", "accept_prob", "potential_energy", "energy")
 STATISTIC_NAMES = {"num_steps": "n_steps", "accept_prob": "acceptance_rate", "potential_energy": "lp"}
 
 
 @jax_session()
-def sample_numpyro(model: pm.Model, names: Sequence[str], settings: SamplingSettings) -> PosteriorDraws:
+def sample_numpyro(model: pm.Model, reported: Reported, settings: SamplingSettings) -> PosteriorDraws:
     """Draw from a model's posterior with NumPyro's NUTS.
 
     Every chain has a thread of its own on a CPU, where none waits for another's longer trajectories; on an
@@ -47,17 +48,13 @@ def sample_numpyro(model: pm.Model, names: Sequence[str], settings: SamplingSett
     sampling with the draws finished so far, and a warning. With ``settings.checkpoint`` a killed process
     loses at most one block: the next call goes on from there.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Free variables and deterministics to return.
-
     Raises
     ------
     HdfmError
         If the log density or its gradient is not finite where sampling starts.
     """
-    density, rng = density_of(model, names), stream(settings.seed, Stream.NUTS)
+    begin = time.perf_counter()
+    density, rng = density_of(model, reported.names), stream(settings.seed, Stream.NUTS)
     keeps_scale = settings.whitened and settings.tune < SHORT_WARM_UP
     scale = posterior_scale(density, rng, MORE_PROBES if keeps_scale else PROBES)
     q = density.start + JITTER * scale * rng.uniform(-1, 1, (settings.chains, scale.size))
@@ -66,19 +63,18 @@ def sample_numpyro(model: pm.Model, names: Sequence[str], settings: SamplingSett
     identity = {"start": density.start, "scale": scale, "settings": np.asarray(numbers)}
     checkpoint = Checkpoint(settings.checkpoint, identity)
     kernel = kernel_of(density.program, settings, adapts_scale=not keeps_scale)
-    chains = Chains(
-        kernel, density.data, [kernel.start(density, q[c], scale, keys[c]) for c in range(len(q))]
-    )
-    statistics, seconds = _run_blocks(chains, settings, checkpoint)
-    values = deterministics(density, statistics.pop("q"))
+    states = [kernel.start(density, at, scale, key) for at, key in zip(q, keys, strict=True)]
+    chains = Chains(kernel, density.data, states)
+    store = DrawStore(reported, settings.chains, settings.draws)
+    statistics = _run_blocks(chains, density, store, settings, checkpoint)
     statistics["lp"] = -statistics["lp"]
     statistics["tree_depth"] = np.floor(np.log2(np.maximum(statistics["n_steps"], 1))).astype(int) + 1
-    if statistics["lp"].shape[1] == settings.draws:  # an interrupted fit may go on
+    if store.seen == settings.draws:  # an interrupted fit may go on
         checkpoint.remove()
-    return PosteriorDraws(values, statistics, settings.tune, seconds, "numpyro")
+    return _kept(store, statistics, settings, begin, "numpyro")
 
 
-def sample_nutpie(model: pm.Model, names: Sequence[str], settings: SamplingSettings) -> PosteriorDraws:
+def sample_nutpie(model: pm.Model, reported: Reported, settings: SamplingSettings) -> PosteriorDraws:
     """Draw from a model's posterior with nutpie (the ``nutpie`` extra)."""
     try:
         import nutpie
@@ -104,8 +100,25 @@ def sample_nutpie(model: pm.Model, names: Sequence[str], settings: SamplingSetti
         "energy": stats["energy"].to_numpy(),
         "step_size": stats["step_size"].to_numpy(),
     }
-    values = {name: tree["posterior"][name].to_numpy() for name in names}
-    return PosteriorDraws(values, statistics, settings.tune, time.perf_counter() - begin, "nutpie")
+    store = DrawStore(reported, settings.chains, settings.draws)
+    posterior = {name: tree["posterior"][name].to_numpy() for name in reported.names}
+    for first in range(0, settings.draws, BLOCK):
+        store.add({name: value[:, first : first + BLOCK] for name, value in posterior.items()})
+    return _kept(store, statistics, settings, begin, "nutpie")
+
+
+def _kept(store, statistics, settings, begin, library):
+    """What a store holds, with the statistics (C, n) of the draws that it keeps."""
+    values, moments = store.result()
+    which = store.which[store.which < store.seen]
+    return PosteriorDraws(
+        values,
+        {name: value[:, which] for name, value in statistics.items()},
+        settings.tune,
+        time.perf_counter() - begin,
+        library,
+        moments,
+    )
 
 
 def posterior_scale(density: Density, rng: np.random.Generator, probes: int) -> np.ndarray:
@@ -198,6 +211,7 @@ class Chains:
     def __init__(self, kernel: Kernel, data: Data, states: list[HMCState]):
         self.kernel, self.data, self.states = kernel, data, states
         self.vectorised = jax.default_backend() != "cpu"
+        self.move = None if self.vectorised else kernel.compiled(states[0], data)
 
     def advance(self, n: int) -> dict[str, np.ndarray]:
         """Move all chains on by n iterations; return q (C, n, D) and statistics (C, n) by name."""
@@ -205,11 +219,10 @@ class Chains:
             state, out = self.kernel.together(_stacked(self.states), self.data, np.int32(n))
             self.states = [jax.tree.map(lambda leaf, c=c: leaf[c], state) for c in range(len(self.states))]
             return {name: np.asarray(value)[:, :n] for name, value in out.items()}
-        move = self.kernel.compiled(self.states[0], self.data)
 
         def advance(state):
             with precision():
-                return jax.device_get(move(state, self.data, np.int32(n)))
+                return jax.device_get(self.move(state, self.data, np.int32(n)))
 
         pool = ThreadPoolExecutor(min(len(self.states), _cores()))
         try:
@@ -240,50 +253,58 @@ def _cores() -> int:
 
 
 def _run_blocks(
-    chains: Chains, settings: SamplingSettings, checkpoint: Checkpoint
-) -> tuple[dict[str, Any], float]:
-    """Iterate in blocks; return q (C, n, D) and statistics (C, n) by name, and seconds."""
-    begin = time.perf_counter()
+    chains: Chains, density: Density, store: DrawStore, settings: SamplingSettings, checkpoint: Checkpoint
+) -> dict[str, np.ndarray]:
+    """Iterate in blocks, the draws to the store; return statistics (C, n) by name."""
     needed = settings.tune + settings.draws
-    done, leaves, kept = checkpoint.read()
+    statistics: list[dict[str, np.ndarray]] = []
+
+    def keep(values):
+        store.add(deterministics(density, values.pop("q")))
+        statistics.append(values)
+
+    done, leaves, blocks = checkpoint.read()
     if done:
         chains.restore(leaves)
+    for block in blocks:
+        keep(block)
     with SamplingProgress(settings.tune, settings.draws, settings.chains, settings.progressbar) as progress:
-        progress.resume(done, kept)
+        progress.resume(done, statistics)
         try:
             while done < needed:
                 n = min(BLOCK, (settings.tune if done < settings.tune else needed) - done)
                 values = chains.advance(n)
                 done += n
-                if done > settings.tune:
-                    kept.append(values)
                 checkpoint.add(done, chains.leaves(), values if done > settings.tune else None)
                 progress.update(done, values)
+                if done > settings.tune:
+                    keep(values)
         except KeyboardInterrupt:
-            finished = sum(block["q"].shape[1] for block in kept)
-            if finished < LEAST_DRAWS:
+            if store.seen < LEAST_DRAWS:
                 raise
             warn_caller(
-                f"Interrupted: kept the {finished:,} of {settings.draws:,} draws a chain that were finished.",
+                f"Interrupted: kept the {store.seen:,} of {settings.draws:,} draws a chain that were "
+                "finished.",
                 InterruptedSamplingWarning,
             )
-    together = {name: np.concatenate([block[name] for block in kept], axis=1) for name in kept[0]}
     return {
-        name: values[:, : settings.draws] for name, values in together.items()
-    }, time.perf_counter() - begin
+        name: np.concatenate([block[name] for block in statistics], axis=1)[:, : store.seen]
+        for name in statistics[0]
+    }
 
 
 def deterministics(density: Density, q: np.ndarray) -> dict[str, np.ndarray]:
-    """Variables by name (C, n, ...) at coordinates q (C, n, D), in blocks."""
+    """Variables by name (C, n, ...) at coordinates q (C, n, D), a few points at a time."""
     program = density.program
     C, n, D = q.shape
     flat = q.reshape(C * n, D)
+    size = max(1, min(BLOCK, MOST_AT_ONCE // max(D, 1)))
     out: list[np.ndarray] = []
-    for first in range(0, C * n, BLOCK):
-        rows = np.arange(first, first + BLOCK).clip(max=C * n - 1)
+    for first in range(0, C * n, size):
+        rows = np.arange(first, first + size).clip(max=C * n - 1)
         values = [np.asarray(v) for v in program.deterministics(flat[rows], density.data)]
         if not out:
-            out = [np.empty((C * n, *v.shape[1:])) for v in values]
+            out = [np.empty((C * n, *v.shape[1:]), v.dtype) for v in values]
         for target, v in zip(out, values, strict=True):
             target[rows] = v
     return {name: v.reshape(C, n, *v.shape[1:]) for name, v in zip(program.names, out, strict=True)}

@@ -3,6 +3,8 @@
 import os
 from dataclasses import dataclass
 
+from hdfm.sampling.store import Keep
+
 
 @dataclass(frozen=True, slots=True)
 class SamplingSettings:
@@ -20,5 +22,6 @@ class SamplingSettings:
     seed: int = 0
     progressbar: bool = True
     checkpoint: str | os.PathLike | None = None
+    keep: Keep = "draws"
     first_step: float = 1.0
     whitened: bool = False

@@ -4,13 +4,12 @@ Importing this module imports JAX: import it inside functions. D: coordinates.
 """
 
 import time
-from collections.abc import Sequence
 
 import numpy as np
 import pymc as pm
 
 from hdfm.sampling.density import density_of
-from hdfm.sampling.nuts import deterministics
+from hdfm.sampling.nuts import BLOCK, deterministics
 
 import jax  # isort: skip
 import jax.numpy as jnp  # isort: skip
@@ -21,12 +20,13 @@ from numpyro.infer import SVI, Trace_ELBO  # isort: skip
 from hdfm.sampling.draws import PosteriorDraws
 from hdfm.sampling.session import jax_session
 from hdfm.sampling.settings import SamplingSettings
+from hdfm.sampling.store import DrawStore, Reported
 
 STEPS, STEP_SIZE, FIRST_SD = 2500, 0.05, 0.1
 
 
 @jax_session()
-def variational(model: pm.Model, names: Sequence[str], settings: SamplingSettings) -> PosteriorDraws:
+def variational(model: pm.Model, reported: Reported, settings: SamplingSettings) -> PosteriorDraws:
     """Draws of a mean-field normal approximation in the coordinates to sample in [1]_.
 
     ``settings.chains`` times ``settings.draws`` independent draws, arranged as chains.
@@ -37,7 +37,7 @@ def variational(model: pm.Model, names: Sequence[str], settings: SamplingSetting
        Inference", Journal of Machine Learning Research 18.
     """
     begin = time.perf_counter()
-    density = density_of(model, names)
+    density = density_of(model, reported.names)
     start = jnp.asarray(density.start)
 
     def target(data):
@@ -56,9 +56,16 @@ def variational(model: pm.Model, names: Sequence[str], settings: SamplingSetting
         .run(key_fit, STEPS, density.data, progress_bar=False)
         .params
     )
-    size = (settings.chains, settings.draws)
-    q = fit["location"] + fit["scale"] * jax.random.normal(key_draw, (*size, start.size))
-    values = deterministics(density, np.asarray(q))
-    lp = [[-density.potential(draw) for draw in chain] for chain in q]
-    statistics = {"lp": np.array(lp), "diverging": np.zeros(size, dtype=bool)}
-    return PosteriorDraws(values, statistics, STEPS, time.perf_counter() - begin, "numpyro")
+    store = DrawStore(reported, settings.chains, settings.draws)
+    lp = np.empty((settings.chains, settings.draws))
+    for first in range(0, settings.draws, BLOCK):
+        key_draw, key = jax.random.split(key_draw)
+        here = slice(first, min(first + BLOCK, settings.draws))
+        shape = (settings.chains, here.stop - first, start.size)
+        q = fit["location"] + fit["scale"] * jax.random.normal(key, shape)
+        store.add(deterministics(density, np.asarray(q)))
+        lp[:, here] = [[-density.potential(draw) for draw in chain] for chain in q]
+    values, moments = store.result()
+    statistics = {"lp": lp[:, store.which], "diverging": np.zeros((settings.chains, len(store.which)), bool)}
+    seconds = time.perf_counter() - begin
+    return PosteriorDraws(values, statistics, STEPS, seconds, "numpyro", moments)

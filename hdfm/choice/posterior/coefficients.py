@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.posterior.draws import ChoiceDraws
@@ -22,6 +23,7 @@ from hdfm.summaries.intervals import summarise
 BY = ("customer", "time")
 COLUMNS = ["mean", "sd", "lower", "upper", "p_positive"]
 LARGEST_LOG = 700.0
+SMALLEST = 1e-300
 
 
 def coefficient_table(
@@ -51,10 +53,24 @@ def coefficient_table(
         D, T, S = values.shape
         index = _index(panel, "customer" in by, label, "time" in by)
         flat = values.transpose(2, 1, 0).reshape(S * T, D)
-        tables.append(summarise(flat, index, ci_prob)[COLUMNS])
+        rows = summarise(flat, index, ci_prob)[COLUMNS]
+        if "customer" in by and "time" not in by and draws.customer_sd is not None:
+            rows = _normal_rows(rows, draws.customer_sd[panel.customer.get_loc(label)], ci_prob)
+        tables.append(rows)
     table = pd.concat(tables).sort_index()
     table.attrs["ci_prob"] = ci_prob
     return table
+
+
+def _normal_rows(rows, sd, ci_prob):
+    """Rows of means (S,) with intervals of a normal posterior."""
+    half = sd * stats.norm.ppf((1 + ci_prob) / 2)
+    return rows.assign(
+        sd=sd,
+        lower=rows["mean"] - half,
+        upper=rows["mean"] + half,
+        p_positive=stats.norm.cdf(rows["mean"] / np.maximum(sd, SMALLEST)),
+    )
 
 
 def willingness_to_pay_table(
@@ -132,6 +148,8 @@ def _worth(ratio, roles):
 
 def population_paths(draws: ChoiceDraws, which: np.ndarray) -> np.ndarray:
     """Mean coefficients (D, T, S) of the customers at positions ``which``; T is 1 without factors."""
+    if draws.population is not None and len(which) == draws.alpha.shape[1]:
+        return draws.population
     beta = draws.alpha[:, which].mean(axis=1)[:, None, :]
     for tier in draws.tiers:
         w = tier.loading if tier.loading.shape[1] == 1 else tier.loading[:, which]
@@ -168,7 +186,7 @@ def _paths(draws, panel, by, customers) -> Iterator[tuple]:
             case _:
                 raise unknown("by", role)
     which = np.arange(draws.alpha.shape[1])
-    shape = (draws.n_draws, len(panel.period), len(panel.coefficient))
+    shape = (len(panel.period), len(panel.coefficient))
     if customers is not None:
         if not pd.api.types.is_list_like(customers):
             raise InvalidArgumentError(f"customers takes a list of labels; got {customers!r}.")
@@ -180,12 +198,16 @@ def _paths(draws, panel, by, customers) -> Iterator[tuple]:
                 f"such as {strangers[:3]}."
             )
     if "customer" not in by:
-        yield None, np.broadcast_to(population_paths(draws, which), shape)
+        paths = population_paths(draws, which)
+        yield None, np.broadcast_to(paths, (len(paths), *shape))
         return
     if panel.roles.customer is None:
         raise InvalidArgumentError('by="customer" needs a customer column: name it with customer=.')
     for i in which:
-        yield panel.customer[i], np.broadcast_to(population_paths(draws, np.array([i])), shape)
+        yield (
+            panel.customer[i],
+            np.broadcast_to(population_paths(draws, np.array([i])), (draws.n_draws, *shape)),
+        )
 
 
 def _index(panel, with_customer, label, with_time):

@@ -44,6 +44,10 @@ class ChoiceDraws:
         (N + M, K), standardised.
     donor : numpy.ndarray
         The fitted customer (D, M) whose place each of the M others takes in a draw.
+    population : numpy.ndarray or None
+        Draws (D', T or 1, S) of the mean over all fitted customers, where ``alpha`` is a mean over draws.
+    customer_sd : numpy.ndarray or None
+        Standard deviation over draws (N, S) of that ``alpha``.
     """
 
     alpha: np.ndarray
@@ -52,6 +56,8 @@ class ChoiceDraws:
     effect: np.ndarray | None = None
     covariates: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     donor: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=int))
+    population: np.ndarray | None = None
+    customer_sd: np.ndarray | None = None
 
     @property
     def n_draws(self) -> int:

@@ -1,0 +1,78 @@
+"""A posterior of which customers' draws are not there, but their means and standard deviations.
+
+Array names and axis order: K chains, D draws.
+"""
+
+import numpy as np
+import xarray as xr
+
+from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.factors.tables import values_of
+from hdfm.sampling.store import Moments
+
+GROUP, MEAN, SD = "customers", "_mean", "_sd"
+AVERAGE = "coefficient_average"
+
+
+def moments_group(moments: dict[str, Moments], dims: dict[str, list], coords: dict[str, list]) -> xr.Dataset:
+    """Means and standard deviations by name, ``alpha_mean`` and ``alpha_sd`` say, labelled."""
+    variables = {
+        f"{name}{ending}": (dims[name], values)
+        for name, pair in moments.items()
+        for ending, values in ((MEAN, pair.mean), (SD, pair.sd))
+    }
+    used = {dim for names, _ in variables.values() for dim in names}
+    return xr.Dataset(variables, {dim: coords[dim] for dim in used})
+
+
+def has_means_alone(tree: xr.DataTree) -> bool:
+    """Whether of customers means are all that is kept."""
+    return GROUP in tree.children
+
+
+def plug_in(tree: xr.DataTree) -> xr.Dataset:
+    """One draw for answers about customers: everything at its posterior mean; or all draws where they are."""
+    posterior = tree["posterior"].to_dataset()
+    if not has_means_alone(tree):
+        return posterior
+    return (
+        xr.merge([posterior.mean(["chain", "draw"]), _means(tree)])
+        .expand_dims(chain=1, draw=1)
+        .transpose("chain", "draw", ...)
+    )
+
+
+def all_values(tree: xr.DataTree) -> dict[str, np.ndarray]:
+    """Arrays (K, D, ...) by name; where means are kept, the same in all draws, without their memory."""
+    values = values_of(tree["posterior"].to_dataset())
+    if has_means_alone(tree):
+        size = next(iter(values.values())).shape[:2]
+        for name, mean in _means(tree).items():
+            values[str(name)] = np.broadcast_to(mean.to_numpy(), (*size, *mean.shape))
+    return values
+
+
+def population_draws(tree: xr.DataTree, panel: ChoicePanel) -> np.ndarray | None:
+    """Mean coefficients (K D, T, S) of all customers, where their own draws are not kept."""
+    if not has_means_alone(tree):
+        return None
+    posterior = tree["posterior"].to_dataset()
+    if "coefficient_path" in posterior:
+        found = posterior["coefficient_path"].to_numpy()
+    else:
+        found = posterior[AVERAGE].to_numpy()[:, :, None, :]
+    return found.reshape(-1, *found.shape[2:])
+
+
+def customer_sd(tree: xr.DataTree) -> np.ndarray | None:
+    """Standard deviations (N, S) over draws of customers' coefficients, where they are kept instead."""
+    if not has_means_alone(tree) or f"alpha{SD}" not in tree[GROUP]:
+        return None
+    return tree[GROUP][f"alpha{SD}"].to_numpy()
+
+
+def _means(tree):
+    group = tree[GROUP].to_dataset()
+    return group[[name for name in group if str(name).endswith(MEAN)]].rename(
+        {name: str(name).removesuffix(MEAN) for name in group if str(name).endswith(MEAN)}
+    )
