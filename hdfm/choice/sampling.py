@@ -24,7 +24,7 @@ from hdfm.sampling.progress import announce
 from hdfm.sampling.settings import SamplingSettings
 from hdfm.sampling.store import Reported, Values
 
-FIRST_STEP = 0.1
+FIRST_STEP, USUAL_STEPS = 0.1, 31
 
 
 def choice_gp(panel: ChoicePanel, spec: ChoiceSpec, gp: str) -> TimeGP | None:
@@ -64,7 +64,7 @@ def sample_choices(
         NUTS by ``sampler``; or a quick look, see :mod:`hdfm.sampling.engines`.
     """
     model = choice_model(panel, spec, gp, common_sizes(panel, spec, gp))
-    settings = replace(settings, first_step=FIRST_STEP)
+    settings = replace(settings, first_step=FIRST_STEP, usual_steps=USUAL_STEPS)
     match inference:
         case "nuts" | "variational":
             announce(posterior_text(panel, spec, settings), settings.progressbar)
@@ -135,21 +135,29 @@ def labelled_choices(
 
 def posterior_text(panel: ChoicePanel, spec: ChoiceSpec, settings: SamplingSettings) -> str:
     """The size of the posterior in words, to say before sampling."""
-    size = posterior_size(panel, spec, settings)
     return (
         f"{len(panel.choice_set):,} choice sets, {len(panel.customer):,} customers, "
-        f"{len(panel.coefficient)} coefficients, {spec.total_factors} factors; "
-        f"{settings.chains} x {settings.draws:,} draws will take {size:.2f} GB."
+        f"{len(panel.coefficient)} coefficients, {spec.total_factors} factors; what is kept of "
+        f"{settings.chains} x {settings.draws:,} draws takes {posterior_size(panel, spec, settings):.2f} GB."
     )
 
 
 def posterior_size(panel: ChoicePanel, spec: ChoiceSpec, settings: SamplingSettings) -> float:
-    """Gigabytes of the draws that are kept, to tell before sampling."""
+    """Gigabytes of what is kept, to tell before sampling."""
     N, S, T = len(panel.customer), len(panel.coefficient), len(panel.period)
     L = spec.n_factors + spec.n_category_factors
     by_customer = S * (1 + L * spec.customer_loadings) if panel.roles.customer is not None else 0
-    values = N * by_customer + S * T + N * T * spec.n_individual_factors
-    return float(np.round(8e-9 * values * settings.chains * settings.draws, 2))
+    wide = N * by_customer + N * T * spec.n_individual_factors
+    match settings.keep:
+        case "means":
+            draws, wide_draws = settings.draws * settings.chains, 2
+        case "draws":
+            draws = wide_draws = settings.draws * settings.chains
+        case int() as most:
+            draws = wide_draws = min(most, settings.draws) * settings.chains
+        case _:
+            raise unknown("keep", settings.keep)
+    return float(np.round(1e-9 * (4 * wide * wide_draws + 8 * S * T * draws), 2))
 
 
 def prior_draws(

@@ -13,6 +13,7 @@ from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.draws import PosteriorDraws, reported_names
 from hdfm.sampling.engines import engine_of
+from hdfm.sampling.progress import announce
 from hdfm.sampling.settings import SamplingSettings
 from hdfm.sampling.store import Reported
 from hdfm.sampling.streams import Stream, stream
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
 NEVER_SOLD_SHAPE = 0.5
+MANY_CELLS = 20_000
 
 
 def demand_model(panel: SalesPanel, spec: DemandSpec) -> "pm.Model":
@@ -52,12 +54,27 @@ def sample_demand(
 
             draws = sample_laplace(panel, spec, settings)
         case "nuts":
+            announce(posterior_text(panel, settings), settings.progressbar)
             model = demand_model(panel, spec)
             reported = Reported(tuple(reported_names(model)))
             draws = engine_of(inference, sampler)(model, reported, settings)
         case _:
             raise unknown("inference", inference)
     return labelled(draws, panel, spec, settings, inference)
+
+
+def posterior_text(panel: SalesPanel, settings: SamplingSettings) -> str:
+    """The size of the posterior in words, and of the faster engine where NUTS takes long."""
+    N, T = panel.units.shape
+    values = 2 * N + len(panel.blocks) * T
+    size = 8e-9 * values * settings.chains * settings.draws
+    text = (
+        f"{N:,} products, {T:,} periods, {int(panel.observed.sum()):,} observations; "
+        f"{settings.chains} x {settings.draws:,} draws take {size:.2f} GB."
+    )
+    if N * T > MANY_CELLS:
+        text += ' NUTS takes minutes to hours at this size, inference="laplace" seconds to minutes.'
+    return text
 
 
 def conditional_levels(values: dict[str, np.ndarray], panel: SalesPanel, seed: int) -> np.ndarray:

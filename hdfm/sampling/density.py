@@ -12,7 +12,7 @@ Array names and axis order: D coordinates, B points.
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +34,8 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 from pymc.sampling.jax import get_jaxified_graph  # noqa: E402
 from pytensor.link.jax.dispatch import jax_funcify  # noqa: E402
+
+from hdfm.sampling.exported import fingerprint, traced  # noqa: E402
 
 MOST_PROGRAMS = 16
 
@@ -67,7 +69,6 @@ def _sum_over_blocks(op: SumOverBlocks, **_: Any) -> Callable:
     return lambda n, *given: total(n, tuple(given[: op.n_common]), tuple(given[op.n_common :]))
 
 
-@dataclass
 class Program:
     """Functions of coordinates and data that are traced and compiled once.
 
@@ -77,14 +78,22 @@ class Program:
         What :attr:`deterministics` returns.
     shapes : tuple of tuple of int
         Of the variables that coordinates q are made of.
-    graph : callable
-        From their values and the data to the log density and the deterministics.
+    name : str or None
+        A digest of the graph, the same in all processes.
+    kept : dict
+        What others make of the program, by their own keys.
     """
 
-    names: tuple[str, ...]
-    shapes: tuple[tuple[int, ...], ...]
-    graph: Callable
-    kept: dict[Any, Any] = field(default_factory=dict)
+    def __init__(self, inputs: list, outputs: list, names: tuple[str, ...], shapes: tuple, name: str | None):
+        self.names, self.shapes, self.name = names, shapes, name
+        self.kept: dict[Any, Any] = {}
+        self._inputs, self._outputs = inputs, outputs
+
+    @cached_property
+    def _graph(self) -> Callable:
+        """From values and data to the log density and the variables."""
+        with pytensor.config.change_flags(traceback__limit=0):
+            return get_jaxified_graph(self._inputs, self._outputs)
 
     def potential(self, q: jax.Array, data: Data) -> jax.Array:
         """Minus the log density of coordinates q (D,)."""
@@ -94,15 +103,28 @@ class Program:
     def _potential(self) -> Callable:
         return jax.jit(lambda q, data: -self._evaluate(q, data)[0])
 
-    @cached_property
-    def gradient(self) -> Callable:
-        """From q (D,) and data to :meth:`potential` and its gradient (D,)."""
-        return jax.jit(jax.value_and_grad(self.potential))
+    def gradient(self, q: jax.Array, data: Data) -> tuple[jax.Array, jax.Array]:
+        """:meth:`potential` of q (D,) and its gradient (D,)."""
+        return self.traced("gradient", jax.value_and_grad(self.potential), (q, data))(q, data)
 
-    @cached_property
-    def deterministics(self) -> Callable:
-        """From points (B, D) and data to the variables of ``names`` (B, ...)."""
-        return jax.jit(jax.vmap(lambda q, data: self._evaluate(q, data)[1:], in_axes=(0, None)))
+    def deterministics(self, points: jax.Array, data: Data) -> tuple[jax.Array, ...]:
+        """The variables of ``names`` (B, ...) at points (B, D)."""
+        every = jax.vmap(lambda q, data: tuple(self._evaluate(q, data)[1:]), in_axes=(0, None))
+        return self.traced("deterministics", every, (points, data))(points, data)
+
+    def traced(self, what: str, function: Callable, arguments: tuple, *more: Any) -> Callable:
+        """A function of this program, traced once; ``more`` is all else that its trace depends on."""
+        key = (what, *more, *(np.shape(leaf) for leaf in jax.tree.leaves(arguments)))
+        if key not in self.kept:
+            self.kept[key] = traced(
+                lambda: (self._graph, function)[1],  # what is made in a trace would stay in it
+                arguments,
+                self.name,
+                self.shapes,
+                what,
+                *more,
+            )
+        return self.kept[key]
 
     def _evaluate(self, q, data):
         values, first = [], 0
@@ -112,7 +134,7 @@ class Program:
             first += size
         with warnings.catch_warnings():  # JAX's word on each 64-bit constant that 32 bits are to hold
             warnings.filterwarnings("ignore", "Explicitly requested dtype float64", UserWarning)
-            return self.graph(*values, *data)
+            return self._graph(*values, *data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +176,7 @@ def density_of(model: pm.Model, names: Sequence[str]) -> Density:
         key = (graph, tuple(names), shapes, sizes, pytensor.config.floatX)
         program = _programs.get(key)
         if program is None:
-            program = Program(tuple(names), shapes, get_jaxified_graph(inputs, outputs))
-            _programs[key] = program
+            program = _programs[key] = Program(inputs, outputs, tuple(names), shapes, fingerprint(graph))
     _programs.move_to_end(key)
     while len(_programs) > MOST_PROGRAMS:
         _programs.popitem(last=False)

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -18,7 +19,7 @@ from hdfm.exceptions import HdfmError, InterruptedSamplingWarning, warn_caller
 from hdfm.sampling.checkpoint import Checkpoint
 from hdfm.sampling.density import Data, Density, Program, density_of
 from hdfm.sampling.draws import PosteriorDraws
-from hdfm.sampling.progress import SamplingProgress
+from hdfm.sampling.progress import SamplingProgress, announce
 from hdfm.sampling.session import jax_session, precision
 from hdfm.sampling.settings import SamplingSettings
 from hdfm.sampling.store import DrawStore, Reported
@@ -34,6 +35,7 @@ LEAST_DRAWS = 4
 PROBES, MORE_PROBES = 30, 100
 SHORT_WARM_UP = 200  # iterations; the last window for scales then has less than 75 of them
 JITTER = 1.0
+WARM_UP_STEPS = 2  # times the steps of a draw
 MOST_AT_ONCE = 500_000  # coordinates of points whose deterministics are found together
 STATISTICS = ("diverging", "num_steps", "accept_prob", "potential_energy", "energy")
 STATISTIC_NAMES = {"num_steps": "n_steps", "accept_prob": "acceptance_rate", "potential_energy": "lp"}
@@ -56,20 +58,21 @@ def sample_numpyro(model: pm.Model, reported: Reported, settings: SamplingSettin
     begin = time.perf_counter()
     density, rng = density_of(model, reported.names), stream(settings.seed, Stream.NUTS)
     keeps_scale = settings.whitened and settings.tune < SHORT_WARM_UP
-    scale = posterior_scale(density, rng, MORE_PROBES if keeps_scale else PROBES)
+    scale, each = posterior_scale(density, rng, MORE_PROBES if keeps_scale else PROBES)
+    announce(time_text(each, settings), settings.progressbar)
     q = density.start + JITTER * scale * rng.uniform(-1, 1, (settings.chains, scale.size))
     keys = rng.integers(2**32, size=(settings.chains, 2), dtype=np.uint32)
     numbers = [settings.tune, settings.chains, settings.target_accept, settings.seed]
     identity = {"start": density.start, "scale": scale, "settings": np.asarray(numbers)}
     checkpoint = Checkpoint(settings.checkpoint, identity)
-    kernel = kernel_of(density.program, settings, adapts_scale=not keeps_scale)
+    kernel = Kernel(density.program, settings, adapts_scale=not keeps_scale)
     states = [kernel.start(density, at, scale, key) for at, key in zip(q, keys, strict=True)]
     chains = Chains(kernel, density.data, states)
     store = DrawStore(reported, settings.chains, settings.draws)
     statistics = _run_blocks(chains, density, store, settings, checkpoint)
     statistics["lp"] = -statistics["lp"]
     statistics["tree_depth"] = np.floor(np.log2(np.maximum(statistics["n_steps"], 1))).astype(int) + 1
-    if store.seen == settings.draws:  # an interrupted fit may go on
+    if store.seen >= settings.draws:  # an interrupted fit may go on
         checkpoint.remove()
     return _kept(store, statistics, settings, begin, "numpyro")
 
@@ -121,8 +124,19 @@ def _kept(store, statistics, settings, begin, library):
     )
 
 
-def posterior_scale(density: Density, rng: np.random.Generator, probes: int) -> np.ndarray:
-    """Rough posterior sd (D,) at the start: of the Hessian's diagonal, by Hutchinson, the power -1/2.
+def time_text(seconds: float, settings: SamplingSettings) -> str:
+    """How long sampling will roughly take, given seconds a gradient, to say before it."""
+    steps = settings.usual_steps * (settings.draws + WARM_UP_STEPS * settings.tune)
+    rounds = -(-settings.chains // _cores())
+    minutes = seconds * steps * rounds / 60
+    rough = f"{minutes / 60:,.1f} hours" if minutes > 90 else f"{max(minutes, 0.1):,.1f} minutes"
+    return f"A gradient takes {1e3 * seconds:.2g} ms: expect roughly {rough} of sampling."
+
+
+def posterior_scale(density: Density, rng: np.random.Generator, probes: int) -> tuple[np.ndarray, float]:
+    """Rough posterior sd (D,) at the start, and the seconds that a gradient takes.
+
+    It is the diagonal of the Hessian, estimated by Hutchinson's probes, to the power -1/2.
 
     Products with the Hessian are differences of the gradient, which is compiled anyway; second derivatives
     of some graphs take long to compile.
@@ -140,45 +154,65 @@ def posterior_scale(density: Density, rng: np.random.Generator, probes: int) -> 
             f"{int((~np.isfinite(slope)).sum())} gradients that are not finite. Look for extreme units, "
             "prices or controls in X and y; model.build_model(X, y).debug() shows the variable."
         )
-    step, diagonal = np.finfo(q.dtype).eps ** 0.25, np.zeros(q.shape)
+    step, diagonal, begin = np.finfo(q.dtype).eps ** 0.25, np.zeros(q.shape), time.perf_counter()
     for _ in range(probes):
         v = rng.choice([-1.0, 1.0], q.size).astype(q.dtype)
         ahead, behind = density.gradient(q + step * v)[1], density.gradient(q - step * v)[1]
         diagonal += v * (np.asarray(ahead) - np.asarray(behind)) / (2 * step * probes)
-    return (1 / np.sqrt(diagonal.clip(1.0, 1e8))).astype(q.dtype)
+    seconds = (time.perf_counter() - begin) / (2 * probes)
+    return (1 / np.sqrt(diagonal.clip(1.0, 1e8))).astype(q.dtype), seconds
 
 
 class Kernel:
     """NumPyro's NUTS of a program, whose transitions take the data as an argument."""
 
     def __init__(self, program: Program, settings: SamplingSettings, adapts_scale: bool):
-        init, self._sample = hmc(potential_fn_gen=lambda data: lambda q: program.potential(q, data))
-
-        def start(q, value, slope, scale, key, data):
-            return init(
-                ParamInfo(q, value, slope),
-                settings.tune,
-                step_size=settings.first_step,
-                inverse_mass_matrix=scale**2,
-                adapt_mass_matrix=adapts_scale,
-                target_accept_prob=settings.target_accept,
-                model_args=(data,),
-                rng_key=key,
-            )
-
-        self._start = jax.jit(start)
-        self._compiled: Callable | None = None
-        self.together = jax.jit(jax.vmap(self._iterate, in_axes=(0, None, None)))
+        self.program, self.settings, self.adapts_scale = program, settings, adapts_scale
+        self._init, self._sample = hmc(potential_fn_gen=lambda data: lambda q: program.potential(q, data))
 
     def start(self, density: Density, q: np.ndarray, scale: np.ndarray, key: np.ndarray) -> HMCState:
         """The state of a chain at q (D,)."""
-        return jax.device_get(self._start(q, *density.gradient(q), scale, key, density.data))
+        given = (q, *density.gradient(q), scale, key, density.data)
+        return jax.device_get(self._traced("start", self._start, given)(*given))
 
-    def compiled(self, state: HMCState, data: Data) -> Callable:
+    def advance(self, state: HMCState, data: Data) -> Callable:
         """What moves the state of a chain on, compiled before several threads ask for it."""
-        if self._compiled is None:
-            self._compiled = jax.jit(self._iterate).lower(state, data, np.int32(0)).compile()
-        return self._compiled
+        given = (state, data, np.int32(0))
+        key = ("compiled", *self._key)
+        if key not in self.program.kept:
+            self.program.kept[key] = self._traced("advance", self._moves, given).lower(*given).compile()
+        return self.program.kept[key]
+
+    def together(self, states: HMCState, data: Data, n: Any) -> tuple[HMCState, dict[str, jax.Array]]:
+        """States of several chains after n iterations, and what :meth:`_moves` collects of each."""
+        every = jax.vmap(self._moves, in_axes=(0, None, None))
+        return self._traced("together", every, (states, data, n))(states, data, n)
+
+    @property
+    def _key(self):
+        settings = self.settings
+        return settings.tune, settings.first_step, settings.target_accept, self.adapts_scale, BLOCK
+
+    def _traced(self, what, function, given):
+        return self.program.traced(what, function, given, *self._key)
+
+    def _start(self, q, value, slope, scale, key, data):
+        return self._init(
+            ParamInfo(q, value, slope),
+            self.settings.tune,
+            step_size=self.settings.first_step,
+            inverse_mass_matrix=scale**2,
+            adapt_mass_matrix=self.adapts_scale,
+            target_accept_prob=self.settings.target_accept,
+            model_args=(data,),
+            rng_key=key,
+        )
+
+    def _moves(self, state, data, n):
+        """:meth:`_iterate`, of a kernel that has been set up: NumPyro's sampler is by its start."""
+        q = state.z
+        jax.eval_shape(self._start, q, state.potential_energy, q, q, state.rng_key, data)
+        return self._iterate(state, data, n)
 
     def _iterate(self, state, data, n):
         """The state after n iterations, and q (B, D) and statistics (B,) of these."""
@@ -197,21 +231,13 @@ class Kernel:
         return jax.lax.fori_loop(0, n, iteration, (state, empty))
 
 
-def kernel_of(program: Program, settings: SamplingSettings, adapts_scale: bool) -> Kernel:
-    """The kernel of a program and how it adapts, made once."""
-    key = (settings.tune, settings.first_step, settings.target_accept, adapts_scale)
-    if key not in program.kept:
-        program.kept[key] = Kernel(program, settings, adapts_scale)
-    return program.kept[key]
-
-
 class Chains:
     """The states of chains, and what moves them on."""
 
     def __init__(self, kernel: Kernel, data: Data, states: list[HMCState]):
         self.kernel, self.data, self.states = kernel, data, states
         self.vectorised = jax.default_backend() != "cpu"
-        self.move = None if self.vectorised else kernel.compiled(states[0], data)
+        self.move = None if self.vectorised else kernel.advance(states[0], data)
 
     def advance(self, n: int) -> dict[str, np.ndarray]:
         """Move all chains on by n iterations; return q (C, n, D) and statistics (C, n) by name."""
@@ -276,9 +302,9 @@ def _run_blocks(
                 values = chains.advance(n)
                 done += n
                 checkpoint.add(done, chains.leaves(), values if done > settings.tune else None)
-                progress.update(done, values)
                 if done > settings.tune:
                     keep(values)
+                progress.update(done, values)
         except KeyboardInterrupt:
             if store.seen < LEAST_DRAWS:
                 raise
@@ -288,7 +314,7 @@ def _run_blocks(
                 InterruptedSamplingWarning,
             )
     return {
-        name: np.concatenate([block[name] for block in statistics], axis=1)[:, : store.seen]
+        name: np.concatenate([block[name] for block in statistics], axis=1)[:, : settings.draws]
         for name in statistics[0]
     }
 

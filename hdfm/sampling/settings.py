@@ -10,7 +10,8 @@ from hdfm.sampling.store import Keep
 class SamplingSettings:
     """Sampling arguments, the same for every sampler; ``draws`` and ``tune`` are per chain.
 
-    ``first_step`` is the step size that NumPyro's adaptation starts from. ``whitened`` says that coordinates
+    ``first_step`` is the step size that NumPyro's adaptation starts from, and ``usual_steps`` how many steps
+    a draw usually takes, to say how long sampling will be. ``whitened`` says that coordinates
     are about standard normal: a short warm-up then keeps the scales that the curvature at the start gives,
     which beat those from few draws.
     """
@@ -24,4 +25,5 @@ class SamplingSettings:
     checkpoint: str | os.PathLike | None = None
     keep: Keep = "draws"
     first_step: float = 1.0
+    usual_steps: int = 15
     whitened: bool = False

@@ -87,7 +87,9 @@ class DrawStore:
         self.squares: Values = {}
 
     def add(self, values: Values) -> None:
-        """Take the next draws (C, n, ...) of all chains, by name."""
+        """Take the next draws (C, n, ...) of all chains, by name, as many as there should be."""
+        left = self.draws - self.seen
+        values = {name: value[:, :left] for name, value in values.items()}
         every = (slice(None), slice(None))
         cut = {name: value[every + self.reported.cut.get(name, ())] for name, value in values.items()}
         averaged = self.reported.averaged
@@ -151,4 +153,5 @@ def collect(values: Values, reported: Reported, block: int) -> tuple[Values, dic
 
 
 def _on_disk(shape: Sequence[int], dtype: Any) -> np.ndarray:
-    return np.memmap(tempfile.TemporaryFile(), dtype, "w+", shape=tuple(shape))
+    with tempfile.TemporaryFile() as file:  # closed, the map stays
+        return np.memmap(file, dtype, "w+", shape=tuple(shape))

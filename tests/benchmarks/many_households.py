@@ -70,9 +70,8 @@ def main():
     model.coefficients(by="customer", customers=list(X["customer"].unique()[:20]))
     print(f"answers: peak {peak_mb():,.0f} MB")
     file = model.save(Path(tempfile.mkdtemp()) / "model.hdfm")
-    print(
-        f"temporary files while sampling: {watch.most / MB:,.0f} MB; saved: {os.path.getsize(file) / MB:,.0f} MB"
-    )
+    saved = os.path.getsize(file) / MB
+    print(f"temporary files while sampling: {watch.most / MB:,.0f} MB; saved: {saved:,.0f} MB")
 
 
 if __name__ == "__main__":

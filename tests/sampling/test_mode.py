@@ -6,6 +6,7 @@ import pytest
 
 from hdfm.sampling.mode import posterior_mode
 from hdfm.sampling.settings import SamplingSettings
+from hdfm.sampling.store import Reported
 from hdfm.sampling.variational import variational
 
 MEAN, SD = np.array([-2.0, 0.5, 3.0]), np.array([0.3, 1.0, 2.0])
@@ -21,7 +22,7 @@ def model():
 
 
 def test_mode(model):
-    mode = posterior_mode(model, ["x", "total"], SETTINGS)
+    mode = posterior_mode(model, Reported(("x", "total")), SETTINGS)
     assert mode.values["x"].shape == (1, 1, 3)
     np.testing.assert_allclose(mode.values["x"][0, 0], MEAN, atol=1e-4)
     assert mode.values["total"].item() == pytest.approx(MEAN.sum(), abs=1e-4)
@@ -31,7 +32,7 @@ def test_mode(model):
 
 def test_variational(model):
     """A mean-field family holds this posterior."""
-    draws = variational(model, ["x", "total"], SETTINGS)
+    draws = variational(model, Reported(("x", "total")), SETTINGS)
     x = draws.values["x"]
     assert x.shape == (2, 500, 3)
     assert draws.statistics["lp"].shape == (2, 500)
