@@ -17,7 +17,18 @@ FLOORS = (
     *(("exceptions",), ("frames",), ("hierarchy",), ("sampling",), ("factors",), ("summaries",)),
     *(("datasets",), ("estimator",), ("model_selection",), TOWERS, ("plots",), ("__init__", "__main__")),
 )
-ROOMS = ("priors", "spec", "panel", "graph", "laplace", "sampling", "posterior", "answers", "estimator")
+ROOMS = (
+    "priors",
+    "spec",
+    "moments",
+    "panel",
+    "graph",
+    "laplace",
+    "sampling",
+    "posterior",
+    "answers",
+    "estimator",
+)
 MODULES = {
     ".".join(("hdfm", *path.relative_to(PACKAGE).with_suffix("").parts)): path
     for path in sorted(PACKAGE.rglob("*.py"))

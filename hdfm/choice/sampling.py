@@ -12,7 +12,6 @@ from hdfm.choice.graph.data import Sizes, common_sizes
 from hdfm.choice.graph.model import build_choice_model
 from hdfm.choice.graph.start import choice_start
 from hdfm.choice.panel.panel import ChoicePanel
-from hdfm.choice.posterior.kept import AVERAGE, GROUP, moments_group
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.exceptions import unknown
 from hdfm.factors.hsgp import TimeGP, choose_gp
@@ -23,6 +22,7 @@ from hdfm.sampling.engines import engine_of
 from hdfm.sampling.progress import announce
 from hdfm.sampling.settings import SamplingSettings
 from hdfm.sampling.store import Reported, Values
+from hdfm.summaries.moments import AVERAGE, GROUP, moments_group
 
 FIRST_STEP, USUAL_STEPS = 0.1, 31
 

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -169,13 +170,11 @@ def cache_folder() -> Path | None:
     used last; a program is kept for the processor and the version of JAX that it was compiled for. Only you
     should be able to write there.
     """
-    import jaxlib
-
     named = os.environ.get(CACHE_VARIABLE)
     if named is not None and named.strip().lower() in OFF:
         return None
     parent = Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("hdfm"))
-    folder = parent / f"jax-{jaxlib.__version__}-{_processor()}"
+    folder = parent / f"jax-{version('jaxlib')}-{_processor()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -101,7 +101,10 @@ def test_size_of_the_posterior_is_said_before_sampling(monkeypatch, capsys, mark
     changes = {"progressbar": progressbar, "outside_option": True}
     DynamicFactorChoiceModel(2, **CHOICE_ROLES, **QUICK | changes).fit(market, market["chosen"])
     sets = market["choice_set"].nunique()
-    text = f"{sets} choice sets, 6 customers, 12 coefficients, 2 factors; 2 x 13 draws will take 0.00 GB.\n"
+    text = (
+        f"{sets} choice sets, 6 customers, 12 coefficients, 2 factors; what is kept of 2 x 13 draws takes "
+        "0.00 GB.\n"
+    )
     assert said == [text if progressbar else ""]
 
 

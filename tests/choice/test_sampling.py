@@ -11,6 +11,7 @@ from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.sampling import choice_gp, labelled_choices, posterior_size, sample_choices
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.datasets import simulate_choices
+from hdfm.sampling.session import jax_session
 from hdfm.sampling.settings import SamplingSettings
 
 SETTINGS = SamplingSettings(draws=5, tune=3, chains=2, progressbar=False)
@@ -56,21 +57,25 @@ def test_size_of_the_posterior(panel):
     spec = ChoiceSpec(2, 0, 0, True, ChoicePriors())
     S, N, T = len(panel.coefficient), 6, 5
     many = SamplingSettings(draws=100_000, chains=4)
-    assert posterior_size(panel, spec, many) == pytest.approx(8e-9 * 400_000 * (N * S * 3 + S * T), abs=0.01)
+    wide, rest = N * S * 3, S * T
+    for keep, draws, wide_draws in [("draws", 400_000, 400_000), (500, 2000, 2000), ("means", 400_000, 2)]:
+        size = 1e-9 * (4 * wide * wide_draws + 8 * rest * draws)
+        assert posterior_size(panel, spec, replace(many, keep=keep)) == pytest.approx(size, abs=0.01)
 
 
 def test_sets_of_one_alternative_leave_the_gradient_finite():
-    import jax
-
     from hdfm.choice.sampling import choice_model
-    from hdfm.sampling.nuts import flat_potential
 
     frame, _ = simulate_choices(4, 1, 3, alternatives=3, sets_per_customer=4, seed=1)
     frame = frame[(frame["choice_set"] >= 3) | (frame["chosen"] == 1)]
     roles = ChoiceRoles(customer="customer", product="product", choice_set="choice_set", price="price")
     panel = build_choice_panel(frame, frame["chosen"], replace(roles, features=("display",)))
-    potential, start, _ = flat_potential(choice_model(panel, ChoiceSpec(0, 0, 0, True, ChoicePriors()), None))
-    assert np.isfinite(jax.grad(potential)(start)).all()
+    model = choice_model(panel, ChoiceSpec(0, 0, 0, True, ChoicePriors()), None)
+    with jax_session():
+        from hdfm.sampling.density import density_of
+
+        density = density_of(model, ["coefficient_mean"])
+        assert np.isfinite(density.gradient(density.start)[1]).all()
 
 
 @pytest.mark.slow
@@ -96,13 +101,14 @@ def test_density_and_gradient_in_32_and_64_bits(customers):
 
 def density_and_gradient(panel):
     """At the same point off the start, whatever the precision."""
-    import jax
-
     from hdfm.choice.sampling import choice_model
-    from hdfm.sampling.nuts import flat_potential
 
     spec = ChoiceSpec(1, 0, 0, True, ChoicePriors())
-    potential, start, _ = flat_potential(choice_model(panel, spec, choice_gp(panel, spec, "hsgp")))
-    away = 0.1 * np.random.default_rng(0).standard_normal(start.size)
-    value, slope = jax.jit(jax.value_and_grad(potential))((start + away).astype(start.dtype))
-    return float(value), np.asarray(slope)
+    model = choice_model(panel, spec, choice_gp(panel, spec, "hsgp"))
+    with jax_session():
+        from hdfm.sampling.density import density_of
+
+        density = density_of(model, ["coefficient_mean"])
+        away = 0.1 * np.random.default_rng(0).standard_normal(density.start.size)
+        value, slope = density.gradient((density.start + away).astype(density.start.dtype))
+        return float(value), np.asarray(slope)

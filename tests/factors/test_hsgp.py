@@ -11,6 +11,7 @@ from hdfm.exceptions import InvalidArgumentError
 from hdfm.factors.hsgp import GPS, MOST_EXACT_PERIODS, basis_size, choose_gp, eigenfunctions, gp_factors
 from hdfm.factors.kernels import JITTER, KERNELS, amplitude, covariance
 from hdfm.factors.kriging import forecast, kriging
+from hdfm.sampling.session import jax_session
 
 PYMC = {"matern32": pm.gp.cov.Matern32, "matern52": pm.gp.cov.Matern52, "sq_exp": pm.gp.cov.ExpQuad}
 SHORTEST, LONGEST = stats.lognorm(0.6, scale=0.15).ppf([0.05, 0.95])
@@ -146,11 +147,13 @@ def test_gradient_is_finite_far_from_the_prior(kernel):
     process = choose_gp("hsgp", kernel, TIMES, SHORTEST, LONGEST)
     rho = pt.dvector("rho", shape=(2,))
     loss = (gp_factors(process, rho, np.ones((process.size, 2))) ** 2).sum()
-    gradient = pytensor.function([rho], pytensor.grad(loss, rho), mode="JAX")
-    assert np.isfinite(gradient(np.array([1e-3, 20.0]))).all()
+    with jax_session():
+        gradient = pytensor.function([rho], pytensor.grad(loss, rho), mode="JAX")
+        assert np.isfinite(gradient(np.array([1e-3, 20.0]))).all()
 
 
 @pytest.mark.parametrize("gp", GPS)
+@jax_session()
 def test_gradient_in_jax_is_the_finite_difference(gp):
     process = choose_gp(gp, "matern32", TIMES[::4], SHORTEST, LONGEST)
     rho, z = pt.dvector("rho", shape=(2,)), pt.dmatrix("z", shape=(process.size, 2))

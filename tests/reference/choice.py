@@ -55,7 +55,12 @@ def log_likelihood(panel, beta) -> float:
 
 def beta_by_hand(model) -> xr.DataArray:
     """Coefficients (customer, period, coefficient, sample) of a fit, draw by draw."""
-    p = model.idata_["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
+    p = (
+        model.idata_["posterior"]
+        .to_dataset()
+        .astype(float)
+        .stack(sample=("chain", "draw"), create_index=False)
+    )
     draws = [
         paths(model.panel_, {name: p[name].isel(sample=d).to_numpy() for name in p})
         for d in range(p.sizes["sample"])

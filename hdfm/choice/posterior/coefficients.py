@@ -150,16 +150,16 @@ def population_paths(draws: ChoiceDraws, which: np.ndarray) -> np.ndarray:
     """Mean coefficients (D, T, S) of the customers at positions ``which``; T is 1 without factors."""
     if draws.population is not None and len(which) == draws.alpha.shape[1]:
         return draws.population
-    beta = draws.alpha[:, which].mean(axis=1)[:, None, :]
+    beta = draws.alpha[:, which].mean(axis=1, dtype=float)[:, None, :]
     for tier in draws.tiers:
         w = tier.loading if tier.loading.shape[1] == 1 else tier.loading[:, which]
         match tier.owner:
             case "customer":
-                moved = np.einsum("dsl,dtl->dts", w[:, 0], tier.path[:, which].mean(axis=1))
+                moved = np.einsum("dsl,dtl->dts", w[:, 0], tier.path[:, which].mean(axis=1, dtype=float))
             case "category":
-                moved = np.einsum("dsl,dstl->dts", w.mean(axis=1), tier.path[:, draws.category])
+                moved = np.einsum("dsl,dstl->dts", w.mean(axis=1, dtype=float), tier.path[:, draws.category])
             case "one":
-                moved = np.einsum("dsl,dtl->dts", w.mean(axis=1), tier.path[:, 0])
+                moved = np.einsum("dsl,dtl->dts", w.mean(axis=1, dtype=float), tier.path[:, 0])
             case _:
                 raise unknown("tier", tier.owner)
         beta = beta + moved

@@ -94,8 +94,8 @@ class ChoiceDraws:
             gap = self.covariates[customer] - self.covariates[who]
             beta += gap @ self.effect[d[:, 0], part].transpose(0, 2, 1)
         for tier in self.tiers:
-            w = tier.loading[:, :, part][d, who if tier.loading.shape[1] > 1 else 0]
-            path = tier.path[d, self._owner(tier, part, who), period]
+            w = tier.loading[:, :, part][d, who if tier.loading.shape[1] > 1 else 0].astype(float)
+            path = tier.path[d, self._owner(tier, part, who), period].astype(float)
             beta += (w @ path[..., None])[..., 0]
         return beta
 

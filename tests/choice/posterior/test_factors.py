@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from reference.choice import SAME
 
 
@@ -40,7 +41,8 @@ def test_factor_table(model, outside):
 
 
 def test_factors_stand_in_order_of_what_they_move(model):
-    curve = model.loadings_.mean(["customer", "coefficient"]) * model.factors_
+    comparable = model.loadings_ * xr.DataArray(model.panel_.coefficient_scale, dims="coefficient")
+    curve = comparable.mean(["customer", "coefficient"]) * model.factors_
     scale = curve.var("period").mean(["chain", "draw"]).to_numpy()
     assert scale[0] >= scale[1]
 
