@@ -63,7 +63,7 @@ def sample_choices(
     inference : {"nuts", "map", "variational"}
         NUTS by ``sampler``; or a quick look, see :mod:`hdfm.sampling.engines`.
     """
-    model = choice_model(panel, spec, gp, common_sizes(panel, spec, gp))
+    model = choice_model(panel, spec, gp, _sizes(panel, spec, gp, inference, sampler))
     settings = replace(settings, first_step=FIRST_STEP, usual_steps=USUAL_STEPS)
     match inference:
         case "nuts" | "variational":
@@ -75,6 +75,19 @@ def sample_choices(
     dims = {name: list(dims) for name, dims in model.named_vars_to_dims.items()}
     reported = _reported(tuple(reported_names(model)), dims, panel, settings.keep)
     return engine_of(inference, sampler)(model, reported, settings), dims
+
+
+def _sizes(panel, spec, gp, inference, sampler) -> Sizes | None:
+    """Those that JAX's programs share; nutpie compiles each graph alone."""
+    match inference, sampler:
+        case ("map" | "variational", _) | ("nuts", "numpyro"):
+            return common_sizes(panel, spec, gp)
+        case "nuts", "nutpie":
+            return None
+        case "nuts", _:
+            raise unknown("sampler", sampler)
+        case _:
+            raise unknown("inference", inference)
 
 
 def _reported(names, dims, panel, keep) -> Reported:

@@ -429,7 +429,12 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
 
     @computes
     def build_model(self, X: pd.DataFrame, y: Any) -> "pm.Model":
-        """The PyMC model that ``fit`` would sample."""
+        """The PyMC model that ``fit`` would sample.
+
+        To sample it yourself: BLAS should have one thread (``threadpoolctl.threadpool_limits(1,
+        user_api="blas")``), or threads wait for each other; and after a fit in the same process JAX is as you
+        had it, so that PyMC's samplers in JAX need ``jax.config.update("jax_enable_x64", True)`` first.
+        """
         from hdfm.sales.sampling import demand_model
 
         return demand_model(*self._panel(X, y))
