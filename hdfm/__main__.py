@@ -166,7 +166,7 @@ def show_products(model: HierarchicalElasticity) -> None:
 
 def show_choices(model: DynamicFactorChoiceModel) -> None:
     """Print own elasticities, the largest cross elasticity of each product, and the factors."""
-    own_and_cross = model.elasticities_
+    own_and_cross = model.elasticities()
     table = elasticity_columns(
         "Own-price elasticities of choice", own_and_cross.attrs["ci_prob"], "gains most from it", "cross"
     )

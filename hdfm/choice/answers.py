@@ -15,6 +15,7 @@ from hdfm.choice.panel.rows import EncodedChoices, encode_choices
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.read import require_frame
+from hdfm.sampling.progress import announce
 from hdfm.sampling.session import computes
 from hdfm.summaries.intervals import default_ci_prob
 
@@ -32,6 +33,7 @@ class ChoiceAnswers:
     panel_: ChoicePanel
     spec_: ChoiceSpec
     seed_: int
+    progressbar: bool
     classes_: np.ndarray
 
     @computes
@@ -59,7 +61,7 @@ class ChoiceAnswers:
         Returns
         -------
         pandas.DataFrame
-            As ``elasticities_``, the columns of ``by`` last in the index.
+            As ``elasticities_``, always with cross elasticities, the columns of ``by`` last in the index.
         """
         from hdfm.choice.posterior.elasticities import INDEX, SUMMARY, elasticity_table
 
@@ -205,6 +207,17 @@ class ChoiceAnswers:
         ci_prob = default_ci_prob(ci_prob)
         draws, placed, _ = self._sets(X, None)
         return diversion_table(draws, placed, self.panel_, ci_prob)
+
+    def _stored_elasticities(self) -> pd.DataFrame:
+        """What ``elasticities_`` holds: those of all pairs of products where they are few, else own ones."""
+        from hdfm.choice.posterior.elasticities import MOST_WORK, OWN_NOTE, cross_work, elasticity_table
+        from hdfm.choice.posterior.predict import place_fitted
+
+        placed = place_fitted(self.draws_, self.panel_)
+        if cross_work(self.draws_, placed) <= MOST_WORK:
+            return self.elasticities()
+        announce(f"elasticities_ holds {OWN_NOTE}.", self.progressbar)
+        return elasticity_table(self.draws_, placed, self.panel_, default_ci_prob(None), own=True)
 
     def _encoded(self, X: Any, y: Any = None) -> EncodedChoices:
         check_is_fitted(self, "idata_")

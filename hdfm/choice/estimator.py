@@ -138,7 +138,9 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         Index ``category``, ``product`` (that responds), ``price_of`` (whose price changes); ``mean``,
         ``sd``, equal-tailed interval ``lower`` to ``upper`` (of probability
         ``elasticities_.attrs["ci_prob"]``, ArviZ's default 0.89), ``p_elastic`` = P(elasticity < -1). They
-        are those of expected shares over the fitted choice sets. Empty without a price.
+        are those of expected shares over the fitted choice sets. Empty without a price. Where draws x choice
+        sets x products squared, added up over categories, exceed 10 billion, the own-price rows alone, which
+        ``elasticities_.attrs["note"]`` says; ``elasticities()`` has all of them.
     factors_, loadings_ : xarray.DataArray
         Aligned draws of the common factors (chain, draw, period, factor) and of their loadings (chain, draw,
         [customer,] coefficient, factor). Other tiers: ``idata_["posterior"]``.
@@ -295,7 +297,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         self.data_report_ = choice_report(panel)
         self._unpack()
         self.factor_table_ = self._factor_table()
-        self.elasticities_ = self.elasticities()
+        self.elasticities_ = self._stored_elasticities()
         return self
 
     @computes

@@ -89,15 +89,23 @@ class ChoiceDraws:
         """
         d = np.arange(self.n_draws)[draws][:, None]
         who = self._who(customer, d)
-        beta = self.alpha[:, :, part][d, who].astype(float)
+        # Draws last, as utilities need them; of sets of one customer the draws are read once.
+        rows, place = who, np.arange(len(customer))
+        if len(who) == 1:
+            rows, place = np.unique(who[0], return_inverse=True)
+        beta = _draws_last(self.alpha[d, rows, part])[place]
         if self.effect is not None and (customer >= self.alpha.shape[1]).any():
             gap = self.covariates[customer] - self.covariates[who]
-            beta += gap @ self.effect[d[:, 0], part].transpose(0, 2, 1)
+            beta += (gap @ self.effect[d[:, 0], part].transpose(0, 2, 1)).transpose(1, 2, 0)
         for tier in self.tiers:
-            w = tier.loading[:, :, part][d, who if tier.loading.shape[1] > 1 else 0].astype(float)
-            path = tier.path[d, self._owner(tier, part, who), period].astype(float)
-            beta += (w @ path[..., None])[..., 0]
-        return beta
+            alike = tier.loading.shape[1] == 1
+            w = _draws_last(tier.loading[d, np.zeros(1, int) if alike else rows, part])
+            path = _draws_last(tier.path[d, self._owner(tier, part, who), period])
+            for factor in range(path.shape[1]):
+                moved = w[np.zeros_like(place) if alike else place, :, factor]
+                moved *= path[:, None, factor]
+                beta += moved
+        return beta.transpose(2, 0, 1)
 
     def borrowed(
         self, source: np.ndarray, customer: np.ndarray, period: np.ndarray, draws: slice = slice(None)
@@ -129,6 +137,11 @@ class ChoiceDraws:
                 return 0
             case _:
                 raise unknown("tier", tier.owner)
+
+
+def _draws_last(values):
+    """(O, ..., d) in 64 bits from (d, O, ...)."""
+    return np.moveaxis(values, 0, -1).astype(float, order="C")
 
 
 def choice_draws(posterior: xr.Dataset, panel: ChoicePanel) -> ChoiceDraws:

@@ -26,7 +26,7 @@ import pandas as pd
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.posterior.draws import ChoiceDraws
-from hdfm.choice.posterior.predict import PlacedSets, log_probability_blocks
+from hdfm.choice.posterior.predict import PlacedSets, probability_blocks
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError, unknown
 from hdfm.frames.columns import plain
 from hdfm.frames.periods import in_time_order
@@ -35,6 +35,8 @@ from hdfm.summaries.intervals import summarise
 INDEX = ("category", "product", "price_of")
 SUMMARY = ("mean", "sd", "lower", "upper", "p_elastic")
 TABLE_CELLS = 20_000_000
+MOST_WORK = 10**10  # of cross elasticities that a fit computes unasked: a few seconds
+OWN_NOTE = "own-price elasticities alone: elasticities() computes those of all pairs of products"
 SET_ROLES = ("customer", "time", "choice_set")
 SMALLEST = 1e-300  # a share that underflows still has an elasticity
 
@@ -45,6 +47,8 @@ def elasticity_table(
     panel: ChoicePanel,
     ci_prob: float,
     groups: pd.DataFrame | None = None,
+    *,
+    own: bool = False,
 ) -> pd.DataFrame:
     """Own and cross price elasticities of expected shares.
 
@@ -55,6 +59,8 @@ def elasticity_table(
     groups : pandas.DataFrame, optional
         Labels of the choice sets, by position among all: a table for each of their combinations, such as
         :func:`set_labels` or segments of customers. Rows with missing labels are left out.
+    own : bool
+        Own elasticities alone, without the work of the others; ``attrs["note"]`` then says so.
 
     Returns
     -------
@@ -73,18 +79,25 @@ def elasticity_table(
     names = [] if groups is None else list(groups.columns)
     index = [*INDEX, *names]
     tables = [
-        _category_table(draws, sets, panel.roles.price_transform, ci_prob, groups)
+        _category_table(draws, sets, panel.roles.price_transform, ci_prob, groups, own)
         for sets in placed
         if sets.price is not None and len(sets.customer)
     ]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*index, *SUMMARY])
     table = table.set_index(index)
-    table.attrs["ci_prob"] = ci_prob
+    table.attrs |= {"ci_prob": ci_prob} | ({"note": OWN_NOTE} if own else {})
     return table
 
 
+def cross_work(draws: ChoiceDraws, placed: Iterable[PlacedSets]) -> int:
+    """Products of draws, choice sets and pairs of products, summed over categories: see ``MOST_WORK``."""
+    return draws.n_draws * sum(
+        len(sets.customer) * len(sets.product) ** 2 for sets in placed if sets.price is not None
+    )
+
+
 def elasticity_draws(
-    draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray, price_transform: str
+    draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray, price_transform: str, *, own: bool = False
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Elasticities of the expected shares of some sets of a category.
 
@@ -93,6 +106,8 @@ def elasticity_draws(
     which : numpy.ndarray
         Positions of the sets.
     price_transform : {"log", "linear"}
+    own : bool
+        Those of a product's own price alone.
 
     Yields
     ------
@@ -102,14 +117,18 @@ def elasticity_draws(
         (n, D)
     """
     present, local = products_of_sets(sets, which)
+    if own:
+        change, share = own_changes(draws, sets, which, price_transform)
+        yield present, present, (change / share).T
+        return
     meets = by_product(sets.choices.mask[which].astype(float), local, len(present)) > 0
     meets = meets.T.astype(float) @ meets > 0
     n = max(1, TABLE_CELLS // max(1, draws.n_draws * len(present)))
     for first in range(0, len(present), n):
-        columns = np.arange(first, min(first + n, len(present)))
+        columns = slice(first, min(first + n, len(present)))
         change, share = share_changes(draws, sets, which, columns, price_transform)
         j, k = np.nonzero(meets[:, columns])
-        yield present[j], present[columns[k]], (change[:, j, k] / share[:, j]).T
+        yield present[j], present[first + k], (change[:, j, k] / share[:, j]).T
 
 
 def set_labels(panel: ChoicePanel, by: Sequence[str], encoded: EncodedChoices | None = None) -> pd.DataFrame:
@@ -188,11 +207,11 @@ def labels_of_sets(
     return labels[[name for name in dict.fromkeys(by) if name in labels]]
 
 
-def _category_table(draws, sets, price_transform, ci_prob, groups):
+def _category_table(draws, sets, price_transform, ci_prob, groups, own):
     """The rows of a category, sorted by product, ``price_of`` and group."""
     keys, parts = [], []
     for example, which in groups_of_sets(sets, groups):
-        for j, k, values in elasticity_draws(draws, sets, which, price_transform):
+        for j, k, values in elasticity_draws(draws, sets, which, price_transform, own=own):
             keys.append(np.stack([j, k, np.full(len(j), example)], axis=1))
             parts.append(summarise(values, pd.RangeIndex(len(j)), ci_prob)[list(SUMMARY)].to_numpy())
     if not keys:
@@ -219,42 +238,64 @@ def groups_of_sets(sets: PlacedSets, groups: pd.DataFrame | None) -> list[tuple[
 
 
 def products_of_sets(sets: PlacedSets, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Products (K,) of the sets ``which``, and the place of each of their alternatives (o, J) among them."""
+    """Products (K,) of the sets ``which``, and the place of each of their alternatives (o, J) among them.
+
+    A slot that is not available has the place of another set's product there, so that a slot of one product
+    is seen to be that.
+    """
     mask = sets.choices.mask[which]
     present, slot = np.unique(sets.code[which][mask], return_inverse=True)
     local = np.zeros(mask.shape, dtype=int)
     local[mask] = slot
-    return present, local
+    return present, np.where(mask, local, local.max(axis=0, initial=0))
 
 
 def share_changes(
-    draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray, columns: np.ndarray, price_transform: str
+    draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray, columns: slice, price_transform: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sums over the sets ``which`` of P_j E_jk (D, K, columns) and of P_j (D, K)."""
-    present, local = products_of_sets(sets, which)
-    K = len(present)
-    change = np.zeros((draws.n_draws, K, len(columns)))
-    share = np.zeros((draws.n_draws, K))
-    position = np.empty(len(sets.customer), dtype=int)
-    position[which] = np.arange(len(which))
-    for piece, some, log_p, _ in log_probability_blocks(draws, sets, which):
-        slope = price_coefficients(draws, sets, piece, some)[:, None]
-        match price_transform:
-            case "log":
-                pass
-            case "linear":
-                slope = slope * sets.choices.x[piece, :, sets.price, None]
-            case _:
-                raise unknown("price_transform", price_transform)
-        mask = sets.choices.mask[piece][..., None]
-        p = np.where(mask, np.maximum(np.exp(log_p), SMALLEST), 0.0)
-        slots = local[position[piece]]
-        P, moved = by_product(p, slots, K), by_product(p * slope, slots, K)[:, columns]
-        across = np.ascontiguousarray(P.transpose(2, 1, 0)) @ np.ascontiguousarray(moved.transpose(2, 0, 1))
-        change[some] -= across
-        change[some, columns, np.arange(len(columns))] += moved.sum(axis=0).T
+    K = len(products_of_sets(sets, which)[0])
+    own = np.arange(K)[columns]
+    change, share = np.zeros((draws.n_draws, K, len(own))), np.zeros((draws.n_draws, K))
+    for some, P, moved in _moving_blocks(draws, sets, which, price_transform):
+        # Draws first, for BLAS: a matrix product over the sets of a block in each draw.
+        P = np.ascontiguousarray(P.transpose(2, 0, 1))
+        moved = np.ascontiguousarray(moved.transpose(2, 0, 1)[..., columns])
+        change[some] -= P.transpose(0, 2, 1) @ moved
+        change[some, own, np.arange(len(own))] += moved.sum(axis=1)
+        share[some] += P.sum(axis=1)
+    return change, share
+
+
+def own_changes(
+    draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray, price_transform: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over the sets ``which`` of P_j E_jj (D, K) and of P_j (D, K): a diagonal of share_changes."""
+    K = len(products_of_sets(sets, which)[0])
+    change, share = np.zeros((2, draws.n_draws, K))
+    for some, P, moved in _moving_blocks(draws, sets, which, price_transform):
+        change[some] += (moved * (1 - P)).sum(axis=0).T
         share[some] += P.sum(axis=0).T
     return change, share
+
+
+def _moving_blocks(draws, sets, which, price_transform):
+    """Some draws, P_j (b, K, d) of the products of some sets, and the b_j P_j of their prices."""
+    present, local = products_of_sets(sets, which)
+    K, position = len(present), np.empty(len(sets.customer), dtype=int)
+    position[which] = np.arange(len(which))
+    for piece, some, p in probability_blocks(draws, sets, which):
+        np.maximum(p, SMALLEST, out=p)
+        p[~sets.choices.mask[piece]] = 0
+        slots, slope = local[position[piece]], price_coefficients(draws, sets, piece, some)[:, None]
+        P = by_product(p, slots, K)
+        match price_transform:
+            case "log":
+                yield some, P, P * slope
+            case "linear":
+                yield some, P, by_product(p * (slope * sets.choices.x[piece, :, sets.price, None]), slots, K)
+            case _:
+                raise unknown("price_transform", price_transform)
 
 
 def price_coefficients(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, some: slice) -> np.ndarray:
@@ -268,8 +309,13 @@ def price_coefficients(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, 
 
 
 def by_product(values: np.ndarray, local: np.ndarray, K: int) -> np.ndarray:
-    """Sums (b, K, ...) over the slots (b, J, ...) of each product."""
+    """Sums (b, K, ...) over the slots (b, J, ...) of each product; the values where a slot is a product."""
+    if values.shape[1] == K and (local == np.arange(K)).all():
+        return values
     out = np.zeros((len(values), K, *values.shape[2:]))
-    for j in range(values.shape[1]):
-        out[np.arange(len(values)), local[:, j]] += values[:, j]
+    for j, k in enumerate(local.T):
+        if (k == k[0]).all():
+            out[:, k[0]] += values[:, j]
+        else:
+            out[np.arange(len(values)), k] += values[:, j]
     return out

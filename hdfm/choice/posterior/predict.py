@@ -26,7 +26,8 @@ from hdfm.frames.columns import ALL
 from hdfm.frames.weights import check_weights
 from hdfm.sampling.streams import labelled_stream
 
-BLOCK_CELLS = 2_000_000
+BLOCK_CELLS = 1_000_000
+DRAWS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,8 @@ def choice_probabilities(draws: ChoiceDraws, placed: Iterable[PlacedSets]) -> li
     means = []
     for sets in placed:
         total = np.zeros(sets.choices.mask.shape)
-        for piece, _, log_p, _ in log_probability_blocks(draws, sets):
-            total[piece] += np.exp(log_p).sum(axis=-1)
+        for piece, _, p in probability_blocks(draws, sets):
+            total[piece] += p.sum(axis=-1)
         means.append(total / draws.n_draws)
     return means
 
@@ -194,7 +195,7 @@ def pointwise_log_likelihood(
 def log_probability_blocks(
     draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray | None = None, *, whole_draws: bool = False
 ) -> Iterator[tuple[np.ndarray, slice, np.ndarray, np.ndarray]]:
-    """Blocks of at most about ``BLOCK_CELLS`` cells.
+    """Blocks of at most about ``BLOCK_CELLS`` cells, all sets of some draws before those of the next.
 
     Parameters
     ----------
@@ -214,29 +215,47 @@ def log_probability_blocks(
     log_outside : numpy.ndarray
         (b, d), -inf without the outside option.
     """
+    for piece, some in _blocks(draws, sets, which, whole_draws):
+        yield piece, some, *_log_probabilities(utilities(draws, sets, piece, some), sets.outside)
+
+
+def probability_blocks(
+    draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray | None = None
+) -> Iterator[tuple[np.ndarray, slice, np.ndarray]]:
+    """Blocks as in :func:`log_probability_blocks`, of P (b, J, d)."""
+    for piece, some in _blocks(draws, sets, which):
+        yield piece, some, _probabilities(utilities(draws, sets, piece, some), sets.outside)
+
+
+def _blocks(draws, sets, which, whole_draws=False):
+    """Choice sets (b,) and a slice of the draws of each block.
+
+    Draws may lie on disk, one after the other: what is read together should lie together.
+    """
     which = np.arange(len(sets.customer)) if which is None else which
     _, J, P = sets.choices.x.shape
-    width = J + P * (1 + draws.n_factors)
-    d = draws.n_draws if whole_draws else 1
-    b = max(1, min(len(which), BLOCK_CELLS // (width * d)))
-    d = max(d, BLOCK_CELLS // (width * b))
-    for first in range(0, len(which), b):
-        piece = which[first : first + b]
-        for start in range(0, draws.n_draws, d):
-            some = slice(start, min(start + d, draws.n_draws))
-            yield piece, some, *_log_probabilities(utilities(draws, sets, piece, some), sets.outside)
+    most = max(1, BLOCK_CELLS // (J + P * (1 + draws.n_factors)))
+    d = draws.n_draws if whole_draws else min(draws.n_draws, DRAWS_AT_ONCE, most)
+    b = max(1, min(len(which), most // d))
+    d = draws.n_draws if whole_draws else max(d, most // b)
+    for start in range(0, draws.n_draws, d):
+        some = slice(start, min(start + d, draws.n_draws))
+        for first in range(0, len(which), b):
+            yield which[first : first + b], some
 
 
 def utilities(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, some: slice) -> np.ndarray:
     """u (b, J, d) of the alternatives of some sets in some draws, -inf where not available."""
     choices, customer, period = sets.choices, sets.customer[piece], sets.period[piece]
     beta = coefficients(draws, sets, piece, some)
-    u = choices.x[piece] @ beta.transpose(1, 2, 0)
+    # In order, for BLAS: a view would be multiplied number by number.
+    u = choices.x[piece] @ np.ascontiguousarray(beta.transpose(1, 2, 0))
     new = sets.code[piece] - (len(sets.product) - len(sets.intercept))
     for k, source in enumerate(sets.intercept):
         o, j = np.nonzero(new == k)
         u[o, j] += draws.borrowed(source, customer[o], period[o], some).T
-    return np.where(choices.mask[piece][..., None], u, -np.inf)
+    u[~choices.mask[piece]] = -np.inf
+    return u
 
 
 def coefficients(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, some: slice) -> np.ndarray:
@@ -249,13 +268,28 @@ def coefficients(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, some: 
 
 
 def _log_probabilities(u, outside):
-    """log P (b, J, d) of alternatives and (b, d) of the outside option."""
+    """log P (b, J, d) of alternatives and (b, d) of the outside option; writes over u."""
+    highest, total = _exponentials(u.copy(), outside)[1:]
+    log_total = np.log(total) + highest
+    u -= log_total[:, None]
+    return u, -log_total if outside else np.full_like(log_total, -np.inf)
+
+
+def _probabilities(u, outside):
+    """P (b, J, d) of alternatives; writes over u."""
+    p, _, total = _exponentials(u, outside)
+    p /= total[:, None]
+    return p
+
+
+def _exponentials(u, outside):
+    """exp(u - m) in place of u (b, J, d), m (b, d), and the sum (b, d) with the outside option's exp(-m)."""
     highest = u.max(axis=1)
     if outside:
         highest = np.maximum(highest, 0.0)
-    total = np.exp(u - highest[:, None]).sum(axis=1) + (np.exp(-highest) if outside else 0.0)
-    log_total = np.log(total) + highest
-    return u - log_total[:, None], -log_total if outside else np.full_like(log_total, -np.inf)
+    u -= highest[:, None]
+    np.exp(u, out=u)
+    return u, highest, u.sum(axis=1) + (np.exp(-highest) if outside else 0.0)
 
 
 def _of_chosen(log_p, log_outside, chosen):

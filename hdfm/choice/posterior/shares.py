@@ -105,7 +105,7 @@ def diversion_table(
         which = np.arange(len(sets.customer))
         present, _ = products_of_sets(sets, which)
         everything = np.arange(len(present))
-        change, _ = share_changes(draws, sets, which, everything, panel.roles.price_transform)
+        change, _ = share_changes(draws, sets, which, slice(None), panel.roles.price_transform)
         for j in everything[(change[:, everything, everything] != 0).all(axis=0)]:
             kept = np.ones(draws.n_draws)
             for k in everything[everything != j]:

@@ -4,7 +4,7 @@ import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TRIP_ROLES
+from conftest import CHOICE_ROLES, TRIP_ROLES
 from reference.choice import (
     DIFFERENCE,
     INTERVAL,
@@ -18,6 +18,9 @@ from reference.choice import (
 )
 
 from hdfm import DynamicFactorChoiceModel
+from hdfm.choice.posterior import elasticities
+from hdfm.choice.posterior.elasticities import elasticity_table, set_labels
+from hdfm.choice.posterior.predict import place_fitted
 
 
 def meeting(model, X, by=()):
@@ -107,3 +110,63 @@ def test_tables_keep_the_order_of_categorical_periods(spread_sampling, trips):
         for _, rows in table.groupby(level=[name for name in table.index.names if name != "time"]):
             found = rows.index.get_level_values("time").astype(str)
             assert [name for name in names if name in set(found)] == list(dict.fromkeys(found))
+
+
+def own_rows(table):
+    product, price_of = (table.index.get_level_values(name) for name in ("product", "price_of"))
+    return table[product == price_of]
+
+
+def test_own_elasticities_are_a_diagonal(case):
+    model, _ = case
+    asked = model.draws_, place_fitted(model.draws_, model.panel_), model.panel_, 0.8
+    table = elasticity_table(*asked, own=True)
+    assert list(table.index) == list(own_rows(elasticity_table(*asked)).index)
+    np.testing.assert_allclose(table, own_rows(elasticity_table(*asked)), rtol=SAME, atol=SAME)
+    labels = set_labels(model.panel_, ("time",))
+    by_week = elasticity_table(*asked, labels, own=True)
+    pd.testing.assert_frame_equal(by_week, own_rows(elasticity_table(*asked, labels)), rtol=SAME)
+
+
+@pytest.fixture
+def quick_fit(spread_sampling, market):
+    """Fits of the same draws, with more or less work for cross elasticities allowed."""
+
+    def fit(most, **changes):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(elasticities, "MOST_WORK", most)
+            options = {"outside_option": True, "loadings": "population"} | changes
+            return DynamicFactorChoiceModel(1, **CHOICE_ROLES, **QUICK | options).fit(
+                market, market["chosen"]
+            )
+
+    return fit
+
+
+def test_a_fit_stores_own_elasticities_where_there_are_many(quick_fit, market, monkeypatch, tmp_path):
+    sets = market.groupby("category")["choice_set"].nunique()
+    work = QUICK["chains"] * QUICK["draws"] * int((sets * 3**2).sum())
+    full, own = quick_fit(work), quick_fit(work - 1)
+    assert "note" not in full.elasticities_.attrs
+    pd.testing.assert_frame_equal(full.elasticities_, full.elasticities())
+    note = "own-price elasticities alone: elasticities() computes those of all pairs of products"
+    assert own.elasticities_.attrs == {"ci_prob": full.elasticities_.attrs["ci_prob"], "note": note}
+    pd.testing.assert_frame_equal(own.elasticities_, own_rows(full.elasticities_), rtol=SAME)
+    pd.testing.assert_frame_equal(own.elasticities(), full.elasticities_, rtol=SAME)
+    back = DynamicFactorChoiceModel.load(own.save(tmp_path / "own"))
+    pd.testing.assert_frame_equal(back.elasticities_, own.elasticities_)
+    assert back.elasticities_.attrs == own.elasticities_.attrs
+
+    def pairs(*_):
+        raise AssertionError("work of all pairs of products")
+
+    monkeypatch.setattr(elasticities, "share_changes", pairs)
+    assert quick_fit(0).elasticities_.equals(own.elasticities_)
+    assert own._repr_html_()
+
+
+def test_a_fit_says_that_it_stores_own_elasticities(quick_fit, capsys):
+    said = "elasticities_ holds own-price elasticities alone"
+    for most, progressbar in ((0, True), (0, False), (10**10, True)):
+        quick_fit(most, progressbar=progressbar)
+        assert (said in capsys.readouterr().out) == (most == 0 and progressbar)
