@@ -101,7 +101,8 @@ class Program:
 
     @cached_property
     def _potential(self) -> Callable:
-        return jax.jit(lambda q, data: -self._evaluate(q, data)[0])
+        graph = self._graph  # made in a trace, its constants would stay in it
+        return jax.jit(lambda q, data: -self._evaluate(q, data, graph)[0])
 
     def gradient(self, q: jax.Array, data: Data) -> tuple[jax.Array, jax.Array]:
         """:meth:`potential` of q (D,) and its gradient (D,)."""
@@ -126,7 +127,7 @@ class Program:
             )
         return self.kept[key]
 
-    def _evaluate(self, q, data):
+    def _evaluate(self, q, data, graph=None):
         values, first = [], 0
         for shape in self.shapes:
             size = int(np.prod(shape))
@@ -134,7 +135,7 @@ class Program:
             first += size
         with warnings.catch_warnings():  # JAX's word on each 64-bit constant that 32 bits are to hold
             warnings.filterwarnings("ignore", "Explicitly requested dtype float64", UserWarning)
-            return self._graph(*values, *data)
+            return (graph or self._graph)(*values, *data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ def variational(model: pm.Model, reported: Reported, settings: SamplingSettings)
     begin = time.perf_counter()
     density = density_of(model, reported.names)
     start = jnp.asarray(density.start)
+    density.potential(start)  # compiled before NumPyro traces it
 
     def target(data):
         q = numpyro.sample("q", dist.ImproperUniform(dist.constraints.real_vector, (), start.shape))
