@@ -17,6 +17,7 @@ from hdfm.exceptions import unknown
 from hdfm.factors.hsgp import TimeGP, choose_gp
 from hdfm.factors.running import RunningAlignment
 from hdfm.factors.tier import COEFFICIENT
+from hdfm.hierarchy.data import rounded_up
 from hdfm.sampling.draws import PosteriorDraws, reported_names
 from hdfm.sampling.engines import engine_of
 from hdfm.sampling.progress import announce
@@ -25,10 +26,14 @@ from hdfm.sampling.store import Reported, Values
 from hdfm.summaries.moments import AVERAGE, GROUP, moments_group
 
 FIRST_STEP, USUAL_STEPS = 0.1, 31
+FEW_PERIODS = 16
 
 
 def choice_gp(panel: ChoicePanel, spec: ChoiceSpec, gp: str) -> TimeGP | None:
-    """The basis of the factors, for lengthscales of the prior: the same whatever the number of periods."""
+    """The basis of the factors, the same for panels of about as many periods.
+
+    Lengthscales below one period of the rounded number of periods are as short as one period.
+    """
     match gp:
         case "hsgp" | "exact":
             pass
@@ -37,6 +42,8 @@ def choice_gp(panel: ChoicePanel, spec: ChoiceSpec, gp: str) -> TimeGP | None:
     if not spec.total_factors:
         return None
     shortest, longest = spec.priors.lengthscale_range()
+    step = 1 / (rounded_up(len(panel.period), FEW_PERIODS) - 1)
+    shortest = min(max(shortest, step), longest / 2)
     return choose_gp(gp, spec.priors.kernel, panel.time, shortest, longest)
 
 
