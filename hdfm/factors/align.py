@@ -11,11 +11,11 @@ Array names and axis order: K chains, D draws, N customers, S coefficients, T pe
 
     loadings w (K, D, N, S, L) or (K, D, S, L); paths theta (K, D, T, L); curves c (K, D, T, L)
 
-Coefficients should be in comparable units, for the largest rule a sum over s. T runs over category and period
-for category factors, which have a lengthscale in common, and over customer and period for individual ones.
+Curves of many draws are never all there at a time, see :class:`hdfm.factors.curves.Curves`. Coefficients
+should be in comparable units, for the largest rule a sum over s. T runs over category and period for category
+factors, which have a lengthscale in common, and over customer and period for individual ones.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -23,6 +23,8 @@ import arviz as az
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
+
+from hdfm.factors.curves import Curves, curve_sd, permuted
 
 R_HAT = 1.05
 SMALL_MARGIN = 1 / 3
@@ -61,19 +63,7 @@ class Alignment:
         return self.factor_margin.min(axis=-1)
 
 
-def contribution_curves(loadings: np.ndarray, paths: np.ndarray) -> np.ndarray:
-    r"""What each factor adds to the average coefficient (K, D, T, L).
-
-    .. math:: c_l(t) = \bar w_l \, \theta_l(t), \qquad \bar w_l = \frac{1}{N S} \sum_{is} w_{isl}
-
-    >>> contribution_curves(np.full((1, 1, 3, 1), 0.5), np.array([[[[1.0], [-1.0]]]])).ravel().tolist()
-    [0.5, -0.5]
-    """
-    everyone = tuple(range(2, loadings.ndim - 1))
-    return loadings.mean(axis=everyone)[:, :, None, :] * paths
-
-
-def align(curves: np.ndarray, passes: int = 5) -> Alignment:
+def align(curves: Curves, passes: int = 5) -> Alignment:
     r"""Permute the factors of every draw towards a reference r (T, L) that all chains share.
 
     .. math::
@@ -89,29 +79,54 @@ def align(curves: np.ndarray, passes: int = 5) -> Alignment:
     ----------
     .. [1] Stephens (2000), "Dealing with label switching in mixture models", JRSS B 62(4).
     """
-    K, D, T, L = curves.shape
-    pooled = curves.reshape(K * D, T, L)
+    K, D, _, L = curves.shape
     starts = np.unique(np.linspace(0, K * D - 1, STARTS).astype(int))
-    ends = [_iterate(pooled, pooled[start], passes) for start in starts]
+    permutations, references, used = _search(
+        curves, np.stack([curves.of_draw(start) for start in starts]), passes
+    )
     # Total cost is sum |c|^2 - K D |r|^2.
-    permutation, reference, used = max(ends, key=lambda end: float((end[1] ** 2).sum()))
-    spread = permuted(pooled.var(axis=1), permutation, -1).mean(axis=0)
-    order = np.argsort(-spread, kind="stable")
-    permutation, reference = permutation[:, order], reference[:, order]
-    margins = exchange_margins(permuted(pooled, permutation, -1), reference)
-    return Alignment(permutation.reshape(K, D, L), reference, margins.reshape(K, D, L), used)
+    best = int((references**2).sum(axis=(1, 2)).argmax())
+    permutation, reference = permutations[best], references[best]
+    spread, margin = np.empty((2, K * D, L))
+    for some, piece in curves.over_draws():
+        aligned = permuted(piece, permutation[some], -1)
+        spread[some], margin[some] = aligned.var(axis=1), exchange_margins(aligned, reference)
+    order = np.argsort(-spread.mean(axis=0), kind="stable")
+    return Alignment(
+        permutation[:, order].reshape(K, D, L),
+        reference[:, order],
+        margin[:, order].reshape(K, D, L),
+        int(used[best]),
+    )
 
 
-def _iterate(pooled, reference, passes):
-    """Permutations (M, L) of M draws, their mean (T, L) and the passes made, from a first reference."""
-    assign = assign_by_listing if reference.shape[1] <= ENUMERATED else assign_by_matching
-    permutation, used, changed = None, 0, True
-    while changed and used < passes:
-        proposal = assign(np.tensordot(pooled, reference, axes=(1, 0)))
-        changed = permutation is None or bool((proposal != permutation).any())
-        permutation, used = proposal, used + 1
-        reference = permuted(pooled, permutation, -1).mean(axis=0)
-    return permutation, reference, used
+def _search(curves, references, passes):
+    """Permutations (R, K D, L), their means (R, T, L) and passes made (R,), from R first references."""
+    R, (K, D, _, L) = len(references), curves.shape
+    permutations, used = np.full((R, K * D, L), -1), np.zeros(R, dtype=int)
+    going = np.arange(R)
+    while len(going) and used.max() < passes:
+        proposals, means = towards(curves, references[going])
+        changed = (proposals != permutations[going]).any(axis=(1, 2))
+        permutations[going], references[going] = proposals, means
+        used[going] += 1
+        going = going[changed]
+    return permutations, references, used
+
+
+def towards(curves: Curves, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Permutations (R, K D, L) of all draws towards references (R, T, L), and means (R, T, L) of what is so
+    permuted; the curves are made once for all of them.
+    """
+    R, (K, D, T, L) = len(references), curves.shape
+    assign = assign_by_listing if L <= ENUMERATED else assign_by_matching
+    permutations, total = np.empty((R, K * D, L), dtype=int), np.zeros((T, R, L))
+    for some, piece in curves.over_draws():
+        gain = np.tensordot(piece, references, axes=(1, 1)).transpose(2, 0, 1, 3)  # (R, n, L, L)
+        order = assign(gain.reshape(-1, L, L)).reshape(R, -1, L)
+        permutations[:, some] = order
+        total += np.tensordot(piece, np.eye(L)[order], axes=([0, 2], [1, 3]))
+    return permutations, total.transpose(1, 0, 2) / (K * D)
 
 
 def assign_by_listing(gain: np.ndarray) -> np.ndarray:
@@ -147,55 +162,8 @@ def exchange_margins(aligned: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return ratio.min(axis=-1)
 
 
-def permuted(values: np.ndarray, permutation: np.ndarray, axis: int) -> np.ndarray:
-    """Values, say loadings (K, D, N, S, L), with the factors on ``axis`` put in the order (K, D, L)."""
-    draws = permutation.shape[:-1]
-    shape = [*draws] + [1] * (values.ndim - len(draws))
-    shape[axis] = permutation.shape[-1]
-    return np.take_along_axis(values, permutation.reshape(shape), axis=axis)
-
-
-def factor_variances(loadings: np.ndarray, paths: np.ndarray) -> np.ndarray:
-    r"""Variance over time that each factor gives to a customer's coefficients (K, D, L).
-
-    .. math:: v_l = \frac{1}{N} \sum_{is} \operatorname{Var}_t(w_{isl} \, \theta_l(t))
-
-    as in :meth:`hdfm.datasets.ChoiceTruth.variance_shares`. For category factors, add up the categories, each
-    with its own coefficients and paths. The paths of individual factors, :math:`a_i \phi_{il}(t)`, are
-    (K, D, N, T, L), with loadings (K, D, S, L).
-    """
-    K, D, *_, S, L = loadings.shape
-    w = loadings.reshape(K, D, -1, L)
-    variance = paths.var(axis=-2).reshape(K, D, -1, L).mean(axis=2)
-    return np.einsum("kdal,kdal->kdl", w, w) * (S / w.shape[2]) * variance
-
-
-def variance_shares(
-    variances: Mapping[str, np.ndarray], alpha: np.ndarray | None = None
-) -> dict[str, np.ndarray]:
-    r"""Share (K, D, L) of each factor of each tier in the variance of the coefficients.
-
-    .. math:: v_l \Big/ \Big(\sum_{\text{tiers}} \sum_l v_l + \sum_s \operatorname{Var}_i(\alpha_{is})\Big)
-
-    of :func:`factor_variances` by tier and alpha (K, D, N, S). Without ``alpha`` a draw's shares add up to 1.
-    With it they add up to the dynamic part of all variance, so that they can show that nothing moves.
-    """
-    total = sum(v.sum(axis=-1, keepdims=True) for v in variances.values())
-    if alpha is not None:
-        total = total + alpha.var(axis=2).sum(axis=-1, keepdims=True)
-    return {
-        tier: np.divide(v, total, out=np.zeros_like(v), where=np.broadcast_to(total, v.shape) > 0)
-        for tier, v in variances.items()
-    }
-
-
-def curve_sd(curves: np.ndarray) -> np.ndarray:
-    """Standard deviation over draws of the curves (K, D, T, L), root mean square over time (L,)."""
-    return np.sqrt(curves.var(axis=(0, 1)).mean(axis=0))
-
-
 def identification_report(
-    curves: np.ndarray,
+    curves: Curves,
     alignment: Alignment,
     shares: np.ndarray,
     prior_sd: float | np.ndarray | None = None,
@@ -204,11 +172,13 @@ def identification_report(
 
     Parameters
     ----------
-    curves, shares : numpy.ndarray
-        Curves (K, D, T, L) and the tier's :func:`variance_shares` (K, D, L), with ``alpha`` where there are
-        customers; both as they were before ``alignment``.
+    curves : Curves
+        As they were before ``alignment``.
+    shares : numpy.ndarray
+        The tier's :func:`hdfm.factors.variances.variance_shares` (K, D, L) as they were before, with those of
+        ``alpha`` where there are customers.
     prior_sd : float, numpy.ndarray (L,) or None
-        :func:`curve_sd` of aligned draws from the prior.
+        :func:`hdfm.factors.curves.curve_sd` of aligned draws from the prior.
 
     Returns
     -------
@@ -219,10 +189,9 @@ def identification_report(
         ``verdict``: "no contribution" if the median share is below 1 %, "not separately identified" if R-hat
         is above 1.05 or more than 10 % of margins are small, else "identified".
     """
-    aligned = permuted(curves, alignment.permutation, -1)
     share = permuted(shares, alignment.permutation, -1)
     lower, upper = np.quantile(share, INTERVAL, axis=(0, 1))
-    r_hat = np.array([_largest_r_hat(aligned[..., factor]) for factor in range(curves.shape[-1])])
+    r_hat = _largest_r_hats(curves, alignment.permutation)
     small = (alignment.factor_margin < SMALL_MARGIN).mean(axis=(0, 1))
     separate = ~(r_hat > R_HAT) & (small <= SMALL_MARGIN_SHARE)
     table = pd.DataFrame(
@@ -232,7 +201,7 @@ def identification_report(
             "share_lower": lower,
             "share_upper": upper,
             "small_margins": small,
-            "sd_ratio": np.nan if prior_sd is None else prior_sd / curve_sd(aligned),
+            "sd_ratio": np.nan if prior_sd is None else prior_sd / curve_sd(curves, alignment.permutation),
             "verdict": np.where(separate, IDENTIFIED, NOT_SEPARATE),
         },
         index=pd.RangeIndex(1, curves.shape[-1] + 1, name="factor"),
@@ -241,9 +210,14 @@ def identification_report(
     return table
 
 
-def _largest_r_hat(curve):
-    """Largest R-hat over time of draws (K, D, T), where they vary at all."""
-    moving = curve[..., np.ptp(curve, axis=(0, 1)) > 0]
-    if curve.shape[0] < 2 or not moving.shape[-1]:
-        return np.nan
-    return float(np.max(az.rhat(moving, chain_axis=0, draw_axis=1)))
+def _largest_r_hats(curves, permutation):
+    """Largest R-hats (L,) over time of aligned curves, where they vary at all."""
+    out = np.full(curves.shape[-1], np.nan)
+    if curves.shape[0] < 2:
+        return out
+    for aligned in curves.over_times(permutation):
+        for factor, curve in enumerate(np.moveaxis(aligned, -1, 0)):
+            moving = curve[..., np.ptp(curve, axis=(0, 1)) > 0]
+            if moving.shape[-1]:
+                out[factor] = np.fmax(out[factor], np.max(az.rhat(moving, chain_axis=0, draw_axis=1)))
+    return out

@@ -15,7 +15,7 @@ from hdfm.exceptions import unknown
 from hdfm.factors.kriging import forecast
 from hdfm.sampling.streams import labelled_stream
 
-FORECAST_CELLS = 2_000_000
+FORECAST_CELLS = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class Tier:
         (D, L)
     multiplier : numpy.ndarray
         What paths (D, G) of unit variance were multiplied with; (1, 1) where that is 1.
+    ahead : numpy.ndarray or None
+        The paths (D, G, F, L) in periods that were not fitted.
     """
 
     owner: str
@@ -41,6 +43,32 @@ class Tier:
     path: np.ndarray
     lengthscale: np.ndarray
     multiplier: np.ndarray
+    ahead: np.ndarray | None = None
+
+    def at(self, d: np.ndarray, owner: int | np.ndarray, period: np.ndarray) -> np.ndarray:
+        """Paths (d, O, L) in some of the T + F periods (O,), in the draws d (d, 1).
+
+        Parameters
+        ----------
+        owner : int or numpy.ndarray
+            Which of the G paths; (1 or d, O) where they are several.
+        """
+        T = self.path.shape[2]
+        out = self.path[d, owner, np.minimum(period, T - 1)]
+        if self.ahead is None:
+            return out
+        late = np.flatnonzero(period >= T)
+        whose = owner[:, late] if isinstance(owner, np.ndarray) else owner
+        out[:, late] = self.ahead[d, whose, period[late] - T]
+        return out
+
+    def of_customers(self, which: np.ndarray) -> "Tier":
+        """The tier of some of its customers."""
+        return replace(
+            self,
+            loading=self.loading if self.loading.shape[1] == 1 else self.loading[:, which],
+            path=self.path[:, which] if _by_customer(self.owner) else self.path,
+        )
 
 
 def tier_draws(
@@ -73,30 +101,30 @@ def tier_draws(
 
 def extend_tier(tier: Tier, times: np.ndarray, new_times: np.ndarray, kernel: str, seed: int) -> Tier:
     """The tier with paths in further periods, forecast by the exact process given their draws."""
-    ahead = [_ahead(tier, k, times, new_times, kernel, seed) for k in range(tier.path.shape[-1])]
-    return replace(tier, path=np.concatenate([tier.path, np.stack(ahead, axis=-1)], axis=2))
+    D, G, _, L = tier.path.shape
+    ahead = np.empty((D, G, len(new_times), L), dtype=tier.path.dtype)
+    for k in range(L):
+        _forecast(tier, k, times, new_times, kernel, labelled_stream(seed, tier.owner, k), ahead[..., k])
+    return replace(tier, ahead=ahead)
 
 
-def _ahead(tier, factor, times, new_times, kernel, seed):
-    """Draws (D, G, F) of one factor of a tier in further periods."""
+def _forecast(tier, factor, times, new_times, kernel, rng, out):
+    """Draws of one factor of a tier in further periods, into ``out`` (D, G, F)."""
     D, G, T = tier.path.shape[:3]
-    rng = labelled_stream(seed, tier.owner, factor)
-    out = np.empty((D, G, len(new_times)))
     block = max(1, FORECAST_CELLS // (G * T))
     for first in range(0, D, block):
         piece = slice(first, first + block)
         a = tier.multiplier[piece if len(tier.multiplier) > 1 else slice(None)][..., None]
-        unit = (tier.path[piece, :, :, factor] / a).reshape(-1, T)
+        unit = (tier.path[piece, :, :, factor].astype(float) / a).reshape(-1, T)
         rho = np.repeat(tier.lengthscale[piece, factor], G)
         drawn = forecast(kernel, rho, times, unit, new_times, rng).reshape(-1, G, len(new_times))
-        if _sums_to_zero(tier.owner):
+        if _by_customer(tier.owner):  # individual factors sum to zero
             drawn -= drawn.mean(axis=1, keepdims=True)
         out[piece] = a * drawn
-    return out
 
 
-def _sums_to_zero(owner):
-    """Whether the paths of a tier sum to zero over its G."""
+def _by_customer(owner):
+    """Whether every customer has a path."""
     match owner:
         case "customer":
             return True

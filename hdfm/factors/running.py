@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hdfm.factors.align import ENUMERATED, align, assign_by_listing, assign_by_matching, permuted
+from hdfm.factors.align import align, towards
+from hdfm.factors.curves import permuted
 from hdfm.factors.tables import Values, tier_curves
 from hdfm.factors.tier import present_tiers
 
@@ -46,7 +47,5 @@ class RunningAlignment:
             first = align(curves)
             self.reference[tier] = first.reference
             return first.permutation
-        reference, L = self.reference[tier], curves.shape[-1]
-        assign = assign_by_listing if L <= ENUMERATED else assign_by_matching
-        pooled = curves.reshape(-1, *curves.shape[2:])
-        return assign(np.tensordot(pooled, reference, axes=(1, 0))).reshape(*curves.shape[:2], L)
+        K, n, _, L = curves.shape
+        return towards(curves, self.reference[tier][None])[0].reshape(K, n, L)

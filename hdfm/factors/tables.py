@@ -12,16 +12,10 @@ import pandas as pd
 import xarray as xr
 
 from hdfm.exceptions import unknown
-from hdfm.factors.align import (
-    align,
-    contribution_curves,
-    curve_sd,
-    factor_variances,
-    identification_report,
-    permuted,
-    variance_shares,
-)
+from hdfm.factors.align import align, identification_report
+from hdfm.factors.curves import Curves, contribution_curves, curve_sd, mean_loadings, permute
 from hdfm.factors.tier import TIERS, present_tiers
+from hdfm.factors.variances import customer_variances, factor_variances, mean_squares, variance_shares
 
 Values = Mapping[str, np.ndarray]
 
@@ -34,6 +28,8 @@ def values_of(draws: xr.Dataset) -> dict[str, np.ndarray]:
 def align_factors(values: Values, parts: Sequence[slice], scale: np.ndarray) -> dict[str, np.ndarray]:
     """The values with the factors of each tier in one order, the same in all draws.
 
+    Arrays are changed in place where they can be written, draw by draw: they may be as large as memory.
+
     Parameters
     ----------
     parts : sequence of slice
@@ -44,39 +40,43 @@ def align_factors(values: Values, parts: Sequence[slice], scale: np.ndarray) -> 
         if values[names.path].shape[-1] > 1:
             permutation = align(tier_curves(tier, values, parts, scale)).permutation
             for name in (names.loading, names.path, *names.others):
-                out[name] = permuted(values[name], permutation, -1)
+                out[name] = permute(values[name], permutation)
     return out
 
 
-def tier_curves(tier: str, values: Values, parts: Sequence[slice], scale: np.ndarray) -> np.ndarray:
+def tier_curves(tier: str, values: Values, parts: Sequence[slice], scale: np.ndarray) -> Curves:
     """Contribution curves (K, D, T, L); T over categories and periods, or customers and periods."""
-    w, theta = values[TIERS[tier].loading] * scale[:, None], values[TIERS[tier].path]
+    w, theta = mean_loadings(values[TIERS[tier].loading]) * scale[:, None], values[TIERS[tier].path]
     match tier:
         case "category":
-            own = [contribution_curves(w[..., part, :], theta[:, :, c]) for c, part in enumerate(parts)]
-            return np.concatenate(own, axis=2)
+            return Curves(np.stack([w[..., part, :].mean(axis=2) for part in parts], axis=2), theta)
         case "global" | "individual":
-            return contribution_curves(w, theta.reshape(*theta.shape[:2], -1, theta.shape[-1]))
+            return contribution_curves(w, theta)
         case _:
             raise unknown("tier", tier)
 
 
-def shares_of_variance(
-    values: Values, parts: Sequence[slice], scale: np.ndarray, *, static: bool
-) -> dict[str, np.ndarray]:
-    """Shares (K, D, L) by tier of what moves; ``static``: of that and of what customers differ in."""
+def tier_variances(values: Values, parts: Sequence[slice], scale: np.ndarray) -> dict[str, np.ndarray]:
+    """:func:`hdfm.factors.variances.factor_variances` (K, D, L) by tier."""
     variances: dict[str, np.ndarray] = {}
     for tier, names in present_tiers(values).items():
-        w, theta = values[names.loading] * scale[:, None], values[names.path]
+        squares, theta = mean_squares(values[names.loading]) * scale[:, None] ** 2, values[names.path]
         match tier:
             case "category":
-                own = [factor_variances(w[..., part, :], theta[:, :, c]) for c, part in enumerate(parts)]
+                own = [
+                    factor_variances(squares[..., part, :], theta[:, :, c]) for c, part in enumerate(parts)
+                ]
                 variances[tier] = np.sum(own, axis=0)
             case "global" | "individual":
-                variances[tier] = factor_variances(w, theta)
+                variances[tier] = factor_variances(squares, theta)
             case _:
                 raise unknown("tier", tier)
-    return variance_shares(variances, values["alpha"] * scale if static and "alpha" in values else None)
+    return variances
+
+
+def static_variances(values: Values, scale: np.ndarray) -> np.ndarray | None:
+    """Variances (K, D, S) over customers of their coefficients; None without customers."""
+    return customer_variances(values["alpha"]) * scale**2 if "alpha" in values else None
 
 
 def factor_table(
@@ -92,8 +92,8 @@ def factor_table(
         posterior median, with interval, in the unit of the time column (days for dates).
     """
     ends = [(1 - ci_prob) / 2, (1 + ci_prob) / 2]
-    moving = shares_of_variance(values, parts, scale, static=False)
-    every = shares_of_variance(values, parts, scale, static=True)
+    variances = tier_variances(values, parts, scale)
+    moving, every = variance_shares(variances), variance_shares(variances, static_variances(values, scale))
     tables = {}
     for tier, share in moving.items():
         rho = values[TIERS[tier].lengthscale] * time_span
@@ -127,9 +127,9 @@ def identification_table(
     Parameters
     ----------
     values, prior : mapping of str to numpy.ndarray
-        Aligned draws of the posterior, and draws of the prior.
+        Aligned draws of the posterior, and draws of the prior, which are put in order in place.
     """
-    shares = shares_of_variance(values, parts, scale, static=True)
+    shares = variance_shares(tier_variances(values, parts, scale), static_variances(values, scale))
     before = align_factors(prior, parts, scale)
     tables = {}
     for tier in present_tiers(values):

@@ -5,6 +5,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hdfm.factors.pieces import pieces
+from hdfm.summaries.intervals import default_ci_prob
+
 R_HAT = 1.01
 R_HAT_OF_MANY = 1.02
 ESS_PER_CHAIN = 100
@@ -17,17 +20,13 @@ def variable_rows(
     posterior: xr.Dataset, most: float = R_HAT_OF_MANY, per_chain: int = ESS_PER_CHAIN
 ) -> pd.DataFrame:
     """Size, worst R-hat and effective sample sizes, and verdict of each variable that varies."""
-    posterior = posterior[[name for name, values in posterior.items() if np.ptp(values.to_numpy()) > 0]]
-    if not posterior.data_vars:
-        return pd.DataFrame(columns=COLUMNS)
-    r_hat = az.rhat(posterior) if posterior.sizes["chain"] > 1 else None
-    bulk, tail = az.ess(posterior, method="bulk"), az.ess(posterior, method="tail")
-    least = per_chain * posterior.sizes["chain"]
     rows = {}
-    for name in posterior.data_vars:
-        size = int(posterior[name].size / posterior.sizes["chain"] / posterior.sizes["draw"])
-        worst = float(r_hat[name].max()) if r_hat is not None else np.nan
-        low, low_tail = float(bulk[name].min()), float(tail[name].min())
+    for name, values in posterior.items():
+        draws = values.transpose("chain", "draw", ...).to_numpy()
+        if not np.ptp(draws) > 0:
+            continue
+        size, least = draws[0, 0].size, per_chain * len(draws)
+        worst, low, low_tail = _worst(draws)
         rows[name] = {
             "n": size,
             "r_hat": worst,
@@ -35,7 +34,22 @@ def variable_rows(
             "ess_tail": low_tail,
             "verdict": _verdict(worst, min(low, low_tail), most if size > 1 else R_HAT, least),
         }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return pd.DataFrame.from_dict(rows, orient="index") if rows else pd.DataFrame(columns=COLUMNS)
+
+
+def _worst(draws):
+    """Largest R-hat, smallest bulk and tail effective sample sizes of draws (K, D, ...), some at a time."""
+    draws = draws if draws.ndim > 2 else draws[..., None]
+    K, N, axes = draws.shape[0], draws.shape[2], {"chain_axis": 0, "draw_axis": 1}
+    found = []
+    for some in pieces(N, draws.size // N):
+        values = draws[:, :, some].astype(float)
+        r_hat = az.rhat(values, **axes) if K > 1 else np.full(1, np.nan)
+        bulk = az.ess(values, method="bulk", **axes)
+        tail = az.ess(values, method="tail", prob=default_ci_prob(None), **axes)
+        found.append([np.fmin.reduce(each, axis=None) for each in (-r_hat, bulk, tail)])
+    r_hat, bulk, tail = np.fmin.reduce(found)
+    return float(-r_hat), float(bulk), float(tail)
 
 
 def with_sampler(table: pd.DataFrame, tree: xr.DataTree) -> pd.DataFrame:

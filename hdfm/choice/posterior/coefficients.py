@@ -16,6 +16,7 @@ from scipy import stats
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.posterior.draws import ChoiceDraws
 from hdfm.exceptions import InvalidArgumentError, unknown
+from hdfm.factors.pieces import by_draw, pieces
 from hdfm.frames.columns import plain
 from hdfm.frames.periods import in_time_order
 from hdfm.summaries.intervals import summarise
@@ -148,22 +149,32 @@ def _worth(ratio, roles):
 
 def population_paths(draws: ChoiceDraws, which: np.ndarray) -> np.ndarray:
     """Mean coefficients (D, T, S) of the customers at positions ``which``; T is 1 without factors."""
-    if draws.population is not None and len(which) == draws.alpha.shape[1]:
+    N = draws.alpha.shape[1]
+    if draws.population is not None and len(which) == N:
         return draws.population
-    beta = draws.alpha[:, which].mean(axis=1, dtype=float)[:, None, :]
+    everyone = slice(None)
+    some: slice | np.ndarray = everyone if np.array_equal(which, np.arange(N)) else which
+    beta = _mean(draws.alpha, some)[:, None, :]
     for tier in draws.tiers:
-        w = tier.loading if tier.loading.shape[1] == 1 else tier.loading[:, which]
+        w = _mean(tier.loading, some if tier.loading.shape[1] > 1 else everyone)
         match tier.owner:
             case "customer":
-                moved = np.einsum("dsl,dtl->dts", w[:, 0], tier.path[:, which].mean(axis=1, dtype=float))
+                moved = np.einsum("dsl,dtl->dts", w, _mean(tier.path, some))
             case "category":
-                moved = np.einsum("dsl,dstl->dts", w.mean(axis=1, dtype=float), tier.path[:, draws.category])
+                parts = [np.flatnonzero(draws.category == c) for c in range(tier.path.shape[1])]
+                own = [np.einsum("dsl,dtl->dts", w[:, s], tier.path[:, c]) for c, s in enumerate(parts)]
+                moved = np.concatenate(own, axis=2)
             case "one":
-                moved = np.einsum("dsl,dtl->dts", w.mean(axis=1, dtype=float), tier.path[:, 0])
+                moved = np.einsum("dsl,dtl->dts", w, tier.path[:, 0])
             case _:
                 raise unknown("tier", tier.owner)
         beta = beta + moved
     return beta
+
+
+def _mean(values, which):
+    """Means (D, ...) over some of the customers of values (D, N, ...)."""
+    return by_draw(lambda draws: draws.mean(axis=1), values[None], which)[0]
 
 
 def read_by(by: str | Sequence[str] | None, allowed: Sequence[str]) -> tuple[str, ...]:
@@ -203,11 +214,19 @@ def _paths(draws, panel, by, customers) -> Iterator[tuple]:
         return
     if panel.roles.customer is None:
         raise InvalidArgumentError('by="customer" needs a customer column: name it with customer=.')
-    for i in which:
-        yield (
-            panel.customer[i],
-            np.broadcast_to(population_paths(draws, np.array([i])), (draws.n_draws, *shape)),
-        )
+    cells = sum(values[:, :1].size for values in _of_customers(draws))
+    for some in pieces(len(which), cells):
+        mine = draws.of_customers(which[some])
+        for place, i in enumerate(which[some]):
+            paths = population_paths(mine, np.array([place]))
+            yield panel.customer[i], np.broadcast_to(paths, (draws.n_draws, *shape))
+
+
+def _of_customers(draws):
+    """Arrays (D, N, ...) of customers."""
+    yield draws.alpha
+    for tier in draws.tiers:
+        yield from (each for each in (tier.loading, tier.path) if each.shape[1] == draws.alpha.shape[1])
 
 
 def _index(panel, with_customer, label, with_time):

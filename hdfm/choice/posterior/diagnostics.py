@@ -4,6 +4,7 @@ import pandas as pd
 import xarray as xr
 
 from hdfm.exceptions import unknown
+from hdfm.factors.pieces import by_draw
 from hdfm.summaries.diagnostics import COLUMNS, OK, summary, variable_rows, with_sampler
 
 R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS = 1.05, 25
@@ -55,8 +56,7 @@ def _of_chains(tree):
     of_customers = posterior[[name for name in OF_CUSTOMERS if name in posterior]]
     known = {*INVARIANT, *OF_CUSTOMERS, *LEFT_OUT}
     aligned = posterior[[name for name in posterior if name not in known]]
-    if "customer" in aligned.dims:
-        aligned = aligned.mean("customer")
+    aligned = aligned.map(_without_customers)
     tables = [
         variable_rows(invariant).assign(about="label-invariant"),
         variable_rows(of_customers, R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS).assign(about="customers"),
@@ -73,3 +73,13 @@ def _of_chains(tree):
         )
     table.attrs["verdict"] = verdict
     return table
+
+
+def _without_customers(values):
+    """Means over the customers of a variable that has them."""
+    if "customer" not in values.dims:
+        return values
+    wide = values.transpose("chain", "draw", "customer", ...)
+    return wide.isel(customer=0, drop=True).copy(
+        data=by_draw(lambda draws: draws.mean(axis=1), wide.to_numpy())
+    )

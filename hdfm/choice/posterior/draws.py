@@ -100,12 +100,22 @@ class ChoiceDraws:
         for tier in self.tiers:
             alike = tier.loading.shape[1] == 1
             w = _draws_last(tier.loading[d, np.zeros(1, int) if alike else rows, part])
-            path = _draws_last(tier.path[d, self._owner(tier, part, who), period])
+            path = _draws_last(tier.at(d, self._owner(tier, part, who), period))
             for factor in range(path.shape[1]):
                 moved = w[np.zeros_like(place) if alike else place, :, factor]
                 moved *= path[:, None, factor]
                 beta += moved
         return beta.transpose(2, 0, 1)
+
+    def of_customers(self, which: np.ndarray) -> "ChoiceDraws":
+        """The draws of some fitted customers alone, in memory."""
+        return replace(
+            self,
+            alpha=self.alpha[:, which],
+            tiers=tuple(tier.of_customers(which) for tier in self.tiers),
+            population=None,
+            customer_sd=None,
+        )
 
     def borrowed(
         self, source: np.ndarray, customer: np.ndarray, period: np.ndarray, draws: slice = slice(None)
@@ -146,6 +156,8 @@ def _draws_last(values):
 
 def choice_draws(posterior: xr.Dataset, panel: ChoicePanel) -> ChoiceDraws:
     """The draws of a posterior (or prior) dataset; views of it where chains and draws stand first.
+
+    They may be in 32 bits, and on disk: read a part, and compute in 64 bits.
 
     ``individual_multiplier`` (customer), if it is there, holds the a that ``individual_factor_path`` has
     been multiplied with; without it a is 1.
@@ -199,7 +211,10 @@ def extend_draws(
     seed : int
     """
     D, N = draws.alpha.shape[:2]
-    donor = [labelled_stream(seed, "customer", label).integers(N, size=D) for label in encoded.customer]
+    donor = [
+        labelled_stream(seed, "customer", label).integers(N, size=D).astype(np.int32)
+        for label in encoded.customer
+    ]
     tiers = draws.tiers
     if len(encoded.period):
         tiers = tuple(extend_tier(tier, panel.time, encoded.time, kernel, seed) for tier in tiers)

@@ -28,6 +28,7 @@ from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.posterior.draws import ChoiceDraws
 from hdfm.choice.posterior.predict import PlacedSets, probability_blocks
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError, unknown
+from hdfm.factors.pieces import pieces
 from hdfm.frames.columns import plain
 from hdfm.frames.periods import in_time_order
 from hdfm.summaries.intervals import summarise
@@ -123,12 +124,18 @@ def elasticity_draws(
         return
     meets = by_product(sets.choices.mask[which].astype(float), local, len(present)) > 0
     meets = meets.T.astype(float) @ meets > 0
-    n = max(1, TABLE_CELLS // max(1, draws.n_draws * len(present)))
-    for first in range(0, len(present), n):
-        columns = slice(first, min(first + n, len(present)))
+    for columns in column_pieces(draws, len(present)):
         change, share = share_changes(draws, sets, which, columns, price_transform)
         j, k = np.nonzero(meets[:, columns])
-        yield present[j], present[first + k], (change[:, j, k] / share[:, j]).T
+        for some in pieces(len(j), draws.n_draws):
+            values = change[:, j[some], k[some]] / share[:, j[some]]
+            yield present[j[some]], present[columns][k[some]], values.T
+
+
+def column_pieces(draws: ChoiceDraws, K: int) -> Iterator[slice]:
+    """Slices of the K products whose prices change: of so many the effects on all in every draw are held."""
+    n = max(1, TABLE_CELLS // max(1, draws.n_draws * K))
+    return (slice(first, min(first + n, K)) for first in range(0, K, n))
 
 
 def set_labels(panel: ChoicePanel, by: Sequence[str], encoded: EncodedChoices | None = None) -> pd.DataFrame:

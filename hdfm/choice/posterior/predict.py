@@ -22,6 +22,7 @@ from hdfm.choice.panel.layout import OUTSIDE, CategoryChoices
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.posterior.draws import ChoiceDraws
+from hdfm.factors.pieces import pieces
 from hdfm.frames.columns import ALL
 from hdfm.frames.weights import check_weights
 from hdfm.sampling.streams import labelled_stream
@@ -187,9 +188,12 @@ def pointwise_log_likelihood(
     As :func:`hdfm.summaries.loo.loo_from_blocks` takes it.
     """
     for sets in placed:
-        for piece, _, log_p, log_outside in log_probability_blocks(draws, sets, whole_draws=True):
-            chosen = sets.choices.chosen[piece]
-            yield sets.choices.choice_set[piece], _of_chosen(log_p, log_outside, chosen)
+        for some_sets in pieces(len(sets.customer), draws.n_draws):
+            which = np.arange(some_sets.start, some_sets.stop)
+            values = np.empty((len(which), draws.n_draws))
+            for piece, some, log_p, log_outside in log_probability_blocks(draws, sets, which):
+                values[piece - which[0], some] = _of_chosen(log_p, log_outside, sets.choices.chosen[piece])
+            yield sets.choices.choice_set[which], values
 
 
 def log_probability_blocks(

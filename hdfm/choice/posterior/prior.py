@@ -35,7 +35,8 @@ def with_choices(tree: xr.DataTree, panel: ChoicePanel, seed: int) -> xr.DataTre
     chosen = np.zeros((1, draws.n_draws, panel.n_rows), dtype=np.int8)
     rng = stream(seed, Stream.PRIOR_CHOICES)
     for sets in place_fitted(draws, panel):
-        for piece, some, log_p, _ in log_probability_blocks(draws, sets):
+        # Whole draws, set by set: which numbers a set gets doesn't depend on the size of blocks.
+        for piece, some, log_p, _ in log_probability_blocks(draws, sets, whole_draws=True):
             upto = np.exp(log_p).cumsum(axis=1)
             ends = upto if sets.outside else upto / upto[:, -1:]
             taken = (rng.random((len(piece), 1, ends.shape[2])) >= ends).sum(axis=1)

@@ -5,7 +5,7 @@ r"""Expected shares of choices, what a scenario does to them, and where choices 
 Array names and axis order: D draws; in a category O choice sets, J slots, K products.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from numbers import Number
 from typing import Any
 
@@ -16,12 +16,14 @@ from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.posterior.draws import ChoiceDraws
 from hdfm.choice.posterior.elasticities import (
     by_product,
+    column_pieces,
     groups_of_sets,
     products_of_sets,
     share_changes,
 )
-from hdfm.choice.posterior.predict import PlacedSets, log_probability_blocks
+from hdfm.choice.posterior.predict import PlacedSets, probability_blocks
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.factors.pieces import PIECE_CELLS
 from hdfm.summaries.intervals import summarise
 
 OUTSIDE_LABEL = "(none)"
@@ -44,7 +46,11 @@ def share_table(
         Index ``category``, ``product`` and the columns of ``groups``; ``mean``, ``sd``, ``lower``,
         ``upper``. The outside option is the product "(none)".
     """
-    shares = share_draws(draws, placed, groups)
+    shares = (
+        ((*key, product), share)
+        for key, (sets, which) in _groups(placed, groups).items()
+        for product, share in share_draws(draws, sets, which).items()
+    )
     return _table(shares, ["category", *groups.columns, "product"], ["mean", "sd", "lower", "upper"], ci_prob)
 
 
@@ -64,15 +70,26 @@ def counterfactual_table(
         A product in one of the two only has a share of 0 in the other.
     """
     names = ["category", *groups[0].columns, "product"]
-    before, after = (share_draws(*each) for each in zip(draws, placed, groups, strict=True))
-    zero = np.zeros(draws[0].n_draws)
-    both = list(dict.fromkeys([*before, *after]))
-    change = {key: after.get(key, zero) - before.get(key, zero) for key in both}
-    table = _table(change, names, ["mean", "sd", "lower", "upper", "p_positive"], ci_prob)
+    sides = [_groups(*each) for each in zip(placed, groups, strict=True)]
+    means: dict[Key, list[float]] = {}
+
+    def changes() -> Iterator[tuple[Key, np.ndarray]]:
+        nothing = np.zeros(draws[0].n_draws)
+        for key in dict.fromkeys([*sides[0], *sides[1]]):
+            before, after = (
+                share_draws(drawn, *side[key]) if key in side else {}
+                for drawn, side in zip(draws, sides, strict=True)
+            )
+            for product in dict.fromkeys([*before, *after]):
+                pair = before.get(product, nothing), after.get(product, nothing)
+                means[*key, product] = [share.mean() for share in pair]
+                yield (*key, product), pair[1] - pair[0]
+
+    table = _table(changes(), names, ["mean", "sd", "lower", "upper", "p_positive"], ci_prob)
     table = table.rename(columns={"mean": "change", "p_positive": "p_up"})
     keys = [(row[0], *row[2:], row[1]) for row in table.index]
-    table.insert(0, "before", [before.get(key, zero).mean() for key in keys])
-    table.insert(1, "after", [after.get(key, zero).mean() for key in keys])
+    for k, name in enumerate(("before", "after")):
+        table.insert(k, name, np.array([means[key][k] for key in keys], dtype=float))
     return table
 
 
@@ -98,23 +115,30 @@ def diversion_table(
     """
     if panel.roles.price is None:
         raise InvalidArgumentError("Diversion needs a price: name its column with price=.")
-    ratios: dict[Key, np.ndarray] = {}
-    for sets in placed:
-        if sets.price is None or not len(sets.customer):
-            continue
-        which = np.arange(len(sets.customer))
-        present, _ = products_of_sets(sets, which)
-        everything = np.arange(len(present))
-        change, _ = share_changes(draws, sets, which, slice(None), panel.roles.price_transform)
-        for j in everything[(change[:, everything, everything] != 0).all(axis=0)]:
-            kept = np.ones(draws.n_draws)
-            for k in everything[everything != j]:
-                ratio = -change[:, k, j] / change[:, j, j]
-                ratios[sets.label, sets.product[present[j]], sets.product[present[k]]] = ratio
-                kept = kept - ratio
-            if sets.outside:
-                ratios[sets.label, sets.product[present[j]], OUTSIDE_LABEL] = kept
+    ratios = (each for sets in placed for each in _ratios(draws, sets, panel.roles.price_transform))
     return _table(ratios, ["category", "product", "to"], ["mean", "sd", "lower", "upper"], ci_prob)
+
+
+def _ratios(draws, sets, price_transform):
+    """(category, product that loses, to) and draws (D,) of its share of the loss."""
+    if sets.price is None or not len(sets.customer):
+        return
+    which = np.arange(len(sets.customer))
+    present, _ = products_of_sets(sets, which)
+    for columns in column_pieces(draws, len(present)):
+        change, _ = share_changes(draws, sets, which, columns, price_transform)
+        for place, j in enumerate(range(columns.start, columns.stop)):
+            own = change[:, j, place]
+            if not (own != 0).all():
+                continue
+            kept = np.ones(draws.n_draws)
+            for k in range(len(present)):
+                if k != j:
+                    ratio = -change[:, k, place] / own
+                    yield (sets.label, sets.product[present[j]], sets.product[present[k]]), ratio
+                    kept -= ratio
+            if sets.outside:
+                yield (sets.label, sets.product[present[j]], OUTSIDE_LABEL), kept
 
 
 def scenario(
@@ -174,40 +198,53 @@ def _replaced(column, rows, values):
     return out.astype(column.dtype) if kept else out.infer_objects()
 
 
-def share_draws(
-    draws: ChoiceDraws, placed: Iterable[PlacedSets], groups: pd.DataFrame
-) -> dict[Key, np.ndarray]:
-    """Draws (D,) of the share of each (category, *group, product)."""
-    out: dict[Key, np.ndarray] = {}
-    for sets in placed:
-        if not len(sets.customer):
-            continue
-        for example, which in groups_of_sets(sets, groups):
-            present, local = products_of_sets(sets, which)
-            position = np.empty(len(sets.customer), dtype=int)
-            position[which] = np.arange(len(which))
-            total = np.zeros((draws.n_draws, len(present)))
-            for piece, some, log_p, _ in log_probability_blocks(draws, sets, which):
-                slots = local[position[piece]]
-                total[some] += by_product(np.exp(log_p), slots, len(present)).sum(axis=0).T
-            share = total / len(which)
-            key = (sets.label, *groups.iloc[example])
-            for k, product in enumerate(present):
-                out[*key, sets.product[product]] = share[:, k]
-            if sets.outside:
-                out[*key, OUTSIDE_LABEL] = 1 - share.sum(axis=1)
-    return out
+def share_draws(draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray) -> dict[Hashable, np.ndarray]:
+    """Draws (D,) of the share of each product in some sets of a category."""
+    present, local = products_of_sets(sets, which)
+    position = np.empty(len(sets.customer), dtype=int)
+    position[which] = np.arange(len(which))
+    share = np.zeros((draws.n_draws, len(present)))
+    for piece, some, p in probability_blocks(draws, sets, which):
+        share[some] += by_product(p, local[position[piece]], len(present)).sum(axis=0).T
+    share /= len(which)
+    out = {sets.product[product]: share[:, k] for k, product in enumerate(present)}
+    return out | ({OUTSIDE_LABEL: 1 - share.sum(axis=1)} if sets.outside else {})
 
 
-def _table(values: dict[Key, np.ndarray], names: list[str], columns: Sequence[str], ci_prob: float):
-    """Summaries of draws by key, with the product second in the index."""
-    if not values:
+def _groups(placed, groups):
+    """The sets, and which of them, of each (category, *group)."""
+    return {
+        (sets.label, *groups.iloc[example]): (sets, which)
+        for sets in placed
+        if len(sets.customer)
+        for example, which in groups_of_sets(sets, groups)
+    }
+
+
+def _table(
+    values: Iterable[tuple[Key, np.ndarray]], names: list[str], columns: Sequence[str], ci_prob: float
+):
+    """Summaries of draws (D,) by key, as many at a time as are read, with the product second in the index."""
+    keys: list[Key] = []
+    rows, waiting = [], []
+    for key, value in values:
+        keys.append(key)
+        waiting.append(value)
+        if len(waiting) * len(value) >= PIECE_CELLS:
+            rows.append(_summaries(waiting, columns, ci_prob))
+            waiting = []
+    if waiting:
+        rows.append(_summaries(waiting, columns, ci_prob))
+    if not keys:
         index = pd.MultiIndex.from_arrays([[] for _ in names], names=names)
         return pd.DataFrame(columns=list(columns), index=index, dtype=float)
-    index = pd.MultiIndex.from_tuples(list(values), names=names)
-    table = summarise(np.stack(list(values.values())), index, ci_prob)[list(columns)]
+    table = pd.concat(rows).set_index(pd.MultiIndex.from_tuples(keys, names=names))
     if "to" not in names:
         table = table.reorder_levels(["category", "product", *names[1:-1]])
     table = table.sort_index(level=["category", "product"], sort_remaining=False, kind="stable")
     table.attrs["ci_prob"] = ci_prob
     return table
+
+
+def _summaries(waiting, columns, ci_prob):
+    return summarise(np.stack(waiting), pd.RangeIndex(len(waiting)), ci_prob)[list(columns)]
