@@ -34,11 +34,9 @@ TRIP_ROLES = {  # of trips.many_trips
 
 
 def pytest_configure(config):
-    """Fits of the same model and data compile once a run."""
+    """Programs are compiled once a run, and kept apart from the user's own."""
     config.compiled = tempfile.TemporaryDirectory(prefix="hdfm-tests-")
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", config.compiled.name)
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    os.environ.setdefault("HDFM_CACHE_DIR", config.compiled.name)
 
 
 def pytest_unconfigure(config):
@@ -52,7 +50,7 @@ def walk_about_start(model, reported, settings):
     """
     from pytensor.compile.mode import Mode
 
-    from hdfm.sampling.draws import PosteriorDraws
+    from hdfm.sampling.draws import kept_draws
     from hdfm.sampling.store import collect
 
     found = {variable.name: variable for variable in model.unobserved_value_vars}
@@ -83,10 +81,7 @@ def walk_about_start(model, reported, settings):
         "energy": rng.standard_normal(size) - lp.reshape(size),
         "step_size": np.full(size, 0.3),
     }
-    values, moments = collect(values, reported, 3)
-    kept = reported.which(settings.draws)
-    statistics = {name: value[:, kept] for name, value in statistics.items()}
-    return PosteriorDraws(values, statistics, settings.tune, 0.01, "mock", moments)
+    return kept_draws(collect(values, reported, 3), statistics, settings.tune, 0.01, "mock")
 
 
 @pytest.fixture

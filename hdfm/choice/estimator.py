@@ -130,7 +130,8 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         What is kept of the posterior. "draws": every draw, those of customers in 32 bits, on disk while they
         take more than 1 GB. An int: so many draws a chain, spread evenly. "means": all draws of what
         customers have in common, of customers themselves means and standard deviations, for panels of very
-        many; answers about customers are then those of the mean, without intervals.
+        many; answers about customers are then those of the mean, without intervals, and shares of variance
+        those of means, which differ less than customers do.
 
     Attributes
     ----------
@@ -468,7 +469,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         posterior, kept = self.idata_["posterior"].to_dataset(), plug_in(self.idata_)
         self.draws_ = replace(
             choice_draws(kept, self.panel_),
-            population=population_draws(self.idata_, self.panel_),
+            population=population_draws(self.idata_),
             customer_sd=customer_sd(self.idata_),
         )
         self.factors_ = posterior.get("factor_path")

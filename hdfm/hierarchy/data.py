@@ -16,10 +16,9 @@ def held(name: str, array: np.ndarray) -> Any:
     return pm.Data(name, values, shape=values.shape)
 
 
-def padded(array: np.ndarray, *sizes: int, fill: float = 0) -> np.ndarray:
-    """An array whose first axes are filled up to ``sizes``."""
-    widths = [(0, size - n) for size, n in zip(sizes, array.shape, strict=False)]
-    return np.pad(array, widths + [(0, 0)] * (array.ndim - len(sizes)), constant_values=fill)
+def padded(array: np.ndarray, size: int) -> np.ndarray:
+    """An array whose first axis is filled up to ``size`` with zeros."""
+    return np.pad(array, [(0, size - len(array))] + [(0, 0)] * (array.ndim - 1))
 
 
 def rounded_up(n: int, least: int = FEW) -> int:

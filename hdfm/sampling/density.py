@@ -101,8 +101,7 @@ class Program:
 
     @cached_property
     def _potential(self) -> Callable:
-        graph = self._graph  # made in a trace, its constants would stay in it
-        return jax.jit(lambda q, data: -self._evaluate(q, data, graph)[0])
+        return jax.jit(lambda q, data: -self._evaluate(q, data)[0])
 
     def gradient(self, q: jax.Array, data: Data) -> tuple[jax.Array, jax.Array]:
         """:meth:`potential` of q (D,) and its gradient (D,)."""
@@ -118,16 +117,18 @@ class Program:
         key = (what, *more, *(np.shape(leaf) for leaf in jax.tree.leaves(arguments)))
         if key not in self.kept:
             self.kept[key] = traced(
-                lambda: (self._graph, function)[1],  # what is made in a trace would stay in it
-                arguments,
-                self.name,
-                self.shapes,
-                what,
-                *more,
+                lambda: self.ready() and function, arguments, self.name, self.shapes, what, *more
             )
         return self.kept[key]
 
-    def _evaluate(self, q, data, graph=None):
+    def ready(self) -> bool:
+        """Whether functions can be traced, which they can from now on.
+
+        The graph must not be made in a trace: its constants would belong to that.
+        """
+        return self._graph is not None
+
+    def _evaluate(self, q, data):
         values, first = [], 0
         for shape in self.shapes:
             size = int(np.prod(shape))
@@ -135,7 +136,7 @@ class Program:
             first += size
         with warnings.catch_warnings():  # JAX's word on each 64-bit constant that 32 bits are to hold
             warnings.filterwarnings("ignore", "Explicitly requested dtype float64", UserWarning)
-            return (graph or self._graph)(*values, *data)
+            return self._graph(*values, *data)
 
 
 @dataclass(frozen=True, slots=True)

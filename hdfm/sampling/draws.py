@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hdfm.sampling.store import Moments
+from hdfm.sampling.store import DrawStore, Moments
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -37,6 +37,15 @@ class PosteriorDraws:
     seconds: float
     library: str
     moments: dict[str, Moments] = field(default_factory=dict)
+
+
+def kept_draws(
+    store: DrawStore, statistics: dict[str, np.ndarray], tune: int, seconds: float, library: str
+) -> PosteriorDraws:
+    """What a store holds, with the statistics (C, n), given of all draws, of those that it keeps."""
+    values, moments = store.result()
+    kept = {name: value[:, store.kept] for name, value in statistics.items()}
+    return PosteriorDraws(values, kept, tune, seconds, library, moments)
 
 
 def reported_names(model: "pm.Model") -> list[str]:

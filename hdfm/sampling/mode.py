@@ -11,7 +11,7 @@ import pymc as pm
 from scipy.optimize import minimize
 
 from hdfm.sampling.density import density_of
-from hdfm.sampling.draws import PosteriorDraws
+from hdfm.sampling.draws import PosteriorDraws, kept_draws
 from hdfm.sampling.nuts import deterministics
 from hdfm.sampling.session import jax_session
 from hdfm.sampling.settings import SamplingSettings
@@ -37,6 +37,6 @@ def posterior_mode(model: pm.Model, reported: Reported, settings: SamplingSettin
         method="L-BFGS-B",
         options=MODE_OPTIONS,
     )
-    values, _ = collect(deterministics(density, fit.x[None, None]), replace(reported, keep="draws"), 1)
+    store = collect(deterministics(density, fit.x[None, None]), replace(reported, keep="draws"), 1)
     statistics = {"lp": np.array([[-fit.fun]]), "diverging": np.zeros((1, 1), dtype=bool)}
-    return PosteriorDraws(values, statistics, 0, time.perf_counter() - begin, "scipy")
+    return kept_draws(store, statistics, 0, time.perf_counter() - begin, "scipy")

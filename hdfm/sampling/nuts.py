@@ -18,11 +18,11 @@ import pymc as pm
 from hdfm.exceptions import HdfmError, InterruptedSamplingWarning, warn_caller
 from hdfm.sampling.checkpoint import Checkpoint
 from hdfm.sampling.density import Data, Density, Program, density_of
-from hdfm.sampling.draws import PosteriorDraws
+from hdfm.sampling.draws import PosteriorDraws, kept_draws
 from hdfm.sampling.progress import SamplingProgress, announce
 from hdfm.sampling.session import jax_session, precision
 from hdfm.sampling.settings import SamplingSettings
-from hdfm.sampling.store import DrawStore, Reported
+from hdfm.sampling.store import DrawStore, Reported, collect
 from hdfm.sampling.streams import Stream, stream
 
 import jax  # isort: skip
@@ -74,7 +74,7 @@ def sample_numpyro(model: pm.Model, reported: Reported, settings: SamplingSettin
     statistics["tree_depth"] = np.floor(np.log2(np.maximum(statistics["n_steps"], 1))).astype(int) + 1
     if store.seen >= settings.draws:  # an interrupted fit may go on
         checkpoint.remove()
-    return _kept(store, statistics, settings, begin, "numpyro")
+    return kept_draws(store, statistics, settings.tune, time.perf_counter() - begin, "numpyro")
 
 
 def sample_nutpie(model: pm.Model, reported: Reported, settings: SamplingSettings) -> PosteriorDraws:
@@ -103,25 +103,9 @@ def sample_nutpie(model: pm.Model, reported: Reported, settings: SamplingSetting
         "energy": stats["energy"].to_numpy(),
         "step_size": stats["step_size"].to_numpy(),
     }
-    store = DrawStore(reported, settings.chains, settings.draws)
-    posterior = {name: tree["posterior"][name].to_numpy() for name in reported.names}
-    for first in range(0, settings.draws, BLOCK):
-        store.add({name: value[:, first : first + BLOCK] for name, value in posterior.items()})
-    return _kept(store, statistics, settings, begin, "nutpie")
-
-
-def _kept(store, statistics, settings, begin, library):
-    """What a store holds, with the statistics (C, n) of the draws that it keeps."""
-    values, moments = store.result()
-    which = store.which[store.which < store.seen]
-    return PosteriorDraws(
-        values,
-        {name: value[:, which] for name, value in statistics.items()},
-        settings.tune,
-        time.perf_counter() - begin,
-        library,
-        moments,
-    )
+    values = {name: tree["posterior"][name].to_numpy() for name in reported.names}
+    store = collect(values, reported, BLOCK)
+    return kept_draws(store, statistics, settings.tune, time.perf_counter() - begin, "nutpie")
 
 
 def time_text(seconds: float, settings: SamplingSettings) -> str:

@@ -107,14 +107,18 @@ class DrawStore:
 
     def result(self) -> tuple[Values, dict[str, Moments]]:
         """All that is kept: draws by name (C, n, ...), and moments of wide variables."""
-        kept = int(np.searchsorted(self.which, self.seen))
         moments = {
             name: Moments(
                 mean.astype(np.float32), np.sqrt(self.squares[name] / self._drawn).astype(np.float32)
             )
             for name, mean in self.means.items()
         }
-        return {name: array[:, :kept] for name, array in self.arrays.items()}, moments
+        return {name: array[:, : len(self.kept)] for name, array in self.arrays.items()}, moments
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Which draws of a chain are kept, of those that have come."""
+        return self.which[self.which < self.seen]
 
     @property
     def _drawn(self) -> int:
@@ -143,13 +147,13 @@ class DrawStore:
         self.squares[name] += gap**2 * before * n / (before + n)
 
 
-def collect(values: Values, reported: Reported, block: int) -> tuple[Values, dict[str, Moments]]:
-    """What is kept of draws (C, n, ...) that are all there, taken ``block`` at a time."""
+def collect(values: Values, reported: Reported, block: int) -> DrawStore:
+    """A store of draws (C, n, ...) that are all there, taken ``block`` at a time."""
     chains, draws = next(iter(values.values())).shape[:2]
     store = DrawStore(reported, chains, draws)
     for first in range(0, draws, block):
         store.add({name: values[name][:, first : first + block] for name in reported.names})
-    return store.result()
+    return store
 
 
 def _on_disk(shape: Sequence[int], dtype: Any) -> np.ndarray:

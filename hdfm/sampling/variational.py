@@ -17,7 +17,7 @@ import numpyro  # isort: skip
 from numpyro import distributions as dist  # isort: skip
 from numpyro.infer import SVI, Trace_ELBO  # isort: skip
 
-from hdfm.sampling.draws import PosteriorDraws
+from hdfm.sampling.draws import PosteriorDraws, kept_draws
 from hdfm.sampling.session import jax_session
 from hdfm.sampling.settings import SamplingSettings
 from hdfm.sampling.store import DrawStore, Reported
@@ -39,7 +39,7 @@ def variational(model: pm.Model, reported: Reported, settings: SamplingSettings)
     begin = time.perf_counter()
     density = density_of(model, reported.names)
     start = jnp.asarray(density.start)
-    density.potential(start)  # compiled before NumPyro traces it
+    density.program.ready()
 
     def target(data):
         q = numpyro.sample("q", dist.ImproperUniform(dist.constraints.real_vector, (), start.shape))
@@ -66,7 +66,5 @@ def variational(model: pm.Model, reported: Reported, settings: SamplingSettings)
         q = fit["location"] + fit["scale"] * jax.random.normal(key, shape)
         store.add(deterministics(density, np.asarray(q)))
         lp[:, here] = [[-density.potential(draw) for draw in chain] for chain in q]
-    values, moments = store.result()
-    statistics = {"lp": lp[:, store.which], "diverging": np.zeros((settings.chains, len(store.which)), bool)}
-    seconds = time.perf_counter() - begin
-    return PosteriorDraws(values, statistics, STEPS, seconds, "numpyro", moments)
+    statistics = {"lp": lp, "diverging": np.zeros(lp.shape, bool)}
+    return kept_draws(store, statistics, STEPS, time.perf_counter() - begin, "numpyro")

@@ -65,10 +65,10 @@ def test_equal_graphs_are_equal():
 
 def test_padding():
     array = np.arange(6.0).reshape(3, 2)
-    np.testing.assert_array_equal(padded(array, 5, fill=9)[3:], 9)
-    assert padded(array, 5).shape == (5, 2)
-    assert padded(array, 3) is not None
-    assert padded(array, 4, 3).shape == (4, 3)
+    np.testing.assert_array_equal(padded(array, 5), [*array, [0, 0], [0, 0]])
+    np.testing.assert_array_equal(padded(array, 3), array)
+    with pytest.raises(ValueError, match="negative"):
+        padded(array, 2)
 
 
 def test_sizes_rise_and_are_few():

@@ -36,7 +36,7 @@ def test_means(values, block):
 @pytest.mark.parametrize("number", [4, 7, 23, 100])
 def test_so_many_draws(values, number):
     reported = Reported(("a", "b"), keep=number)
-    kept, _ = collect(values, reported, 6)
+    kept, _ = collect(values, reported, 6).result()
     which = reported.which(DRAWS)
     assert len(which) == min(number, DRAWS)
     assert which[-1] == DRAWS - 1

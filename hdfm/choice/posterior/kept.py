@@ -6,7 +6,6 @@ Array names and axis order: K chains, D draws.
 import numpy as np
 import xarray as xr
 
-from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.factors.tables import values_of
 from hdfm.summaries.moments import AVERAGE, GROUP, MEAN, SD
 
@@ -38,7 +37,7 @@ def all_values(tree: xr.DataTree) -> dict[str, np.ndarray]:
     return values
 
 
-def population_draws(tree: xr.DataTree, panel: ChoicePanel) -> np.ndarray | None:
+def population_draws(tree: xr.DataTree) -> np.ndarray | None:
     """Mean coefficients (K D, T, S) of all customers, where their own draws are not kept."""
     if not has_means_alone(tree):
         return None
@@ -59,6 +58,5 @@ def customer_sd(tree: xr.DataTree) -> np.ndarray | None:
 
 def _means(tree):
     group = tree[GROUP].to_dataset()
-    return group[[name for name in group if str(name).endswith(MEAN)]].rename(
-        {name: str(name).removesuffix(MEAN) for name in group if str(name).endswith(MEAN)}
-    )
+    names = [str(name) for name in group if str(name).endswith(MEAN)]
+    return group[names].rename({name: name.removesuffix(MEAN) for name in names})
