@@ -33,6 +33,13 @@ TRIP_ROLES = {  # of trips.many_trips
 }
 
 
+def quick(cases, *few):
+    """Parameters of a test of which all but a few are slow."""
+    return [
+        case if case in few else pytest.param(*np.atleast_1d(case), marks=pytest.mark.slow) for case in cases
+    ]
+
+
 def pytest_configure(config):
     """Programs are compiled once a run, and kept apart from the user's own."""
     config.compiled = tempfile.TemporaryDirectory(prefix="hdfm-tests-")

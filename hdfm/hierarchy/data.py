@@ -3,8 +3,11 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 from pymc.pytensorf import floatX
+
+from hdfm.frames.periods import plain_labels
 
 FEW, MANY = 8, 64
 
@@ -16,9 +19,15 @@ def held(name: str, array: np.ndarray) -> Any:
     return pm.Data(name, values, shape=values.shape)
 
 
-def padded(array: np.ndarray, size: int) -> np.ndarray:
-    """An array whose first axis is filled up to ``size`` with zeros."""
-    return np.pad(array, [(0, size - len(array))] + [(0, 0)] * (array.ndim - 1))
+def padded(array: np.ndarray, *sizes: int) -> np.ndarray:
+    """An array whose first axes are filled up to ``sizes`` with zeros."""
+    sizes += array.shape[len(sizes) :]
+    return np.pad(array, [(0, size - n) for size, n in zip(sizes, array.shape, strict=True)])
+
+
+def labels_of(labels: pd.Index, size: int) -> list:
+    """Labels of a dimension of this size: plain numbers where it is padded."""
+    return plain_labels(labels) if len(labels) == size else list(range(size))
 
 
 def rounded_up(n: int, least: int = FEW) -> int:
@@ -39,3 +48,21 @@ def rounded_up(n: int, least: int = FEW) -> int:
         return size
     step = 2 ** (int(n - 1).bit_length() - 4)
     return -(-n // step) * step
+
+
+def room_for(n: int, least: int, many: int | None = None) -> int:
+    """Room for n things that cost little where they are not used.
+
+    ``least`` times a power of 4; from ``many`` on a power of 2 more.
+
+    Examples
+    --------
+    >>> [room_for(n, 64) for n in (10, 65, 1_000)]
+    [64, 256, 1024]
+    >>> [room_for(n, 2**14, 2**20) for n in (100, 20_000, 2_000_000)]
+    [16384, 65536, 2097152]
+    """
+    room = least
+    while room < n:
+        room *= 4 if many is None or room < many else 2
+    return room

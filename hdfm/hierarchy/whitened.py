@@ -8,7 +8,7 @@ import pytensor.tensor as pt
 from pymc.pytensorf import floatX
 from scipy import stats
 
-from hdfm.hierarchy.groups import sum_rows
+from hdfm.hierarchy.groups import Members
 
 SMALLEST_START = 0.02
 
@@ -51,7 +51,7 @@ def whitened_normal(name: str, mean, sd, evidence: Evidence, *, dims, shape, mix
         Broadcastable to the shape of v.
     shape : tuple of int
         The shape of v, which starts at m.
-    mixing : numpy.ndarray, optional
+    mixing : TensorVariable, optional
         Lower triangular M (..., n, n) for the last axis of v.
 
     Returns
@@ -75,14 +75,14 @@ def whitened_normal(name: str, mean, sd, evidence: Evidence, *, dims, shape, mix
         name,
         pt.broadcast_to(pull, shape),
         pt.broadcast_to(spread, shape),
-        floatX(mixing),
+        mixing,
         dist=_draw_mixed,
         logp=_mixed_log_density,
         signature="(n),(n),(n,n)->(n)",
         dims=dims,
         initval=first,
     )
-    return centre + scale * pt.matvec(floatX(mixing), mixed)
+    return centre + scale * pt.matvec(mixing, mixed)
 
 
 def _mixed_log_density(q, pull, spread, mixing):
@@ -157,13 +157,10 @@ def spread(name: str, scale: float, start: np.ndarray):
     return scale * np.sqrt(2) * pt.erfcinv(pt.erfc(raw / np.sqrt(2)) / 2)
 
 
-def evidence_about_means(children: Evidence, sd, codes: np.ndarray, n_groups: int) -> Evidence:
+def evidence_about_means(children: Evidence, sd, members: Members) -> Evidence:
     """Evidence about group means (g,) from that about children (n,) spread about them by sd."""
     inflation = 1 + children.precision * sd**2
-    return Evidence(
-        sum_rows(children.precision / inflation, codes, n_groups),
-        sum_rows(children.shift / inflation, codes, n_groups),
-    )
+    return Evidence(members.sum(children.precision / inflation), members.sum(children.shift / inflation))
 
 
 def half_normal(name: str, scale: float, *, start: float):

@@ -21,17 +21,19 @@ from hdfm.sampling.streams import Stream, stream
 if TYPE_CHECKING:
     import pymc as pm
 
+    from hdfm.sales.graph.data import Sizes
+
 NEVER_SOLD_SHAPE = 0.5
 MANY_CELLS = 20_000
 
 
-def demand_model(panel: SalesPanel, spec: DemandSpec) -> "pm.Model":
-    """The PyMC model of a panel, started at rough estimates."""
+def demand_model(panel: SalesPanel, spec: DemandSpec, sizes: "Sizes | None" = None) -> "pm.Model":
+    """The PyMC model of a panel, started at rough estimates; padded to ``sizes``."""
     from hdfm.sales.graph.model import build_demand_model
     from hdfm.sales.graph.start import rough_estimates
 
     start = rough_estimates(panel, spec.likelihood, spec.time_effects, spec.pooled, spec.priors)
-    return build_demand_model(panel, spec, start)
+    return build_demand_model(panel, spec, start, sizes)
 
 
 def sample_demand(
@@ -55,12 +57,34 @@ def sample_demand(
             draws = sample_laplace(panel, spec, settings)
         case "nuts":
             announce(posterior_text(panel, settings), settings.progressbar)
-            model = demand_model(panel, spec)
-            reported = Reported(tuple(reported_names(model)))
+            model = demand_model(panel, spec, _sizes(panel, sampler))
+            reported = _reported(model, panel)
             draws = engine_of(inference, sampler)(model, reported, settings)
         case _:
             raise unknown("inference", inference)
     return labelled(draws, panel, spec, settings, inference)
+
+
+def _sizes(panel, sampler):
+    """Those that JAX's programs share; nutpie compiles each graph alone."""
+    from hdfm.sales.graph.data import common_sizes
+
+    match sampler:
+        case "numpyro":
+            return common_sizes(panel)
+        case "nutpie":
+            return None
+        case _:
+            raise unknown("sampler", sampler)
+
+
+def _reported(model, panel):
+    """What is kept: of the products and periods that there are."""
+    sizes = {panel.dims["product"]: len(panel.product), panel.dims["time"]: len(panel.period)}
+    names, dims = tuple(reported_names(model)), model.named_vars_to_dims
+    return Reported(
+        names, {name: tuple(slice(sizes.get(dim)) for dim in dims[name]) for name in names if name in dims}
+    )
 
 
 def posterior_text(panel: SalesPanel, settings: SamplingSettings) -> str:

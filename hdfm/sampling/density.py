@@ -115,18 +115,18 @@ class Program:
     def traced(self, what: str, function: Callable, arguments: tuple, *more: Any) -> Callable:
         """A function of this program, traced once; ``more`` is all else that its trace depends on."""
         key = (what, *more, *(np.shape(leaf) for leaf in jax.tree.leaves(arguments)))
+
+        def made():
+            self.ready()
+            return function
+
         if key not in self.kept:
-            self.kept[key] = traced(
-                lambda: self.ready() and function, arguments, self.name, self.shapes, what, *more
-            )
+            self.kept[key] = traced(made, arguments, self.name, self.shapes, what, *more)
         return self.kept[key]
 
-    def ready(self) -> bool:
-        """Whether functions can be traced, which they can from now on.
-
-        The graph must not be made in a trace: its constants would belong to that.
-        """
-        return self._graph is not None
+    def ready(self) -> None:
+        """Make the graph, before functions of it are traced: its constants would belong to that trace."""
+        _ = self._graph
 
     def _evaluate(self, q, data):
         values, first = [], 0

@@ -18,6 +18,7 @@ import jax  # isort: skip
 
 from hdfm import ElasticityPriors
 from hdfm.datasets import keep_sellers, simulate_sales
+from hdfm.sales.graph.data import demand_data, sizes_of
 from hdfm.sales.graph.model import build_demand_model, effects
 from hdfm.sales.graph.start import rough_estimates
 from hdfm.sales.panel.panel import build_panel
@@ -33,7 +34,8 @@ def row_wise(panel, spec, start) -> pm.Model:
     i, t = np.nonzero(panel.observed)
     x, units, block = panel.log_price[i, t], panel.units[i, t], panel.block[i]
     with pm.Model(coords=panel.coords) as model:
-        delta, beta, gamma, _ = effects(panel, spec, start)
+        data = demand_data(panel, spec, start, sizes_of(panel))
+        delta, beta, gamma, _ = effects(panel, spec, start, data)
         mean = pm.math.exp(delta[i] + beta[i] * x + gamma[block, t])
         if spec.likelihood == "poisson":
             pm.Poisson("y", mean, observed=units)

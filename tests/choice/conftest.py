@@ -56,6 +56,17 @@ def outside(market):
         return DynamicFactorChoiceModel(1, **CHOICE_ROLES, **QUICK, **options).fit(market, market["chosen"])
 
 
+@pytest.fixture(scope="session")
+def kept(market):
+    """Fits on the same draws, of which all, some or means are kept; do not change them."""
+    options = {**CHOICE_ROLES, **QUICK, "outside_option": True, "draws": 26, "random_state": 3}
+    with walking(SPREAD):
+        return {
+            keep: DynamicFactorChoiceModel(1, **options, keep=keep).fit(market, market["chosen"])
+            for keep in ("draws", 13, "means")
+        }
+
+
 @pytest.fixture(params=["trips", "market"])
 def case(request):
     """Each of the two models with its frame."""

@@ -6,7 +6,7 @@ import pytensor.tensor as pt
 import pytest
 from scipy import stats
 
-from hdfm.hierarchy.groups import MOST_COLUMNS, spread_rows, sum_rows
+from hdfm.hierarchy.groups import MOST_COLUMNS, held_members
 from hdfm.hierarchy.lkj import correlation_root
 from hdfm.hierarchy.whitened import (
     Evidence,
@@ -95,7 +95,8 @@ def test_evidence_about_means():
     """Against the precision matrix of children and means, children eliminated."""
     precision, shift = np.array([0.0, 2.0, 30.0, 5.0]), np.array([0.0, 1.0, -40.0, 8.0])
     codes, sd = np.array([0, 0, 1, 1]), 0.6
-    found = evidence_about_means(Evidence(precision, shift), sd, codes, 2)
+    with pm.Model():
+        found = evidence_about_means(Evidence(precision, shift), sd, held_members("codes", codes, 2))
     for g in (0, 1):
         Q = np.diag([*(precision[codes == g] + sd**-2), 2 * sd**-2])
         Q[-1, :-1] = Q[:-1, -1] = -(sd**-2)
@@ -110,11 +111,15 @@ def test_rows(n_groups):
     rng = np.random.default_rng(0)
     codes = np.sort(np.concatenate([np.arange(n_groups), rng.integers(0, n_groups, 50)]))
     table, values = rng.normal(size=(n_groups, 4)), rng.normal(size=len(codes))
-    spread = np.broadcast_to(spread_rows(pt.constant(table), codes).eval(), (len(codes), 4))
+    with pm.Model():
+        members = held_members("codes", codes, n_groups)
+        padded = held_members("padded", codes, n_groups, len(codes) + 3)
+    spread = np.broadcast_to(members.spread(pt.constant(table)).eval(), (len(codes), 4))
     np.testing.assert_allclose(spread, table[codes])
-    np.testing.assert_allclose(
-        sum_rows(pt.constant(values), codes, n_groups).eval(), np.bincount(codes, values), atol=1e-12
-    )
+    sums = np.bincount(codes, values)
+    np.testing.assert_allclose(members.sum(pt.constant(values)).eval(), sums, atol=1e-12)
+    of_all = padded.sum(pt.constant([*values, 0, 0, 0])).eval()
+    np.testing.assert_allclose(of_all, sums, atol=1e-12)
 
 
 def joint_evidence(seed=2, shape=(2, 3)):

@@ -1,5 +1,7 @@
 """Levels given product totals, and draws from the prior."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import ROLES
@@ -8,7 +10,8 @@ from scipy import stats
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import InvalidArgumentError
-from hdfm.sales.sampling import NEVER_SOLD_SHAPE, conditional_levels
+from hdfm.sales.sampling import NEVER_SOLD_SHAPE, conditional_levels, posterior_text
+from hdfm.sampling.settings import SamplingSettings
 
 CONDITIONAL = {"likelihood": "poisson", "product_effects": "fixed"}
 DRAWS = 20_000
@@ -210,3 +213,13 @@ def test_conditional_and_wide_random_effects_agree():
         gap = (ours.mean(("chain", "draw")) - theirs.mean(("chain", "draw"))) / sd
         assert float(np.abs(gap).max()) < 0.4, name
         assert float(np.abs(np.log(ours.std(("chain", "draw")) / sd)).max()) < 0.3, name
+
+
+def test_size_and_the_faster_engine_are_said(panel):
+    settings = SamplingSettings(draws=1_000_000, chains=4)
+    text, values = posterior_text(panel, settings), 2 * 5 + len(panel.blocks) * 12
+    assert f"5 products, 12 periods, {panel.observed.sum()} observations; 4 x 1,000,000 draws take" in text
+    assert f"{8e-9 * values * 4e6:.2f} GB" in text
+    assert "laplace" not in text
+    many = replace(panel, units=np.broadcast_to(panel.units[:1], (20_000, 12)))
+    assert 'inference="laplace" seconds' in posterior_text(many, settings)

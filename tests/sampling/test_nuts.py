@@ -8,7 +8,8 @@ import pytest
 from hdfm import HierarchicalElasticity
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import HdfmError, InterruptedSamplingWarning
-from hdfm.sampling.nuts import BLOCK, sample_numpyro, sample_nutpie
+from hdfm.sampling import nuts
+from hdfm.sampling.nuts import BLOCK, sample_numpyro, sample_nutpie, time_text
 from hdfm.sampling.progress import SamplingProgress
 from hdfm.sampling.settings import SamplingSettings
 from hdfm.sampling.store import Reported
@@ -228,3 +229,20 @@ def test_the_progress_bar_counts_divergences_after_warm_up():
 def test_a_visible_progress_bar(gaussian, capfd):
     sample_numpyro(gaussian[0], kept("x"), settings(draws=10, tune=10, progressbar=True))
     assert "steps a draw" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "cores", "text"),
+    [
+        (2, 2, "2 ms: expect roughly 15.0 minutes"),
+        (2, 1, "30.0 minutes"),
+        (50, 2, "6.2 hours"),
+        (1e-3, 2, "0.1 m"),
+    ],
+)
+def test_a_rough_time_is_said(milliseconds, cores, text, monkeypatch):
+    """Of so many steps a draw, four times as many while warming up."""
+    monkeypatch.setattr(nuts, "_cores", lambda: cores)
+    steps = {"draws": 6_000, "tune": 6_000, "usual_steps": 15}
+    monkeypatch.setattr(nuts, "WARM_UP_STEPS", 4)
+    assert text in time_text(milliseconds / 1000, settings(**steps))

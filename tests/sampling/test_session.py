@@ -109,15 +109,21 @@ def fit(request):
     return FITS[request.param]
 
 
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """A folder where these processes find what others have compiled."""
+    return {"HDFM_CACHE_DIR": str(tmp_path_factory.mktemp("programs"))}
+
+
 @pytest.mark.parametrize("when", [BEFORE, AFTER, WIDE], ids=["used before", "not used before", "64 bits"])
-def test_jax_and_the_process_are_as_they_were(fit, when, tmp_path):
-    run(LEAVES_ALL, fit, when, HDFM_CACHE_DIR=str(tmp_path))
+def test_jax_and_the_process_are_as_they_were(fit, when, programs):
+    run(LEAVES_ALL, fit, when, **programs)
 
 
-def test_draws_do_not_depend_on_what_jax_did_before(fit, tmp_path):
+def test_draws_do_not_depend_on_what_jax_did_before(fit, programs, tmp_path):
     files = [tmp_path / f"{used}.npy" for used in (0, 1)]
     for used, file in enumerate(files):
-        run(fit, SAME_DRAWS.format(used=used, file=file), HDFM_CACHE_DIR="off")
+        run(fit, SAME_DRAWS.format(used=used, file=file), **programs)
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
@@ -126,6 +132,7 @@ def test_a_forked_child_is_told_what_to_do(fit):
     run(fit, FORKED, HDFM_CACHE_DIR="off")
 
 
+@pytest.mark.slow
 def test_compiled_programs_are_kept_where_one_says(fit, tmp_path):
     run(fit, "first = fit()", HDFM_CACHE_DIR=str(tmp_path))
     kept = {file.name for file in tmp_path.rglob("*") if file.is_file() and "atime" not in file.name}
@@ -143,6 +150,7 @@ def test_compiled_programs_are_kept_where_one_says(fit, tmp_path):
     assert after == kept
 
 
+@pytest.mark.slow
 def test_damaged_files_are_no_trouble(tmp_path):
     fit = FITS["sales"]
     run(fit, "fit()", HDFM_CACHE_DIR=str(tmp_path))

@@ -18,7 +18,7 @@ def values():
 
 @pytest.mark.parametrize("block", [1, 5, 23, 40])
 def test_all_draws(values, block):
-    kept, moments = collect(values, Reported(("a", "b"), wide=frozenset("a")), block)
+    kept, moments = collect(values, Reported(("a", "b"), wide=frozenset("a")), block).result()
     np.testing.assert_array_equal(kept["a"], values["a"].astype(np.float32))
     np.testing.assert_array_equal(kept["b"], values["b"])
     assert kept["a"].dtype == np.float32
@@ -27,10 +27,10 @@ def test_all_draws(values, block):
 
 @pytest.mark.parametrize("block", [1, 5, 23])
 def test_means(values, block):
-    kept, moments = collect(values, Reported(("a", "b"), wide=frozenset("a"), keep="means"), block)
+    kept, moments = collect(values, Reported(("a", "b"), wide=frozenset("a"), keep="means"), block).result()
     assert list(kept) == ["b"]
     np.testing.assert_allclose(moments["a"].mean, values["a"].mean(axis=(0, 1)), rtol=1e-6)
-    np.testing.assert_allclose(moments["a"].sd, values["a"].std(axis=(0, 1)), rtol=1e-6)
+    np.testing.assert_allclose(moments["a"].sd, values["a"].std(axis=(0, 1), ddof=1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("number", [4, 7, 23, 100])
@@ -45,7 +45,7 @@ def test_so_many_draws(values, number):
 
 
 def test_what_is_padded_is_cut(values):
-    kept, _ = collect(values, Reported(("a", "b"), cut={"a": (slice(2),)}), 6)
+    kept, _ = collect(values, Reported(("a", "b"), cut={"a": (slice(2),)}), 6).result()
     np.testing.assert_array_equal(kept["a"], values["a"][..., :2])
 
 
@@ -65,7 +65,7 @@ def test_more_draws_than_asked_for_are_left(values):
 
 def test_what_is_large_lies_on_disk(values, monkeypatch):
     monkeypatch.setattr(module, "LARGEST_IN_MEMORY", 100)
-    kept, _ = collect(values, Reported(("a", "b"), wide=frozenset("a")), 5)
+    kept, _ = collect(values, Reported(("a", "b"), wide=frozenset("a")), 5).result()
     assert isinstance(kept["a"], np.memmap)
     assert not isinstance(kept["b"], np.memmap)
     np.testing.assert_array_equal(kept["a"], values["a"].astype(np.float32))

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from hdfm.choice.graph.start import ChoiceStart, contrasts
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.factors.hsgp import TimeGP, basis_of, held_gp
-from hdfm.frames.periods import plain_labels
-from hdfm.hierarchy.data import held, padded, rounded_up
+from hdfm.hierarchy.data import held, padded, room_for, rounded_up
 
 NEVER = -1e4
 MANY_PERIODS = 64
@@ -35,11 +33,6 @@ class Sizes(NamedTuple):
     customers: int
     periods: int
     blocks: tuple[int, ...]
-
-    @staticmethod
-    def labels(labels: pd.Index, size: int) -> list:
-        """Labels of a dimension of this size: plain numbers where it is padded."""
-        return plain_labels(labels) if len(labels) == size else list(range(size))
 
 
 def sizes_of(panel: ChoicePanel) -> Sizes:
@@ -61,27 +54,13 @@ def common_sizes(panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None) -> Siz
     return Sizes(
         customers,
         own.periods if exact else rounded_up(own.periods, MANY_PERIODS),
-        tuple(-(-room_for(len(choices.customer)) // size) for choices in panel.choices),
+        tuple(-(-room_for(len(each.customer), FEW_SETS, MANY_SETS) // size) for each in panel.choices),
     )
 
 
 def block_size(customers: int) -> int:
     """Choice sets in a block: every block adds to the gradient of all customers."""
     return max(SETS_IN_BLOCK, customers)
-
-
-def room_for(sets: int) -> int:
-    """Choice sets that arrays have room for: what is not used costs memory alone.
-
-    Examples
-    --------
-    >>> [room_for(sets) for sets in (100, 20_000, 2_000_000)]
-    [16384, 65536, 2097152]
-    """
-    room = FEW_SETS
-    while room < sets:
-        room *= 4 if room < MANY_SETS else 2
-    return room
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from hdfm.factors.loadings import loadings
 from hdfm.factors.paths import lengthscales, whitened_factors
 from hdfm.factors.tier import COEFFICIENT
 from hdfm.hierarchy.blocks import sum_over_blocks
+from hdfm.hierarchy.data import labels_of
 from hdfm.hierarchy.lkj import covariance_root
 from hdfm.hierarchy.whitened import Evidence, whitened_standard_normal
 
@@ -86,9 +87,9 @@ def build_choice_model(
     sizes = sizes_of(panel) if sizes is None else sizes
     coords = panel.coords | spec.coords
     if "customer" in coords:
-        coords["customer"] = sizes.labels(panel.customer, sizes.customers)
+        coords["customer"] = labels_of(panel.customer, sizes.customers)
     if "period" in coords:
-        coords["period"] = sizes.labels(panel.period, sizes.periods)
+        coords["period"] = labels_of(panel.period, sizes.periods)
     with pm.Model(coords=coords) as model:
         data = choice_data(panel, spec, gp, start, sizes)
         alpha = customer_coefficients(panel, spec.priors, start, data)

@@ -20,11 +20,8 @@ def plug_in(tree: xr.DataTree) -> xr.Dataset:
     posterior = tree["posterior"].to_dataset()
     if not has_means_alone(tree):
         return posterior
-    return (
-        xr.merge([posterior.mean(["chain", "draw"]), _means(tree)])
-        .expand_dims(chain=1, draw=1)
-        .transpose("chain", "draw", ...)
-    )
+    means = posterior.mean(["chain", "draw"]).assign(_means(tree))
+    return means.expand_dims(chain=1, draw=1).transpose("chain", "draw", ...)
 
 
 def all_values(tree: xr.DataTree) -> dict[str, np.ndarray]:

@@ -11,122 +11,146 @@ Array names and axis order: N products, G finest groups, T periods, K controls.
 What ends in ``_raw`` is a coordinate to sample in; deterministics are in the units of the data.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.pytensorf import floatX
 
 from hdfm.exceptions import unknown
-from hdfm.hierarchy.groups import spread_rows
+from hdfm.hierarchy.data import labels_of, padded
 from hdfm.hierarchy.whitened import Evidence, evidence_about_means, half_normal, whitened_normal
 from hdfm.sales.graph import likelihoods
+from hdfm.sales.graph.data import DemandData, Sizes, demand_data, sizes_of, units_data
 from hdfm.sales.graph.selection import selection
 from hdfm.sales.graph.start import Start
-from hdfm.sales.graph.waves import zero_sum_waves
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
 
-MOST_MIXED = 2_000_000
+
+class Effects(NamedTuple):
+    """delta (N,), beta (N,), gamma (G, T) and kappa (K,); None for parts that the model does not have."""
+
+    delta: Any
+    beta: Any
+    gamma: Any
+    kappa: Any
 
 
-def build_demand_model(panel: SalesPanel, spec: DemandSpec, start: Start) -> pm.Model:
-    """The model of a panel; its likelihood is the potential ``log_likelihood``."""
-    with pm.Model(coords=panel.coords) as model:
-        pm.Potential("log_likelihood", log_likelihood(panel, spec, start, *effects(panel, spec, start)))
+def build_demand_model(
+    panel: SalesPanel, spec: DemandSpec, start: Start, sizes: Sizes | None = None
+) -> pm.Model:
+    """The model of a panel; its likelihood is the potential ``log_likelihood``.
+
+    Padded to ``sizes``, products and waves that there are not have coordinates with their prior alone.
+    """
+    sizes = sizes_of(panel) if sizes is None else sizes
+    names = panel.dims
+    labels = {
+        names["product"]: labels_of(panel.product, sizes.products),
+        names["time"]: labels_of(panel.period, sizes.periods),
+    }
+    with pm.Model(coords=panel.coords | labels) as model:
+        data = demand_data(panel, spec, start, sizes)
+        parts = effects(panel, spec, start, data)
+        pm.Potential("log_likelihood", log_likelihood(panel, spec, start, data, sizes, parts))
     return model
 
 
-def effects(panel: SalesPanel, spec: DemandSpec, start: Start) -> tuple:
-    """delta (N,), beta (N,), gamma (G, T) and kappa (K,); None for parts that the model does not have."""
+def effects(panel: SalesPanel, spec: DemandSpec, start: Start, data: DemandData) -> Effects:
+    """All effects of a model."""
     group_sds, product_sd = elasticity_spreads(panel, spec, start)
-    group_mean = group_elasticities(panel, spec, start, group_sds, product_sd)
-    delta, deviation = product_effects(panel, spec, start, group_mean)
-    beta = elasticities(panel, spec, start, group_mean, product_sd, deviation)
-    return delta, beta, time_effects(panel, spec, start), control_effects(panel, spec, start)
+    group_mean = group_elasticities(panel, spec, data, group_sds, product_sd)
+    delta, deviation = product_effects(panel, spec, start, data, group_mean)
+    beta = elasticities(panel, spec, start, data, group_mean, product_sd, deviation)
+    return Effects(delta, beta, time_effects(panel, spec, start, data), control_effects(spec, start, data))
 
 
-def log_likelihood(panel, spec, start, delta, beta, gamma, kappa):
+def log_likelihood(panel, spec, start, data, sizes, parts: Effects):
     """Log-likelihood of the panel, a scalar; registers the scale of its noise."""
-    eta = linear_predictor(panel, delta, beta, gamma, kappa)
+    eta, units = linear_predictor(data, parts), units_data(panel, spec, sizes)
     match spec.likelihood:
         case "log_normal":
             sd = pm.HalfNormal("noise_sd", spec.priors.noise_sd, initval=floatX(start.scale))
-            return likelihoods.log_normal(panel, eta, sd)
+            return likelihoods.log_normal(units, eta, sd)
         case "negative_binomial":
-            linear = likelihoods.linear_statistic(panel, delta, beta, gamma, kappa)
+            linear = likelihoods.linear_statistic(units, *parts)
             overdispersion = pm.HalfNormal(
                 "overdispersion", spec.priors.overdispersion, initval=floatX(start.scale)
             )
             dispersion = pm.Deterministic("dispersion", overdispersion**-2)
-            return likelihoods.negative_binomial(panel, eta, linear, dispersion)
+            return likelihoods.negative_binomial(units, eta, linear, dispersion)
         case "poisson":
-            linear = likelihoods.linear_statistic(panel, delta, beta, gamma, kappa)
+            linear = likelihoods.linear_statistic(units, *parts)
             density = likelihoods.conditional_poisson if spec.conditional else likelihoods.poisson
-            return density(panel, eta, linear)
+            return density(units, eta, linear)
         case _:
             raise unknown("likelihood", spec.likelihood)
 
 
-def linear_predictor(panel, delta, beta, gamma, kappa):
+def linear_predictor(data: DemandData, parts: Effects):
     """eta (N, T); parts that are None are left out."""
-    eta = pt.constant(panel.log_exposure if panel.roles.exposure is not None else np.zeros((1, 1)))
+    delta, beta, gamma, kappa = parts
+    eta = pt.zeros((1, 1)) if data.log_exposure is None else data.log_exposure
     if delta is not None:
         eta = eta + delta[:, None]
     if beta is not None:
-        eta = eta + beta[:, None] * panel.log_price
+        eta = eta + beta[:, None] * data.log_price
     if gamma is not None:
-        eta = eta + spread_rows(gamma, panel.block)
+        eta = eta + data.block.spread(gamma)
     if kappa is not None:
-        eta = eta + pt.tensordot(kappa, pt.constant(panel.controls), axes=1)
+        eta = eta + pt.dot(data.controls, kappa)
     return eta
 
 
-def product_effects(panel, spec, start, group_mean):
+def product_effects(panel, spec, start, data, group_mean):
     """delta (N,), and where random its deviation from the expected level, in units of its sd."""
     if spec.conditional:
         return None, None
     if spec.pooled:
-        return random_product_effects(panel, spec, start, group_mean)
-    return fixed_product_effects(panel, spec, start), None
+        return random_product_effects(panel, spec, start, data, group_mean)
+    return fixed_product_effects(panel, spec, start, data), None
 
 
-def fixed_product_effects(panel, spec, start):
+def fixed_product_effects(panel, spec, start, data):
     """delta (N,), each with a prior of its own."""
+    first = padded(start.product_effect - panel.mean_log_units, data.product.type.shape[0])
     return pm.Normal(
         "product_effect",
-        panel.mean_log_units,
+        data.mean_log_units,
         spec.priors.level_sd,
         dims=panel.dims["product"],
-        initval=floatX(start.product_effect),
+        initval=floatX(panel.mean_log_units + first),
     )
 
 
-def random_product_effects(panel, spec, start, group_mean):
+def random_product_effects(panel, spec, start, data, group_mean):
     """delta (N,), about their groups' levels, and its deviation from what is expected, in units of its sd."""
-    dims, priors, about = panel.dims, spec.priors, panel.mean_log_units
+    dims, priors, about = panel.dims, spec.priors, data.mean_log_units
     sd = half_normal("product_effect_sd", priors.product_effect_sd, start=start.product_effect_sd)
     level = pm.Normal(
         "group_level", about, priors.level_sd, dims=dims["group"], initval=floatX(start.group_level)
     )
-    mean = spread_rows(level, panel.group)
+    mean = data.group.spread(level)
     if priors.between_price_bias is not None and group_mean is not None:
-        slope = between_price_slopes(panel, spec, start, group_mean, sd)
-        mean = mean + spread_rows(slope, panel.group) * panel.within_group_price
+        slope = between_price_slopes(panel, spec, start, data, group_mean, sd)
+        mean = mean + data.group.spread(slope) * data.within_group_price
     if spec.selected_above is not None:
-        pm.Potential("selection", selection(panel, spec, mean, sd))
+        pm.Potential("selection", selection(data, spec, mean, sd))
     delta = whitened_normal(
         "product_effect_raw",
         mean,
         sd,
-        start.product_evidence,
+        data.product_evidence,
         dims=dims["product"],
-        shape=panel.product.shape,
+        shape=data.product.type.shape,
     )
     pm.Deterministic("product_effect", delta, dims=dims["product"])
     return delta, (delta - mean) / sd
 
 
-def between_price_slopes(panel, spec, start, group_mean, product_effect_sd):
+def between_price_slopes(panel, spec, start, data, group_mean, product_effect_sd):
     r"""Slope of product levels on products' mean log price, by finest group (G,).
 
     .. math:: \lambda_g \sim N(\beta_g + b, \tau)
@@ -138,14 +162,11 @@ def between_price_slopes(panel, spec, start, group_mean, product_effect_sd):
     ----------
     .. [1] Mundlak (1978), "On the pooling of time series and cross section data", Econometrica 46(1).
     """
-    priors, dims, within = spec.priors, panel.dims["group"], panel.within_group_price
+    priors, dims = spec.priors, panel.dims["group"]
     bias0 = float(np.mean(start.between_price - start.group_elasticity))
     bias = pm.Normal("between_price_bias", 0, priors.between_price_bias, initval=floatX(bias0))
     sd = half_normal("between_price_sd", priors.between_price_sd, start=priors.between_price_sd)
-    evidence = Evidence(
-        np.bincount(panel.group, within**2) / product_effect_sd**2,
-        np.bincount(panel.group, within * start.product_effect) / product_effect_sd**2,
-    )
+    evidence = Evidence(*(each / product_effect_sd**2 for each in data.between_evidence))
     slope = whitened_normal(
         "between_price_raw", group_mean + bias, sd, evidence, dims=dims, shape=(panel.n_groups,)
     )
@@ -164,20 +185,20 @@ def elasticity_spreads(panel, spec, start):
     return of_groups, _spread("elasticity_sd", priors, priors.product_sd, start.elasticity_sd)
 
 
-def group_elasticities(panel, spec, start, group_sds, product_sd):
+def group_elasticities(panel, spec, data, group_sds, product_sd):
     """Mean elasticity of the finest groups (G,), unbounded; those of all products (1,) without groups."""
     if panel.roles.price is None:
         return None
     priors = spec.priors
-    of_global, *of_levels = _evidence_by_level(panel, start.elasticity_evidence, group_sds, product_sd)
+    of_global, *of_levels = _evidence_by_level(data, group_sds, product_sd)
     mean = whitened_normal(
         "elasticity_global_raw", priors.global_mean, priors.global_sd, of_global, dims=None, shape=(1,)
     )
     pm.Deterministic("elasticity_global", _bounded(mean[0], spec))
-    for level, sd, evidence in zip(panel.levels, group_sds, of_levels, strict=True):
+    for level, parents, sd, evidence in zip(panel.levels, data.levels, group_sds, of_levels, strict=True):
         mean = whitened_normal(
             f"elasticity_{level.name}_raw",
-            spread_rows(mean, level.parent),
+            parents.spread(mean),
             sd,
             evidence,
             dims=level.name,
@@ -187,26 +208,26 @@ def group_elasticities(panel, spec, start, group_sds, product_sd):
     return mean
 
 
-def _evidence_by_level(panel, evidence, group_sds, product_sd):
+def _evidence_by_level(data, group_sds, product_sd):
     """Evidence about mean elasticities: overall (1,), then of each level's groups, coarse to fine."""
-    found, codes, sd = [], panel.group, product_sd
-    for level, level_sd in zip(reversed(panel.levels), reversed(group_sds), strict=True):
-        evidence = evidence_about_means(evidence, sd, codes, len(level.labels))
+    found, evidence, members, sd = [], data.elasticity_evidence, data.group, product_sd
+    for parents, level_sd in zip(reversed(data.levels), reversed(group_sds), strict=True):
+        evidence = evidence_about_means(evidence, sd, members)
         found.append(evidence)
-        codes, sd = level.parent, level_sd
-    return [evidence_about_means(evidence, sd, codes, 1), *reversed(found)]
+        members, sd = parents, level_sd
+    return [evidence_about_means(evidence, sd, members), *reversed(found)]
 
 
-def elasticities(panel, spec, start, group_mean, sd, deviation):
+def elasticities(panel, spec, start, data, group_mean, sd, deviation):
     """beta (N,): overall -> groups -> products."""
     if group_mean is None:
         return None
-    mean = spread_rows(group_mean, panel.group)
+    mean = data.group.spread(group_mean)
     if deviation is not None and spec.priors.correlation is not None:
         mean, sd = tied_to_level(spec.priors.correlation, start.correlation, deviation, mean, sd)
     dims = panel.dims["product"]
     beta = whitened_normal(
-        "elasticity_raw", mean, sd, start.elasticity_evidence, dims=dims, shape=panel.product.shape
+        "elasticity_raw", mean, sd, data.elasticity_evidence, dims=dims, shape=data.product.type.shape
     )
     return pm.Deterministic("elasticity", _bounded(beta, spec), dims=dims)
 
@@ -222,7 +243,7 @@ def tied_to_level(eta, correlation0, deviation, mean, sd):
     return mean + rho * sd * deviation, sd * pt.sqrt(1 - rho**2)
 
 
-def time_effects(panel, spec, start):
+def time_effects(panel, spec, start, data):
     r"""gamma (G, T), zero-sum over time: a random walk plus independent shocks.
 
     .. math:: \gamma_{gt} = r_{gt} + s_{gt} - \mathrm{mean}_t, \quad
@@ -233,42 +254,27 @@ def time_effects(panel, spec, start):
 
     Sampled along the cosine waves that make its covariance diagonal.
     """
-    if not spec.time_effects:
+    if data.time is None:
         return None
-    names, priors = panel.dims, spec.priors
-    waves, walk = zero_sum_waves(len(panel.period))
+    names, priors, (waves, walk, evidence, mixing) = panel.dims, spec.priors, data.time
     shock = half_normal("time_shock_sd", priors.time_shock_sd, start=start.time_shock_sd)
     drift = half_normal("time_drift_sd", priors.time_drift_sd, start=start.time_drift_sd)
     heights = whitened_normal(
         "time_effect_raw",
         0.0,
         pt.sqrt(shock**2 + drift**2 * walk),
-        start.time_evidence,
+        evidence,
         dims=None,
-        shape=(len(panel.blocks), len(waves)),
-        mixing=_mixing_of_waves(start, waves, walk),
+        shape=evidence.shift.type.shape,
+        mixing=mixing,
     )
-    gamma = pt.dot(heights, pt.constant(waves))
+    gamma = pt.dot(heights, waves)
     return pm.Deterministic("time_effect", gamma, dims=(names["block"], names["time"]))
 
 
-def _mixing_of_waves(start, waves, walk):
-    """Cholesky roots (G, T - 1, T - 1) of the covariances that coordinates of waves have.
-
-    Periods in which more is sold tell more, which joins waves. None where there are none, or the matrices
-    would be too large to hold in a graph.
-    """
-    if not 0 < len(start.time_information) * len(waves) ** 2 <= MOST_MIXED:
-        return None
-    sd = np.sqrt(start.time_shock_sd**2 + start.time_drift_sd**2 * walk)
-    scale = sd / np.sqrt(1 + start.time_evidence.precision * sd**2)
-    precision = (waves * start.time_information[:, None]) @ waves.T + np.diag(sd**-2)
-    return np.linalg.cholesky(np.linalg.inv(scale[:, :, None] * precision * scale[:, None]))
-
-
-def control_effects(panel, spec, start):
+def control_effects(spec, start, data):
     """kappa (K,) per standard deviation of the control; ``control_effect`` is per unit."""
-    if not len(panel.controls):
+    if data.controls is None:
         return None
     kappa = pm.Normal(
         "control_effect_raw",
@@ -277,7 +283,7 @@ def control_effects(panel, spec, start):
         dims="control",
         initval=floatX(start.control_effect),
     )
-    pm.Deterministic("control_effect", kappa / panel.control_sd, dims="control")
+    pm.Deterministic("control_effect", kappa / data.control_sd, dims="control")
     return kappa
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytensor.tensor as pt
 
-from hdfm.sales.panel.selection import level_thresholds, noise_at_threshold
+from hdfm.sales.panel.selection import noise_at_threshold
 
 FAR_BELOW = -8.0
 
@@ -18,7 +18,7 @@ def log_normal_cdf(z):
     return pt.switch(z > FAR_BELOW, pt.log(pt.erfc(-near / np.sqrt(2)) / 2), series)
 
 
-def selection(panel, spec, mean, sd):
+def selection(data, spec, mean, sd):
     r"""What it tells that only products of more than u units are in the sample, a scalar.
 
     .. math:: -\sum_i \log \Phi \Big( \frac{E \delta_i - c_i}{\sqrt{\sigma_\delta^2 + 1 / u}} \Big)
@@ -31,7 +31,5 @@ def selection(panel, spec, mean, sd):
     .. [1] Hausman and Wise (1977), "Social experimentation, truncated distributions, and efficient
        estimation", Econometrica 45(4).
     """
-    above = spec.selected_above
-    threshold = level_thresholds(panel, above, spec.priors.global_mean)
-    noise = noise_at_threshold(above, spec.likelihood)
-    return -log_normal_cdf((mean - threshold) / pt.sqrt(sd**2 + noise)).sum()
+    noise = noise_at_threshold(spec.selected_above, spec.likelihood)
+    return -pt.dot(data.product, log_normal_cdf((mean - data.threshold) / pt.sqrt(sd**2 + noise)))

@@ -3,7 +3,6 @@
 import itertools
 import operator
 from functools import reduce
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,10 +12,11 @@ from pymc.pytensorf import gradient as gradient_of
 from pytensor.compile.mode import Mode
 from reference.demand import CASES, GROUPED, POINTS, SAME, SHIFTED, WALK, fit_at, store_sales
 from scipy import stats
-from scipy.special import softmax
+from scipy.special import gammaln, softmax
 
 from hdfm import HierarchicalElasticity
 from hdfm.sales.graph import likelihoods
+from hdfm.sales.graph.data import UnitsData
 from hdfm.sales.panel.rows import panel_rows
 from hdfm.sales.posterior.predict import (
     expected_units,
@@ -118,9 +118,11 @@ def test_conditional_poisson_is_multinomial_product_by_product(cases, name):
     case = cases(name)
     eta, expected = case.eta[0], multinomial_by_product(case)[0]
     for i in range(len(case.panel.product)):
-        one = SimpleNamespace(units=case.panel.units[[i]], observed=case.panel.observed[[i]])
-        linear = pt.constant((one.units * eta[[i]]).sum())
-        value = likelihoods.conditional_poisson(one, pt.constant(eta[[i]]), linear)
+        y, observed = case.panel.units[[i]], case.panel.observed[[i]]
+        constant = gammaln(y.sum() + 1) - gammaln(y + 1).sum(where=observed)
+        units = UnitsData(pt.constant(constant), pt.constant(observed), pt.constant(y.sum(axis=1)))
+        linear = pt.constant((y * eta[[i]]).sum())
+        value = likelihoods.conditional_poisson(units, pt.constant(eta[[i]]), linear)
         assert value.eval(mode=UNOPTIMISED) == pytest.approx(expected[i], rel=LIKELIHOOD)
 
 
