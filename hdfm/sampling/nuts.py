@@ -6,6 +6,7 @@ Importing this module imports JAX: import it inside functions.
 Array names and axis order: C chains, B iterations of a block, D coordinates. q (C, D); draws (C, n, D)
 """
 
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -216,31 +217,41 @@ class Kernel:
 
 
 class Chains:
-    """The states of chains, and what moves them on."""
+    """The states of chains, and what moves them on.
+
+    On CPUs each has a thread; accelerators are one group of chains each, so that none waits for another.
+    """
 
     def __init__(self, kernel: Kernel, data: Data, states: list[HMCState]):
-        self.kernel, self.data, self.states = kernel, data, states
-        self.vectorised = jax.default_backend() != "cpu"
-        self.move = None if self.vectorised else kernel.advance(states[0], data)
+        self.kernel, self.states = kernel, states
+        devices = accelerators()[: len(states)]
+        self.data = [jax.device_put(data, device) for device in devices] if devices else [data]
+        self.groups = np.array_split(np.arange(len(states)), len(devices) or len(states))
+        self.move = None if devices else kernel.advance(states[0], data)
 
     def advance(self, n: int) -> dict[str, np.ndarray]:
         """Move all chains on by n iterations; return q (C, n, D) and statistics (C, n) by name."""
-        if self.vectorised:
-            state, out = self.kernel.together(_stacked(self.states), self.data, np.int32(n))
-            self.states = [jax.tree.map(lambda leaf, c=c: leaf[c], state) for c in range(len(self.states))]
-            return {name: np.asarray(value)[:, :n] for name, value in out.items()}
-
-        def advance(state):
-            with precision():
-                return jax.device_get(self.move(state, self.data, np.int32(n)))
-
-        pool = ThreadPoolExecutor(min(len(self.states), _cores()))
+        n_groups = len(self.groups)
+        pool = ThreadPoolExecutor(n_groups if self.move is None else min(n_groups, _cores()))
         try:
-            moved = list(pool.map(advance, self.states))
+            moved = list(pool.map(functools.partial(self._advance, n), range(n_groups)))
         finally:
             pool.shutdown(cancel_futures=True)
-        self.states = [state for state, _ in moved]
-        return {name: np.stack([out[name][:n] for _, out in moved]) for name in moved[0][1]}
+        self.states = [state for states, _ in moved for state in states]
+        out = [values for _, values in moved]
+        return {name: np.concatenate([values[name] for values in out])[:, :n] for name in out[0]}
+
+    def _advance(self, n, k):
+        """States and values (c, B, ...) of the chains of group k, after n iterations."""
+        states = [self.states[c] for c in self.groups[k]]
+        with precision():
+            if self.move is not None:
+                state, out = jax.device_get(self.move(states[0], self.data[0], np.int32(n)))
+                return [state], {name: value[None] for name, value in out.items()}
+            device = accelerators()[k]
+            stacked, steps = jax.device_put((_stacked(states), np.int32(n)), device)
+            moved, out = jax.device_get(self.kernel.together(stacked, self.data[k], steps))
+        return [jax.tree.map(lambda leaf, c=c: leaf[c], moved) for c in range(len(states))], out
 
     def leaves(self) -> list[np.ndarray]:
         """The arrays (C, ...) of the chains' states."""
@@ -252,6 +263,11 @@ class Chains:
         self.states = [
             jax.tree.unflatten(form, [leaf[c] for leaf in leaves]) for c in range(len(self.states))
         ]
+
+
+def accelerators() -> list[jax.Device]:
+    """The devices of this process that are no CPUs."""
+    return [device for device in jax.local_devices() if device.platform != "cpu"]
 
 
 def _stacked(states):

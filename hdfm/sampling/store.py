@@ -109,7 +109,8 @@ class DrawStore:
         """All that is kept: draws by name (C, n, ...), and moments of wide variables."""
         moments = {
             name: Moments(
-                mean.astype(np.float32), np.sqrt(self.squares[name] / max(self._drawn - 1, 1)).astype(np.float32)
+                mean.astype(np.float32),
+                np.sqrt(self.squares[name] / max(self._drawn - 1, 1)).astype(np.float32),
             )
             for name, mean in self.means.items()
         }

@@ -91,6 +91,20 @@ FORKED = """
     told = queue.get()
     assert told.startswith("HdfmError") and '"spawn"' in told, told
 """
+SEVERAL_DEVICES = """
+    import jax, numpy as np
+    from hdfm.sampling import nuts
+    model.set_params(chains=3, random_state=1)
+    alone = fit()
+    assert len(jax.local_devices()) == 2
+    seen = []
+    def accelerators():
+        seen.append(jax.local_devices())
+        return seen[-1]
+    nuts.accelerators = accelerators
+    np.testing.assert_allclose(fit(), alone, rtol=1e-6)
+    assert seen
+"""
 
 
 def run(*parts, **environment):
@@ -125,6 +139,12 @@ def test_draws_do_not_depend_on_what_jax_did_before(fit, programs, tmp_path):
     for used, file in enumerate(files):
         run(fit, SAME_DRAWS.format(used=used, file=file), **programs)
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.slow
+def test_chains_on_several_devices_draw_the_same(programs):
+    """Two devices of the CPU stand for two accelerators, which three chains share."""
+    run(FITS["sales"], SEVERAL_DEVICES, XLA_FLAGS="--xla_force_host_platform_device_count=2", **programs)
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
