@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytensor.tensor as pt
 import xarray as xr
 from conftest import ROLES
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
-from hdfm.sales.graph.model import linear_predictor
 from hdfm.sales.panel.rows import panel_rows
 from hdfm.sales.posterior.draws import DemandDraws, demand_draws
 from hdfm.sales.posterior.predict import (
@@ -98,13 +98,26 @@ class Case:
         return np.vstack([values for _, values in blocks])
 
 
+def linear_predictor(panel, named):
+    """eta (N, T), without levels that a model does not have."""
+    eta = pt.constant(panel.log_exposure)
+    if "product_effect" in named:
+        eta += named["product_effect"][:, None]
+    if "elasticity" in named:
+        eta += named["elasticity"][:, None] * panel.log_price
+    if "time_effect" in named:
+        eta += named["time_effect"][panel.block]
+    for control, values in enumerate(panel.controls):
+        eta += named["control_effect_raw"][control] * values
+    return eta
+
+
 def case_of(noise="poisson", gaps=False, **arguments) -> Case:
     sales = store_sales(noise, **({"missing_prob": 0.2, "late_start_prob": 0.3} if gaps else {}))
     estimator = HierarchicalElasticity(**arguments)
     panel, spec = estimator._panel(sales, sales["units_sold"])
     model = estimator.build_model(sales, sales["units_sold"])
-    named = {name: model.named_vars.get(name) for name in ("product_effect", "elasticity", "time_effect")}
-    eta = linear_predictor(panel, *named.values(), model.named_vars.get("control_effect_raw"))
+    eta = linear_predictor(panel, model.named_vars)
     names = reported_names(model)
     found = {variable.name: variable for variable in model.unobserved_value_vars}
     evaluate = model.compile_fn(
