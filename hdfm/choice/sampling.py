@@ -26,7 +26,7 @@ from hdfm.sampling.store import Reported, Values
 from hdfm.summaries.moments import AVERAGE, GROUP, moments_group
 
 FIRST_STEP, USUAL_STEPS = 0.1, 31
-FEW_PERIODS = 16
+FEW_PERIODS = 32
 
 
 def choice_gp(panel: ChoicePanel, spec: ChoiceSpec, gp: str) -> TimeGP | None:

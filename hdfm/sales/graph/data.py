@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from hdfm.exceptions import unknown
-from hdfm.hierarchy.data import held, padded, room_for, rounded_up
+from hdfm.hierarchy.data import MANY, held, padded, room_for, rounded_up
 from hdfm.hierarchy.groups import Members, held_members
 from hdfm.hierarchy.whitened import Evidence
 from hdfm.sales.graph.start import Start
@@ -21,6 +21,7 @@ from hdfm.sales.spec import DemandSpec
 
 MOST_MIXED = 2_000_000
 FEW_COUNTS = 64
+FEW_CELLS = 2**13  # which take less long to compute than a program to compile
 
 
 class Sizes(NamedTuple):
@@ -46,8 +47,8 @@ def sizes_of(panel: SalesPanel) -> Sizes:
 
 def common_sizes(panel: SalesPanel) -> Sizes:
     """Sizes that panels of some more or fewer products and periods share."""
-    N, T = panel.units.shape
-    return Sizes(rounded_up(N), rounded_up(T), complete=False)
+    N, T = map(rounded_up, panel.units.shape)
+    return Sizes(N, max(T, MANY) if N * MANY <= FEW_CELLS else T, complete=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,4 +50,6 @@ def test_panels_that_are_alike_share_a_program(name, likelihood, above):
 def test_sizes():
     panel = case("one level", products=20, periods=11).panel
     assert sizes_of(panel) == Sizes(20, 11, complete=False)
-    assert common_sizes(panel) == Sizes(32, 16, complete=False)
+    assert common_sizes(panel) == Sizes(32, 64, complete=False)
+    many = case("one level", products=150, periods=11).panel
+    assert common_sizes(many) == Sizes(160, 16, complete=False)
