@@ -176,7 +176,7 @@ def test_correlations_start_where_they_are_told():
 
 @pytest.mark.parametrize("n_periods", [2, 7, 40])
 def test_waves_diagonalise_a_random_walk(n_periods):
-    waves, variances = zero_sum_waves(n_periods)
+    waves, variances = zero_sum_waves(np.ones(n_periods - 1))
     centre = np.eye(n_periods) - 1 / n_periods
     steps = np.tril(np.ones((n_periods, n_periods)))
     np.testing.assert_allclose(waves @ waves.T, np.eye(n_periods - 1), atol=1e-12)
@@ -188,7 +188,7 @@ def test_waves_diagonalise_a_random_walk(n_periods):
 
 @pytest.mark.parametrize("n_periods", [2, 7, 40])
 def test_weighted_waves(n_periods):
-    waves, _ = zero_sum_waves(n_periods)
+    waves, _ = zero_sum_waves(np.ones(n_periods - 1))
     weight = np.random.default_rng(1).exponential(size=(3, n_periods))
     np.testing.assert_allclose(
         weighted_waves(weight), (waves * weight[:, None]) @ waves.T, rtol=1e-10, atol=1e-12

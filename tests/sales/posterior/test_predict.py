@@ -7,7 +7,7 @@ from reference.demand import SAME, fit_at
 from scipy import stats
 
 from hdfm.sales.panel.rows import encode_rows
-from hdfm.sales.posterior.draws import DemandDraws, last_level
+from hdfm.sales.posterior.draws import DemandDraws
 from hdfm.sales.posterior.predict import (
     draw_units,
     linear_predictor_blocks,
