@@ -1,6 +1,7 @@
 """Periods: columns that have an order in time, and how far apart their labels lie."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -76,9 +77,10 @@ class Timeline:
         far = beyond > MOST_STEPS
         if far.any():
             raise InvalidDataError(
-                f"{self._column} holds {int(far.sum()):,} periods far outside those of the fit, such as "
-                f"{_shown(labels[np.argmax(beyond)])!r}: {beyond.max():,.0f} times the usual distance of "
-                f"periods from {_span(self.period)}; {MOST_STEPS:,} is the most. Correct or drop these rows."
+                f"{self._column} holds {int(far.sum()):,} periods far outside those of the fit, "
+                f"{_span(self.period)}, such as {_shown(labels[int(np.argmax(beyond))])!r}: "
+                f"{beyond.max():,.0f} times the usual distance of periods, where {MOST_STEPS:,} is the most. "
+                "Correct or drop these rows."
             )
         return time
 
@@ -100,7 +102,9 @@ class Timeline:
                 f"the model was fitted on {fitted} such as {_shown(self.period[0])!r}. "
                 f"{_same_kind(new, fitted, self.period, column.name)}"
             )
-        return label.dt.tz_convert(self.period.tz) if fitted == "dates with a time zone" else label
+        if isinstance(self.period, pd.DatetimeIndex) and self.period.tz is not None:
+            label = label.dt.tz_convert(self.period.tz)
+        return label
 
     @property
     def _column(self):
@@ -189,7 +193,7 @@ def elapsed(
         If a period was not fitted and can't be placed in time: text, or dates of another kind.
     """
     kind = _kind(fitted) if fitted.is_monotonic_increasing and order is None else "an order of their own"
-    measures = {
+    measures: dict[str, Callable[[pd.Index, pd.Index], np.ndarray]] = {
         "pandas Periods": _elapsed_periods,
         "numbers": partial(_elapsed_numbers, role=role),
         "dates": _elapsed_days,
@@ -313,7 +317,14 @@ def _refuse_without_order(column, label, role):
     if len(counts) > 1:
         usual = _shown(label[~rare].iloc[0])
         found = f"{counts.idxmin()} labels among {kinds[~rare].iloc[0]} ones such as {usual!r}"
-        refuse_rows(column, rare.to_numpy(), what, found, _order_remedy(label).removesuffix("."))
+        remedy = _order_remedy(label).removeprefix("Convert it ").removesuffix(".")
+        refuse_rows(
+            column,
+            rare.to_numpy(),
+            what,
+            found,
+            f"Labels of different types never match: convert the column to one type {remedy}",
+        )
     raise InvalidDataError(
         f"{what} holds labels such as {plain(column.iloc[0])!r} ({counts.idxmin()}), which have no distance "
         f"in time. {_order_remedy(label)}"
