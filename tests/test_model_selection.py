@@ -136,7 +136,7 @@ def test_windows_do_not_depend_on_the_type_of_periods(frame, convert):
 
 
 def test_text_has_no_order_in_time(frame):
-    with pytest.raises(InvalidDataError, match=r"time column 'week' holds text .*pandas.to_datetime"):
+    with pytest.raises(InvalidDataError, match=r"time column 'week' holds text .*pandas.to_numeric"):
         next(RollingOriginSplit("week").split(frame.astype({"week": str})))
 
 

@@ -107,7 +107,7 @@ CHOICES = {
     "scale": lambda choices: panel_of(many_trips(), price_transform=STRANGER),
     "tier's variables": lambda choices: tier_draws(STRANGER, *np.ones((3, 1, 2, 1)), None),
     "tier's forecast": lambda choices: extend_tier(
-        stranger_tier(), np.arange(3.0), np.array([4.0]), "matern32", 0
+        stranger_tier(), np.arange(3.0), np.array([4.0]), "matern32", 0, step=1.0
     ),
     "tier's part in coefficients": lambda choices: ChoiceDraws(
         np.ones((1, 1, 2)), (stranger_tier(),), np.zeros(2, int)

@@ -86,7 +86,9 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         Column with the alternative. Of a category the one chosen most often is the reference, with an
         intercept of 0, unless there is an outside option.
     time : str, optional
-        Column with the period: numbers, datetimes, pandas Periods or an ordered categorical.
+        Column with the period: numbers, dates, pandas Periods, ISO weeks such as "2024-W05" or an ordered
+        categorical, with categories for later periods too if they are to be predicted. Integers such as
+        202405 (YYYYWW, YYYYMM, YYYYMMDD) are read as weeks, months or days.
     choice_set : str, optional
         Column that says which rows stand in one choice. None: every row against the outside option.
     price : str, optional

@@ -7,12 +7,13 @@ loadings), S coefficients, T periods, F periods that were not fitted, L factors 
     loading (D, N or 1, S, L); path (D, G, T, L)
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hdfm.exceptions import unknown
-from hdfm.factors.kriging import forecast
+from hdfm.factors.kriging import forecast, places_of
 from hdfm.sampling.streams import labelled_stream
 
 FORECAST_CELLS = 500_000
@@ -99,16 +100,36 @@ def tier_draws(
     )
 
 
-def extend_tier(tier: Tier, times: np.ndarray, new_times: np.ndarray, kernel: str, seed: int) -> Tier:
-    """The tier with paths in further periods, forecast by the exact process given their draws."""
+def extend_tier(
+    tier: Tier, times: np.ndarray, new_times: np.ndarray, kernel: str, seed: int, *, step: float
+) -> Tier:
+    """The tier with paths in further periods, forecast by the exact process given their draws.
+
+    Random numbers are keyed by the position of a period, in steps from those of training.
+    """
+    places = places_of(times, new_times, step)
     D, G, _, L = tier.path.shape
     ahead = np.empty((D, G, len(new_times), L), dtype=tier.path.dtype)
     for k in range(L):
-        _forecast(tier, k, times, new_times, kernel, labelled_stream(seed, tier.owner, k), ahead[..., k])
+        _forecast(tier, k, places, kernel, KeyedNormals(seed, tier.owner, k), ahead[..., k])
     return replace(tier, ahead=ahead)
 
 
-def _forecast(tier, factor, times, new_times, kernel, rng, out):
+class KeyedNormals:
+    """Standard normals of a seed and labels, a stream for each key, which goes on from call to call."""
+
+    def __init__(self, seed: int, *labels: Hashable):
+        self.seed, self.labels = seed, labels
+        self.streams: dict[tuple, np.random.Generator] = {}
+
+    def __call__(self, size: int, *key: Hashable) -> np.ndarray:
+        """The next (size,) of a key's stream."""
+        if key not in self.streams:
+            self.streams[key] = labelled_stream(self.seed, *self.labels, *key)
+        return self.streams[key].standard_normal(size)
+
+
+def _forecast(tier, factor, places, kernel, normals, out):
     """Draws of one factor of a tier in further periods, into ``out`` (D, G, F)."""
     D, G, T = tier.path.shape[:3]
     block = max(1, FORECAST_CELLS // (G * T))
@@ -117,7 +138,7 @@ def _forecast(tier, factor, times, new_times, kernel, rng, out):
         a = tier.multiplier[piece if len(tier.multiplier) > 1 else slice(None)][..., None]
         unit = (tier.path[piece, :, :, factor].astype(float) / a).reshape(-1, T)
         rho = np.repeat(tier.lengthscale[piece, factor], G)
-        drawn = forecast(kernel, rho, times, unit, new_times, rng).reshape(-1, G, len(new_times))
+        drawn = forecast(kernel, rho, unit, places, normals).reshape(-1, G, out.shape[2])
         if _by_customer(tier.owner):  # individual factors sum to zero
             drawn -= drawn.mean(axis=1, keepdims=True)
         out[piece] = a * drawn

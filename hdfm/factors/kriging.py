@@ -3,77 +3,163 @@
 Array names and axis order: T training periods, D posterior draws, F further periods.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.linalg import solve_triangular
 
 from hdfm.factors.kernels import JITTER, covariance
 
+BLOCK = 32  # grid points that are drawn at once
+SAME_TIME = 1e-6  # steps
 
-def kriging(
-    kernel: str, lengthscale: float, times: np.ndarray, new_times: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    r"""The exact process at new times given its centred training values, as weights and a root.
 
-    Centred values y = H theta say what theta is up to its mean a, so that given y,
-    :math:`\theta = y + a 1` with :math:`p(a \mid y) \propto N(y + a 1; 0, K)`, and what is wanted,
-    :math:`u = \theta(t^*) - a`, is ordinary kriging ([1]_, equation 2.42):
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where new times (F,) lie: in steps from an edge, which is the training time next before (or the first).
 
-    .. math::
-
-        u \mid y \sim N\Big(W y + \frac{b 1' K^{-1} y}{1' K^{-1} 1}, \;
-        K_{**} - W K_*' + \frac{b b'}{1' K^{-1} 1}\Big), \qquad W = K_* K^{-1}, \quad b = 1 - W 1
-
-    K has a little noise (``JITTER``) on its diagonal, as in :func:`hdfm.factors.hsgp.gp_factors`.
-
-    Returns
-    -------
-    weights : numpy.ndarray
-        (F, T): the mean is ``weights @ y``.
-    root : numpy.ndarray
-        (F, F + 1): the covariance is ``root @ root.T``.
-
-    References
+    Attributes
     ----------
-    .. [1] Rasmussen and Williams (2006), "Gaussian Processes for Machine Learning", section 2.7.
+    times, new_times : numpy.ndarray
+        Training times (T,), rising, and new ones (F,).
+    step : float
+        The distance of grid points.
+    edge : numpy.ndarray
+        Position (F,) of the training time before a new one; -1 where there is none.
+    offset : numpy.ndarray
+        Steps (F,) from the edge.
+    fitted : numpy.ndarray
+        Position (F,) of the training time that a new one is; -1 where it is none.
     """
-    T, joint = len(times), np.concatenate([times, new_times])
-    K = covariance(kernel, joint[:, None] - joint, lengthscale) + JITTER * np.eye(len(joint))
-    cholesky = np.linalg.cholesky(K)
-    A, B, D = cholesky[:T, :T], cholesky[T:, :T], cholesky[T:, T:]
-    q = solve_triangular(A, np.ones(T), lower=True)
-    b = 1 - B @ q
-    weights = solve_triangular(A, (B + np.outer(b, q) / (q @ q)).T, lower=True, trans="T").T
-    return weights, np.column_stack([b / np.sqrt(q @ q), D])
+
+    times: np.ndarray
+    new_times: np.ndarray
+    step: float
+    edge: np.ndarray
+    offset: np.ndarray
+    fitted: np.ndarray
+
+    def grid(self, edge: int, n: int) -> np.ndarray:
+        """The first n grid points outwards from an edge, or up to the next; fewer where it is near."""
+        steps = self.step * np.arange(1, n + 1)
+        if edge < 0:
+            return self.times[0] - steps
+        grid = self.times[edge] + steps
+        if edge + 1 < len(self.times):
+            grid = grid[grid < self.times[edge + 1] - SAME_TIME * self.step]
+        return grid
+
+
+def places_of(times: np.ndarray, new_times: np.ndarray, step: float) -> Places:
+    """Where new times lie among those of training."""
+    close = SAME_TIME * step
+    edge = np.searchsorted(times, new_times + close) - 1
+    nearest = np.maximum(edge, 0)
+    fitted = np.where(np.abs(new_times - times[nearest]) <= close, nearest, -1)
+    offset = np.abs(new_times - times[nearest]) / step
+    return Places(times, new_times, step, edge, offset, fitted)
 
 
 def forecast(
     kernel: str,
     lengthscale: np.ndarray,
-    times: np.ndarray,
     factor: np.ndarray,
-    new_times: np.ndarray,
-    rng: np.random.Generator,
+    places: Places,
+    normals: Callable[..., np.ndarray],
 ) -> np.ndarray:
-    """Draws of one factor at new times, less its mean over the training periods; see :func:`kriging`.
+    r"""Draws of one factor at new times, less its mean over the training periods; given the exact process.
+
+    Centred values y = H theta say what theta is up to its mean a, so that given y,
+    :math:`\theta = y + a 1` with :math:`p(a \mid y) \propto N(y + a 1; 0, K)`. With a drawn, what is
+    wanted is :math:`\theta(t^*) - a`: ordinary kriging ([1]_, equation 2.42). K has a little noise
+    (``JITTER``) on its diagonal, as in :func:`hdfm.factors.hsgp.gp_factors`.
+
+    Outwards from the training times, and between two of them, there is a path on a grid of steps: its points
+    are drawn in order, each given training and those of its block and the block before, so that no draw
+    depends on which new times there are. A time off the grid is drawn given the grid, by itself. Paths of
+    different parts are drawn apart, given training.
 
     Parameters
     ----------
     lengthscale : numpy.ndarray
         (D,)
-    times, new_times : numpy.ndarray
-        (T,) and (F,), on the scale of the training periods.
     factor : numpy.ndarray
         Draws (D, T) at the training times.
+    places : Places
+        The training times and the F new ones.
+    normals : callable
+        ``normals(D, *key)`` are D standard normals, each time the key's next.
 
     Returns
     -------
     numpy.ndarray
         (D, F)
+
+    References
+    ----------
+    .. [1] Rasmussen and Williams (2006), "Gaussian Processes for Machine Learning", section 2.7.
     """
-    noise = rng.standard_normal((len(factor), len(new_times) + 1))
-    draws = np.empty((len(factor), len(new_times)))
+    D, times = factor.shape[0], places.times
+    draws, kept = np.empty((D, len(places.new_times))), {}
+
+    def noise(*key):
+        if key not in kept:
+            kept[key] = normals(D, *key)
+        return kept[key]
+
+    level_noise = noise("level")
+    ones = np.ones(len(times))
     for rho in np.unique(lengthscale):
         same = lengthscale == rho
-        weights, root = kriging(kernel, rho, times, new_times)
-        draws[same] = factor[same] @ weights.T + noise[same] @ root.T
+        root = np.linalg.cholesky(_noisy(kernel, times, rho))
+        q = solve_triangular(root, ones, lower=True)
+        half = solve_triangular(root, factor[same].T, lower=True)
+        level = level_noise[same] / np.sqrt(q @ q) - (q @ half) / (q @ q)
+        path = factor[same].T + level
+        draws[same] = (_paths(kernel, rho, path, places, lambda *key, same=same: noise(*key)[same]) - level).T
+    draws[:, places.fitted >= 0] = factor[:, places.fitted[places.fitted >= 0]]
     return draws
+
+
+def _paths(kernel, rho, path, places, noise):
+    """The process (F, d) at new times, given it at those of training (T, d)."""
+    out = np.empty((len(places.new_times), path.shape[1]))
+    out[places.fitted >= 0] = path[places.fitted[places.fitted >= 0]]
+    for edge in np.unique(places.edge[places.fitted < 0]):
+        here = np.flatnonzero((places.edge == edge) & (places.fitted < 0))
+        reached = np.ceil(places.offset[here] - SAME_TIME).astype(int)
+        inside = 0 <= edge < len(places.times) - 1
+        known, values = places.times, path
+        for first in range(0, reached.max(), BLOCK):
+            grid = places.grid(edge, first + BLOCK)[first:]
+            needed = min(len(grid), reached.max() - first)
+            z = [noise("grid", int(edge), first + m) for m in range(needed)]
+            new = _conditional(kernel, rho, known, values, grid, np.reshape(z, (needed, path.shape[1])))
+            for f in here[(reached > first) & (reached <= first + BLOCK)]:
+                m = int(np.ceil(places.offset[f] - SAME_TIME)) - first
+                if m <= len(grid) and abs(places.offset[f] - m - first) <= SAME_TIME:
+                    out[f] = new[m - 1]
+                    continue
+                near, at = np.append(known, grid[:m]), np.concatenate([values, new[:m]])
+                own = noise("off", int(edge), round(places.offset[f] / SAME_TIME))
+                out[f] = _conditional(kernel, rho, near, at, places.new_times[[f]], own[None])[0]
+            known, values = (
+                (np.append(places.times, grid), np.concatenate([path, new])) if inside else (grid, new)
+            )
+    return out
+
+
+def _conditional(kernel, rho, known, values, new, z):
+    """Draws (n, d) of the process at the first n new times (N,), from normals z (n, d), given values (k, d).
+
+    The root is that of all N, so that rounding is the same for any n.
+    """
+    k, n = len(known), len(z)
+    root = np.linalg.cholesky(_noisy(kernel, np.append(known, new), rho))
+    mean = root[k : k + n, :k] @ solve_triangular(root[:k, :k], values, lower=True)
+    return mean + root[k : k + n, k : k + n] @ z
+
+
+def _noisy(kernel, times, rho):
+    return covariance(kernel, times[:, None] - times, rho) + JITTER * np.eye(len(times))

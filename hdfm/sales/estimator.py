@@ -64,7 +64,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             \sigma_\delta), \quad \mathrm{corr}(\delta_i, \beta_i) = \rho, \quad
             \lambda_g \sim N(\beta_g + b, \tau)
 
-    :math:`\gamma_g` is a random walk plus shocks of single periods, and sums to zero over time.
+    :math:`\gamma_g` is a random walk in time plus shocks of single periods, and sums to zero over periods.
 
     The elasticity is the response of a product's units to its own price over time, other products'
     prices as they were. It is causal only if, given time effects and controls, prices did not follow
@@ -81,8 +81,9 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     groups : str or sequence of str, optional
         Columns with groups of products, from the coarsest to the finest.
     time : str, optional
-        Column with the period: numbers, datetimes, pandas Periods or an ordered categorical. None: no
-        time effects.
+        Column with the period: numbers, dates, pandas Periods, ISO weeks such as "2024-W05" or an ordered
+        categorical, with categories for later periods too if they are to be predicted. Integers such as
+        202405 (YYYYWW, YYYYMM, YYYYMMDD) are read as weeks, months or days. None: no time effects.
     price : str, optional
         Column with the price, above zero. None: no elasticities.
     controls : str or sequence of str, optional
@@ -266,8 +267,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         """Posterior mean of expected units (n_rows,) at X's prices, periods and controls.
 
         Products, groups and periods that were not fitted get the population's distribution: a new
-        product's level follows from its group and from its mean price in X, a new period's time
-        effect goes on from the last one's, as a random walk with shocks.
+        product's level follows from its group and from its mean price in X, a period's time effect,
+        before, between or after those fitted, from theirs: a random walk in time, with shocks.
         """
         rows = self._rows(X)
         return expected_units(self.draws_, self.panel_, self.spec_, rows, self.seed_)

@@ -32,7 +32,7 @@ class ElasticityPriors:
         effects, of each product's level.
     time_shock_sd, time_drift_sd : float
         Half-normal scales of the two parts of time effects: shocks of single periods, and the steps of
-        a random walk from one period to the next.
+        a random walk over the usual distance from one period to the next.
     control_sd : float
         Normal prior, mean 0, of control effects per standard deviation of the control.
     overdispersion : float

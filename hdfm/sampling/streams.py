@@ -20,6 +20,7 @@ class Stream(IntEnum):
     PRIOR_CHOICES = LAPLACE  # of the choice model, which has no Laplace engine
     PARETO_K = 6
     NUTS = 7
+    TIME_EFFECTS = 8
 
 
 def stream(seed: int, use: Stream, *numbers: int) -> np.random.Generator:

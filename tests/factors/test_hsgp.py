@@ -5,12 +5,14 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from reference.kriging import kriging
 from scipy import stats
 
 from hdfm.exceptions import InvalidArgumentError
+from hdfm.factors.draws import KeyedNormals
 from hdfm.factors.hsgp import GPS, MOST_EXACT_PERIODS, basis_size, choose_gp, eigenfunctions, gp_factors
 from hdfm.factors.kernels import JITTER, KERNELS, amplitude, covariance
-from hdfm.factors.kriging import forecast, kriging
+from hdfm.factors.kriging import BLOCK, forecast, places_of
 from hdfm.sampling.session import jax_session
 
 PYMC = {"matern32": pm.gp.cov.Matern32, "matern52": pm.gp.cov.Matern52, "sq_exp": pm.gp.cov.ExpQuad}
@@ -191,14 +193,38 @@ def test_kriging_at_training_times_returns_the_training_values():
     assert np.abs(root).max() < 2 * np.sqrt(JITTER)
 
 
-def test_forecast_takes_every_draw_at_its_lengthscale():
-    rng = np.random.default_rng(3)
-    lengthscale, factor = np.array([0.3, 0.1, 0.3, 0.2]), rng.normal(size=(4, len(TIMES)))
-    draws = forecast("matern32", lengthscale, TIMES, factor, LATER, np.random.default_rng(4))
-    noise = np.random.default_rng(4).standard_normal((4, len(LATER) + 1))
-    for d, rho in enumerate(lengthscale):
-        weights, root = kriging("matern32", rho, TIMES, LATER)
-        np.testing.assert_allclose(draws[d], weights @ factor[d] + root @ noise[d], atol=ROUNDING)
+STEP = TIMES[1]
+
+
+@all_kernels
+def test_forecasts_are_those_of_kriging(kernel):
+    """Draws alike but for their random numbers, at two lengthscales, on the grid, off it and between."""
+    D, y = 4000, centring(len(UNEVEN)) @ np.sin(7 * UNEVEN)
+    lengthscale, new = np.repeat([0.3, 0.1], D), np.append(LATER, [-0.2, 1 + 3 * BLOCK * STEP])
+    places = places_of(UNEVEN, new, STEP)
+    draws = forecast(kernel, lengthscale, np.tile(y, (2 * D, 1)), places, KeyedNormals(4))
+    for rho in (0.3, 0.1):
+        weights, root = kriging(kernel, rho, UNEVEN, new)
+        mine, sd = draws[lengthscale == rho], np.sqrt((root**2).sum(axis=1))
+        assert np.abs((mine.mean(axis=0) - weights @ y) / sd).max() < 5 / np.sqrt(D)
+        assert np.abs(mine.std(axis=0) / sd - 1).max() < 5 / np.sqrt(2 * D)
+
+
+def test_a_forecast_does_not_depend_on_what_else_is_asked():
+    times, factor = TIMES[[0, 1, 2, 9, 10, 52]], np.random.default_rng(3).normal(size=(5, 6))
+    rho = np.array([0.3, 0.1, 0.3, 0.2, 0.2])
+    steps = np.array([-40, -1.5, -1, 0, 3, 3.5, 8.2, 20, 51.5, 53, 53.25, 54, 60, 90, 200])
+
+    def drawn(which):
+        return forecast("matern32", rho, factor, places_of(times, STEP * which, STEP), KeyedNormals(4))
+
+    together = drawn(steps)
+    np.testing.assert_allclose(drawn(steps[::-1])[:, ::-1], together, rtol=1e-6)
+    for k, step in enumerate(steps):
+        np.testing.assert_allclose(
+            drawn(np.array([step]))[:, 0], together[:, k], rtol=1e-6, err_msg=str(step)
+        )
+    np.testing.assert_array_equal(together[:, 3], factor[:, 0])
 
 
 def test_forecasts_of_drawn_factors_are_drawn_from_the_process():
@@ -207,7 +233,7 @@ def test_forecasts_of_drawn_factors_are_drawn_from_the_process():
     process = choose_gp("exact", "matern32", TIMES, SHORTEST, LONGEST)
     root = gp_factors(process, 0.2, np.eye(process.size)).eval()
     theta = rng.normal(size=(D, process.size)) @ root.T
-    draws = forecast("matern32", np.full(D, 0.2), TIMES, theta, LATER, rng)
+    draws = forecast("matern32", np.full(D, 0.2), theta, places_of(TIMES, LATER, STEP), KeyedNormals(1))
     joint = np.concatenate([TIMES, LATER])
     less_mean = np.eye(len(joint)) - np.outer(np.ones(len(joint)), np.arange(len(joint)) < len(TIMES)) / len(
         TIMES

@@ -175,7 +175,7 @@ def test_periods_of_an_ordered_categorical_keep_its_order():
 @pytest.mark.parametrize("column", [pd.Series(["w1", "w2"]), pd.Series([True, False])])
 def test_time_needs_an_order(column):
     with pytest.raises(
-        InvalidDataError, match=r"time column 'week' holds text or booleans such as .*to_datetime"
+        InvalidDataError, match=r"time column 'week' holds text or booleans such as .*Convert it with X"
     ):
         time_column(column.rename("week"))
 

@@ -15,7 +15,7 @@ from hdfm.hierarchy.whitened import (
     whitened_normal,
     whitened_standard_normal,
 )
-from hdfm.sales.graph.waves import weighted_waves, zero_sum_waves
+from hdfm.sales.graph.waves import are_cosines, weighted_waves, zero_sum_waves
 
 MEAN, SD = np.array([-1.0, 0.5, 2.0]), 0.7
 EVIDENCES = {
@@ -174,24 +174,31 @@ def test_correlations_start_where_they_are_told():
     np.testing.assert_allclose(found @ found.T, start, atol=1e-10)
 
 
-@pytest.mark.parametrize("n_periods", [2, 7, 40])
-def test_waves_diagonalise_a_random_walk(n_periods):
-    waves, variances = zero_sum_waves(n_periods)
+STEPS = [np.ones(1), np.ones(6), np.ones(39), np.array([1.0, 3.0, 1.0, 0.5, 12.0, 1e-3])]
+
+
+@pytest.mark.parametrize("steps", STEPS)
+def test_waves_diagonalise_a_random_walk(steps):
+    waves, variances = zero_sum_waves(steps)
+    n_periods = len(steps) + 1
     centre = np.eye(n_periods) - 1 / n_periods
-    steps = np.tril(np.ones((n_periods, n_periods)))
+    walk = np.tril(np.ones((n_periods, n_periods))) * np.sqrt(np.append(0, steps))
     np.testing.assert_allclose(waves @ waves.T, np.eye(n_periods - 1), atol=1e-12)
     np.testing.assert_allclose(waves.sum(axis=1), 0, atol=1e-12)
     np.testing.assert_allclose(
-        waves @ centre @ steps @ steps.T @ centre @ waves.T, np.diag(variances), atol=1e-8
+        waves @ centre @ walk @ walk.T @ centre @ waves.T, np.diag(variances), atol=1e-8
     )
 
 
-@pytest.mark.parametrize("n_periods", [2, 7, 40])
-def test_weighted_waves(n_periods):
-    waves, _ = zero_sum_waves(n_periods)
-    weight = np.random.default_rng(1).exponential(size=(3, n_periods))
+@pytest.mark.parametrize("steps", STEPS)
+def test_weighted_waves(steps):
+    waves, _ = zero_sum_waves(steps)
+    weight = np.random.default_rng(1).exponential(size=(3, len(steps) + 1))
     np.testing.assert_allclose(
-        weighted_waves(weight), (waves * weight[:, None]) @ waves.T, rtol=1e-10, atol=1e-12
+        weighted_waves(weight, None if are_cosines(steps) else waves),
+        (waves * weight[:, None]) @ waves.T,
+        rtol=1e-10,
+        atol=1e-12,
     )
 
 

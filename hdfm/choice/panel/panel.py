@@ -28,7 +28,7 @@ from hdfm.choice.panel.sets import check_chosen, read_sets
 from hdfm.exceptions import InvalidDataError, unknown
 from hdfm.factors.tier import COEFFICIENT
 from hdfm.frames.columns import sorted_labels
-from hdfm.frames.periods import elapsed, plain_labels
+from hdfm.frames.periods import Timeline, plain_labels
 
 INTERCEPT = "intercept"
 
@@ -66,6 +66,8 @@ class ChoicePanel:
         (category, predictor) of columns that carry no information there.
     n_rows : int
         Rows of the frame.
+    period_order : pandas.Index or None
+        All labels of an ordered categorical of periods, fitted or not, where they alone say the order.
     """
 
     roles: ChoiceRoles
@@ -84,6 +86,12 @@ class ChoicePanel:
     covariate_sd: np.ndarray
     left_out: pd.MultiIndex
     n_rows: int
+    period_order: pd.Index | None = None
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """Where the periods lie in time."""
+        return Timeline(self.period, self.period_order)
 
     @property
     def parts(self) -> list[slice]:
@@ -166,15 +174,15 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
     predictor_mean, predictor_sd = _predictor_moments(choices, roles)
     covariates = customer_covariates(X, roles, rows.customer, len(customers))
     covariate_mean, covariate_sd = column_moments(covariates)
-    steps = elapsed(sets.periods, sets.periods, "time")
-    time_span = float(steps[-1]) if len(steps) > 1 else 1.0
+    elapsed = Timeline(sets.periods, sets.period_order).elapsed
+    time_span = float(elapsed[-1]) if len(elapsed) > 1 else 1.0
     left_out = [(labels[c], roles.predictors[k]) for c, k in np.argwhere(belongs & ~informs)]
     return ChoicePanel(
         roles=roles,
         customer=customers,
         period=sets.periods,
         choice_set=sets.label,
-        time=steps / time_span,
+        time=elapsed / time_span,
         time_span=time_span,
         categories=categories,
         choices=choices,
@@ -186,6 +194,7 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
         covariate_sd=covariate_sd,
         left_out=_pairs(left_out, labels),
         n_rows=len(X),
+        period_order=sets.period_order,
     )
 
 

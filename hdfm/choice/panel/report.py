@@ -7,7 +7,9 @@ from hdfm.choice.panel.layout import OUTSIDE, CategoryChoices
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.frames.columns import examples
 from hdfm.frames.findings import findings_table
+from hdfm.frames.periods import time_warnings, wide_gaps
 
+GAPS = "factors move by distance in time, also across them"
 FEW_SETS = 5
 SINGULAR = 1e-9
 
@@ -26,12 +28,16 @@ def choice_report(panel: ChoicePanel) -> pd.DataFrame:
         (f"customers with fewer than {FEW_SETS} choice sets", _rare_customers(panel), pooled),
         ("covariates that never vary", _constant_covariates(panel), "they carry no information"),
     ]
+    if panel.roles.time is not None:
+        findings.append(("wide gaps between periods", wide_gaps(panel.timeline), GAPS))
     return findings_table(findings)
 
 
 def choice_warnings(panel: ChoicePanel) -> list[str]:
     """What a user should hear of at once, as sentences."""
     said = []
+    if panel.roles.time is not None:
+        said += time_warnings(panel.timeline, len(panel.choice_set), "choice sets")
     alone = uninformative_sets(panel)
     if len(alone):
         said.append(

@@ -15,7 +15,6 @@ from hdfm.choice.panel.read import read_chosen
 from hdfm.choice.panel.sets import check_chosen, read_sets, whole_sets_message
 from hdfm.exceptions import InvalidDataError
 from hdfm.frames.columns import plain, positions, sorted_labels
-from hdfm.frames.periods import elapsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def encode_choices(frame: pd.DataFrame, panel: ChoicePanel, y: object = None) ->
         If the rows can't be read, or y shows that choice sets were cut apart.
     """
     roles = panel.roles
-    sets = read_sets(frame, roles, known_periods=panel.period)
+    sets = read_sets(frame, roles, timeline=panel.timeline)
     chosen = None if y is None else read_chosen(y)
     if chosen is not None:
         check_chosen(chosen, sets, roles)
@@ -114,7 +113,7 @@ def encode_choices(frame: pd.DataFrame, panel: ChoicePanel, y: object = None) ->
         choice_set=sets.label,
         customer=customer,
         period=period,
-        time=elapsed(period, panel.period, "time") / panel.time_span if len(period) else np.zeros(0),
+        time=panel.timeline.distance(period) / panel.time_span if len(period) else np.zeros(0),
         covariates=(covariates - panel.covariate_mean) / panel.covariate_sd,
         product=product,
         set_customer=customer_code[sets.first],

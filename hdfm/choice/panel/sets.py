@@ -17,7 +17,7 @@ from hdfm.frames.columns import (
     refuse_rows,
     sorted_labels,
 )
-from hdfm.frames.periods import sorted_periods, time_column
+from hdfm.frames.periods import Timeline, read_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class ChoiceSets:
         Labels (n,).
     periods : pandas.Index
         The distinct periods in order.
+    period_order : pandas.Index or None
+        All labels of an ordered categorical of periods, where they alone say the order.
     label : pandas.Index
         Labels of the choice sets (O,), sorted.
     code : numpy.ndarray
@@ -45,14 +47,20 @@ class ChoiceSets:
     product: pd.Series
     period: pd.Series
     periods: pd.Index
+    period_order: pd.Index | None
     label: pd.Index
     code: np.ndarray
     first: np.ndarray
     available: np.ndarray
 
 
-def read_sets(frame: pd.DataFrame, roles: ChoiceRoles, known_periods: pd.Index | None = None) -> ChoiceSets:
+def read_sets(frame: pd.DataFrame, roles: ChoiceRoles, timeline: Timeline | None = None) -> ChoiceSets:
     """Validate the columns that place rows in choice sets.
+
+    Parameters
+    ----------
+    timeline : Timeline, optional
+        That of a fit, whose kind of periods the rows' have; ``periods`` are not looked for then.
 
     Raises
     ------
@@ -66,7 +74,7 @@ def read_sets(frame: pd.DataFrame, roles: ChoiceRoles, known_periods: pd.Index |
     customer = _labels(frame, roles.customer, "customer")
     category = _labels(frame, roles.category, "category")
     product = _labels(frame, roles.product, "product")
-    period, periods = _periods(frame, roles.time, known_periods)
+    period, periods, order = _periods(frame, roles.time, timeline)
     label, code = _codes(frame, roles.choice_set)
     first = np.unique(code, return_index=True)[1]
     available = _availability(frame, roles.availability)
@@ -77,7 +85,7 @@ def read_sets(frame: pd.DataFrame, roles: ChoiceRoles, known_periods: pd.Index |
         _refuse_repeated(frame, roles, code)
     if not roles.outside:
         _refuse_unavailable(frame, roles, label, code, available)
-    return ChoiceSets(customer, category, product, period, periods, label, code, first, available)
+    return ChoiceSets(customer, category, product, period, periods, order, label, code, first, available)
 
 
 def check_chosen(chosen: pd.Series, sets: ChoiceSets, roles: ChoiceRoles) -> None:
@@ -126,17 +134,14 @@ def _labels(frame, name, role):
     return column
 
 
-def _periods(frame, name, known):
+def _periods(frame, name, timeline):
     if name is None:
         column = pd.Series(ALL, index=frame.index, name="time")
-        return column, sorted_labels(column)
-    column = _labels(frame, name, "time")
-    if known is not None and column.isin(known).all():
-        return column, known[known.isin(column)]
-    column = time_column(frame[name])
-    if pd.api.types.is_float_dtype(column.dtype):
-        numeric_column(column, "time")
-    return column, sorted_periods(frame[name])
+        return column, sorted_labels(column), None
+    if timeline is not None:
+        return timeline.read(frame[name]), timeline.period, timeline.order
+    time = read_time(frame[name])
+    return time.label, time.periods, time.order
 
 
 def _codes(frame, name):

@@ -201,8 +201,8 @@ def extend_draws(
     spread is theirs. Which j depends on the seed and the label alone.
 
     Factors in periods that were not fitted are drawn from the exact process given their path and
-    lengthscale in the same draw, jointly over these periods; individual factors sum to zero over customers
-    there too.
+    lengthscale in the same draw, as one path over all periods from the last fitted one on; individual
+    factors sum to zero over customers there too.
 
     Parameters
     ----------
@@ -217,7 +217,8 @@ def extend_draws(
     ]
     tiers = draws.tiers
     if len(encoded.period):
-        tiers = tuple(extend_tier(tier, panel.time, encoded.time, kernel, seed) for tier in tiers)
+        step = panel.timeline.step / panel.time_span
+        tiers = tuple(extend_tier(tier, panel.time, encoded.time, kernel, seed, step=step) for tier in tiers)
     return replace(
         draws,
         tiers=tiers,

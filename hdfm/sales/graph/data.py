@@ -252,7 +252,7 @@ def _held_evidence(name, evidence, *sizes):
 
 
 def _time_data(panel, start, n_periods):
-    waves, walk = zero_sum_waves(len(panel.period))
+    waves, walk = zero_sum_waves(np.diff(panel.timeline.steps))
     G, n = len(panel.blocks), n_periods - 1
     precision, shift = start.time_evidence
     mixing = None

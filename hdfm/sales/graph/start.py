@@ -255,7 +255,7 @@ class _Sweeper:
         level, cross, score = W.sum(axis=1), (W * x).sum(axis=1), r.sum(axis=1)
         tilt = cross / np.maximum(level, 1e-12)
         slope = (W * x * x).sum(axis=1) - cross * tilt
-        waves, _ = zero_sum_waves(x.shape[1])
+        waves, _ = zero_sum_waves(np.diff(self.panel.timeline.steps))
         by_period = self._by_block(W)
         time = by_period.mean(axis=1, keepdims=True)
         return (

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hdfm.sales.graph.waves import weighted_waves
+from hdfm.sales.graph.waves import are_cosines, weighted_waves
 from hdfm.sales.laplace.effects import Effects, chunks
 from hdfm.sales.laplace.prior import ArrowModel
 
@@ -95,7 +95,9 @@ def evidence(model: ArrowModel, at: Effects, value: float, W: np.ndarray, g: np.
         information,
         gradient,
         of_controls,
-        weighted_waves(sum_W) if len(Phi) else np.zeros((G, 0, 0)),
+        weighted_waves(sum_W, None if are_cosines(np.diff(panel.timeline.steps)) else Phi)
+        if len(Phi)
+        else np.zeros((G, 0, 0)),
         sum_g @ Phi.T,
         Phi @ sum_controls,
         controls,

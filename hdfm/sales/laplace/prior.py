@@ -114,7 +114,9 @@ def layout_of(panel: SalesPanel, spec: DemandSpec) -> Layout:
     """Where the effects of a panel's model stand."""
     priors, has_price = spec.priors, panel.roles.price is not None
     T = len(panel.period)
-    waves, walk = zero_sum_waves(T) if spec.time_effects and T > 1 else (np.zeros((0, T)), np.zeros(0))
+    waves, walk = np.zeros((0, T)), np.zeros(0)
+    if spec.time_effects and T > 1:
+        waves, walk = zero_sum_waves(np.diff(panel.timeline.steps))
     own = len(panel.blocks) == panel.n_groups
     names = []
     if spec.pooled:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from hdfm.exceptions import InvalidDataError
 from hdfm.frames.columns import ALL, label_column, numeric_column, plain, sorted_labels
-from hdfm.frames.periods import plain_labels, time_column
+from hdfm.frames.periods import Timeline, plain_labels, read_time
 from hdfm.sales.panel.roles import Roles
 
 ALL_PRODUCTS = "all_products"
@@ -60,6 +60,8 @@ class SalesPanel:
         Controls (K, N, T), standardised over the observed cells, 0 where not observed.
     control_mean, control_sd : numpy.ndarray
         What they were standardised with (K,).
+    period_order : pandas.Index or None
+        All labels of an ordered categorical of periods, fitted or not, where they alone say the order.
     """
 
     roles: Roles
@@ -79,10 +81,16 @@ class SalesPanel:
     control_sd: np.ndarray
     n_price_changes: np.ndarray = field(repr=False)
     last_price: np.ndarray = field(repr=False)
+    period_order: pd.Index | None = None
 
     @property
     def n_groups(self) -> int:
         return len(self.levels[-1].labels) if self.levels else 1
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """Where the periods lie in time."""
+        return Timeline(self.period, self.period_order)
 
     @cached_property
     def mean_log_units(self) -> float:
@@ -154,11 +162,11 @@ def build_panel(
         If a label or number is missing, a product-period stands twice, or a product or group
         belongs to two groups.
     """
-    label, period_label = read_keys(frame, roles)
+    label = product_labels(frame, roles)
+    period_label, periods, order = _periods(frame, roles, label)
     group_labels = [label_column(frame[name], "groups") for name in roles.groups]
     levels, group_codes = _nested_levels(label, group_labels)
     products, product_group = _sorted_products(label, group_codes)
-    periods = sorted_labels(frame[roles.time] if roles.time is not None else period_label)
     by_group = bool(levels) and not shared_time
     i = products.get_indexer(label)
     t = periods.get_indexer(period_label)
@@ -194,21 +202,29 @@ def build_panel(
         control_sd=sd,
         n_price_changes=_price_changes(log_price, observed),
         last_price=np.exp(log_price[np.arange(len(products)), _last_observed(observed)]),
+        period_order=order,
     )
 
 
-def read_keys(frame, roles, known_periods=()):
-    """Product and period label of each row; without a role, one product or a running number."""
-    label = (
-        label_column(frame[roles.product], "product")
-        if roles.product is not None
-        else pd.Series(ALL, index=frame.index, name="product")
-    )
-    if roles.time is not None:
-        period = label_column(frame[roles.time], "time")
-        return label, period if period.isin(known_periods).all() else time_column(frame[roles.time])
-    running = label.groupby(label, sort=False).cumcount()
-    return label, running.rename("time")
+def product_labels(frame: pd.DataFrame, roles: Roles) -> pd.Series:
+    """Product (n,) of each row; without a role, one product."""
+    if roles.product is None:
+        return pd.Series(ALL, index=frame.index, name="product")
+    return label_column(frame[roles.product], "product")
+
+
+def running_periods(label: pd.Series) -> pd.Series:
+    """Periods (n,) where there is no column for them: a running number within each product (n,)."""
+    return label.groupby(label, sort=False).cumcount().rename("time")
+
+
+def _periods(frame, roles, label):
+    """Period of each row (n,), the distinct ones in order, and the order of their own that they have."""
+    if roles.time is None:
+        running = running_periods(label)
+        return running, sorted_labels(running), None
+    time = read_time(frame[roles.time])
+    return time.label, time.periods, time.order
 
 
 def _nested_levels(label, group_labels):

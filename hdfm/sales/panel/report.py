@@ -5,9 +5,11 @@ import pandas as pd
 
 from hdfm.frames.columns import examples
 from hdfm.frames.findings import findings_table
+from hdfm.frames.periods import time_warnings, wide_gaps
 from hdfm.sales.panel.panel import SalesPanel
 
 SPIKE_RATIO = 1e4
+GAPS = "time effects move by distance in time, also across them"
 _FALLS_BACK = "their elasticity falls back to the group's"
 
 
@@ -21,6 +23,8 @@ def data_report(panel: SalesPanel, time_effects: bool) -> pd.DataFrame:
         )
     ]
     findings += _group_findings(panel)
+    if panel.roles.time is not None:
+        findings.append(("wide gaps between periods", wide_gaps(panel.timeline), GAPS))
     constant = np.array(panel.roles.controls, dtype=object)[constant_controls(panel)]
     findings.append(("constant controls", constant, "they carry no information"))
     table = findings_table(findings)
@@ -34,6 +38,8 @@ def data_report(panel: SalesPanel, time_effects: bool) -> pd.DataFrame:
 def warnings_of(panel: SalesPanel) -> list[str]:
     """What a user should hear of at once, as sentences."""
     said = []
+    if panel.roles.time is not None:
+        said += time_warnings(panel.timeline, int(panel.observed.sum()), "rows")
     if panel.roles.price is not None and not panel.n_price_changes.any():
         said.append(
             f"The price column {panel.roles.price!r} never changes within any product: the elasticities are "

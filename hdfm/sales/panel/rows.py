@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hdfm.frames.columns import ALL, label_column, numeric_column, positions
-from hdfm.sales.panel.panel import SalesPanel, log_column, read_keys
+from hdfm.sales.panel.panel import SalesPanel, log_column, product_labels, running_periods
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class SalesRows:
         Positions (n,) in the panel.
     label, period_label : pandas.Series
         The labels (n,) themselves.
+    time : numpy.ndarray
+        Usual distances of periods (n,) from the first fitted one.
     groups : list of numpy.ndarray
         Positions (n,) at each level.
     log_price : numpy.ndarray
@@ -36,6 +38,7 @@ class SalesRows:
     label: pd.Series
     period: np.ndarray
     period_label: pd.Series
+    time: np.ndarray
     groups: list[np.ndarray]
     log_price: np.ndarray
     log_exposure: np.ndarray
@@ -45,7 +48,9 @@ class SalesRows:
 def encode_rows(frame: pd.DataFrame, panel: SalesPanel) -> SalesRows:
     """Rows to predict in the codes of a fitted panel, matched by label."""
     roles = panel.roles
-    label, period_label = read_keys(frame, roles, known_periods=panel.period)
+    label = product_labels(frame, roles)
+    period_label = running_periods(label) if roles.time is None else panel.timeline.read(frame[roles.time])
+    period = positions(panel.period, period_label, "time")
     groups = []
     for level in panel.levels:
         column = label_column(frame[level.name], "groups")
@@ -56,13 +61,24 @@ def encode_rows(frame: pd.DataFrame, panel: SalesPanel) -> SalesRows:
     return SalesRows(
         product=positions(known, label, "product"),
         label=label,
-        period=positions(panel.period, period_label, "time"),
+        period=period,
         period_label=period_label,
+        time=_time(panel, period, period_label),
         groups=groups,
         log_price=log_column(frame, roles.price, "price"),
         log_exposure=log_column(frame, roles.exposure, "exposure"),
         controls=(controls - panel.control_mean[:, None]) / panel.control_sd[:, None],
     )
+
+
+def _time(panel, period, label):
+    """Usual distances of periods (n,) from the first fitted one; each label that was not fitted once."""
+    time = panel.timeline.steps[period]
+    new = np.flatnonzero(period < 0)
+    code, distinct = pd.factorize(label.iloc[new])
+    if len(new):
+        time[new] = panel.timeline.place(pd.Index(distinct))[code]
+    return time
 
 
 def panel_rows(panel: SalesPanel) -> tuple[SalesRows, np.ndarray]:
@@ -73,6 +89,7 @@ def panel_rows(panel: SalesPanel) -> tuple[SalesRows, np.ndarray]:
         label=pd.Series(panel.product[i]),
         period=t,
         period_label=pd.Series(panel.period[t]),
+        time=panel.timeline.steps[t],
         groups=[panel.group_at(depth)[i] for depth in range(len(panel.levels))],
         log_price=panel.log_price[i, t] + panel.price_level[i],
         log_exposure=panel.log_exposure[i, t],

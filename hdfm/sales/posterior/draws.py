@@ -13,9 +13,9 @@ import pandas as pd
 import xarray as xr
 
 from hdfm.exceptions import unknown
-from hdfm.frames.periods import steps_ahead
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
+from hdfm.sales.posterior.walk import Walk, effects_at, new_effects
 from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.streams import labelled_stream
 
@@ -27,7 +27,8 @@ class DemandDraws:
     """Effects by draw; None where the model has no such part.
 
     ``scale`` is the dispersion of counts (inf for Poisson) or the noise sd of log units. ``population``
-    holds the draws (S,) or (G_l, S) of the hyperparameters by name.
+    holds the draws (S,) or (G_l, S) of the hyperparameters by name. ``ahead`` has the time effects (P, S) of
+    P pairs of block and period that were not fitted, which count on from the T periods.
     """
 
     beta: np.ndarray | None
@@ -36,6 +37,18 @@ class DemandDraws:
     kappa: np.ndarray | None
     scale: np.ndarray
     population: dict[str, np.ndarray]
+    ahead: np.ndarray | None = None
+
+    def time_effect(self, block: np.ndarray, period: np.ndarray) -> np.ndarray:
+        """Time effects (n, S) of rows in blocks (n,) and periods (n,)."""
+        assert self.gamma is not None
+        if self.ahead is None:
+            return self.gamma[block, period]
+        T = self.gamma.shape[1]
+        new = period >= T
+        out = self.gamma[np.where(new, 0, block), np.where(new, 0, period)]
+        out[new] = self.ahead[period[new] - T]
+        return out
 
 
 def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> DemandDraws:
@@ -82,8 +95,9 @@ def extend_to_rows(
 ) -> tuple[DemandDraws, SalesRows, np.ndarray]:
     """Draws and rows in which every label is known, and each row's position among the blocks (n,).
 
-    An unknown product, group or period gets draws from the population: their random numbers depend on
-    the seed and the label alone, so that predictions don't depend on what else is predicted.
+    An unknown product or group gets draws from the population: their random numbers depend on the seed and
+    the label alone, those of a period on the seed and its position in time, so that predictions don't depend
+    on what else is predicted. For periods see :func:`hdfm.sales.posterior.walk.effects_at`.
     """
     row_group = rows.groups[-1] if panel.levels else np.zeros(len(rows.product), dtype=int)
     by_group = len(panel.blocks) > 1 or (panel.levels and panel.blocks.name == panel.levels[-1].name)
@@ -102,12 +116,12 @@ def extend_to_rows(
         )
         added_beta.append(beta)
         added_delta.append(delta)
-    period, gamma = _extend_time(draws, panel, rows, bool((block >= len(panel.blocks)).any()), seed)
+    period, ahead = _extend_time(draws, panel, rows, block, seed)
     extended = replace(
         draws,
         beta=None if draws.beta is None else np.vstack([draws.beta, *added_beta]),
         delta=np.vstack([draws.delta, *added_delta]),
-        gamma=gamma,
+        ahead=ahead,
     )
     return extended, replace(rows, product=product, period=period), block
 
@@ -162,46 +176,23 @@ def _group_latent(draws, panel, spec, rows, row, rng):
     return value
 
 
-def _extend_time(draws, panel, rows, new_block, seed):
-    """Positions of the periods (n,), new ones numbered from T on; and time effects for all of them."""
-    if draws.gamma is None:
+def _extend_time(draws, panel, rows, block, seed):
+    """Periods (n,), from T on where block or period was not fitted; and the time effects (P, S) of these."""
+    new = (rows.period < 0) | (block >= len(panel.blocks))
+    if draws.gamma is None or not new.any():
         return rows.period, None
-    new = pd.Index(pd.unique(rows.period_label[rows.period < 0]))
-    if not len(new) and not new_block:
-        return rows.period, draws.gamma
-    period = np.where(rows.period >= 0, rows.period, len(panel.period) + new.get_indexer(rows.period_label))
-    G, T, size = draws.gamma.shape
-    gamma = np.empty((G + new_block, T + len(new), size))
-    gamma[:G, :T] = draws.gamma
-    if new_block:
-        for t, label in enumerate(panel.period):
-            normal = labelled_stream(seed, "new", label).standard_normal(size)
-            gamma[G, t] = draws.gamma.std(axis=(0, 1)) * normal
+    T, period, ahead = len(panel.period), rows.period.copy(), []
     shock, drift = draws.population["time_shock_sd"], draws.population["time_drift_sd"]
-    level, variance = last_level(gamma[:, :T], shock, drift)
-    blocks = [*panel.blocks, "new"]
-    for t, (label, steps) in enumerate(zip(new, steps_ahead(panel.period, new), strict=True), start=T):
-        for g in range(len(gamma)):
-            normal = labelled_stream(seed, blocks[g], label).standard_normal(size)
-            mean, spread = level[g], np.sqrt(variance + steps * drift**2 + shock**2)
-            if steps == 0:
-                mean, spread = 0.0, gamma[g, :T].std(axis=0)
-            gamma[g, t] = mean + spread * normal
-    return period, gamma
-
-
-def last_level(gamma, shock, drift):
-    """Mean (G, S) and variance (S,) of the random walk in the last period, given gamma (G, T, S).
-
-    The Kalman filter of the local level model, diffuse at first.
-    """
-    level, variance = gamma[:, 0], shock**2
-    for t in range(1, gamma.shape[1]):
-        ahead = variance + drift**2
-        gain = ahead / (ahead + shock**2)
-        level = level + gain * (gamma[:, t] - level)
-        variance = (1 - gain) * ahead
-    return level, variance
+    walk, count = Walk(panel.timeline.steps, shock, drift), T
+    for g in np.unique(block[new]):
+        mine = new & (block == g)
+        steps, code = np.unique(rows.time[mine], return_inverse=True)
+        known = g < len(panel.blocks)
+        gamma = draws.gamma[g] if known else new_effects(walk, seed, int(g))
+        ahead.append(effects_at(steps, gamma, walk, seed, int(g)))
+        period[mine] = count + code
+        count += len(steps)
+    return period, np.concatenate(ahead)
 
 
 def _bound(latent, spec):

@@ -36,7 +36,7 @@ def linear_predictor_blocks(
         if draws.beta is not None:
             eta += draws.beta[i] * x[piece, None]
         if draws.gamma is not None:
-            eta += draws.gamma[block_of[piece], rows.period[piece]]
+            eta += draws.time_effect(block_of[piece], rows.period[piece])
         if draws.kappa is not None:
             eta += rows.controls[:, piece].T @ draws.kappa
         yield piece, eta

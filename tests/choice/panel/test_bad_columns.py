@@ -38,7 +38,6 @@ def test_missing_labels(fitted, trips, role, column, value):
     [
         ("customer", "household", ("text", "number")),
         ("product", "brand", ("number", "text")),
-        ("time", "week", ("text", "number")),
         ("choice_set", "trip", ("text", "number")),
     ],
 )

@@ -13,7 +13,10 @@ from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
 def test_the_usual_trips_raise_nothing(fitted, trips):
     assert_finite(fitted, trips)
     assert list(fitted.data_report_) == ["finding", "count", "examples", "consequence"]
-    assert findings(fitted) == {"predictors missing in a category": (1, "milk: strength")}
+    assert findings(fitted) == {
+        "predictors missing in a category": (1, "milk: strength"),
+        "wide gaps between periods": (1, "5 to 11 (3 times the usual distance)"),
+    }
 
 
 def test_two_chosen_in_a_set(trips):

@@ -10,21 +10,17 @@ from hdfm import DynamicFactorChoiceModel
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
 
 
-@pytest.mark.parametrize("unordered", [lambda w: "week " + w.astype(str), lambda w: w > 3])
-def test_time_without_an_order(trips, unordered):
-    found = "time column 'week' holds text or booleans such as .*which have no order in time.*to_datetime"
-    with pytest.raises(InvalidDataError, match=found):
-        fit(trips.assign(week=unordered(trips["week"])))
-
-
 def test_new_periods_of_an_ordered_categorical(mock_sampling, trips):
     names = pd.CategoricalDtype([f"w{week}" for week in range(13)], ordered=True)
     X = trips.assign(week=("w" + trips["week"].astype(str)).astype(names))
     model = fit(X, n_factors=1)
     assert list(model.panel_.period) == ["w2", "w3", "w5", "w11"]
+    np.testing.assert_allclose(model.panel_.time, [0, 1 / 9, 3 / 9, 1])
     later = X.assign(week=pd.Series("w12", X.index).astype(names))
-    with pytest.raises(InvalidDataError, match="holds 1 periods that were not fitted, such as 'w12'"):
-        model.predict(later)
+    numbered = fit(trips, n_factors=1).predict_proba(trips.assign(week=12))
+    np.testing.assert_allclose(model.predict_proba(later), numbered, rtol=1e-6)
+    with pytest.raises(InvalidDataError, match="holds 1 periods that were not fitted, such as 'w13'"):
+        model.predict(X.assign(week="w13"))
 
 
 def alone(X, trips):

@@ -22,8 +22,9 @@ def findings(panel):
 
 def test_clean_choices_have_an_empty_report(panel):
     assert list(choice_report(panel).columns) == ["finding", "count", "examples", "consequence"]
-    assert set(findings(panel)) == {"predictors missing in a category"}
+    assert set(findings(panel)) == {"predictors missing in a category", "wide gaps between periods"}
     assert findings(panel)["predictors missing in a category"] == (1, "milk: strength")
+    assert findings(panel)["wide gaps between periods"] == (1, "5 to 11 (3 times the usual distance)")
     assert choice_warnings(panel) == []
 
 

@@ -45,7 +45,7 @@ def test_time_of_an_ordered_categorical_is_its_order(frame, panel):
     seasons = panel_of(frame.assign(week=season))
     assert list(seasons.period) == list(names.values())
     np.testing.assert_allclose(seasons.time, [0, 1 / 3, 2 / 3, 1])
-    assert_same(seasons, panel, but=("period", "time", "time_span"))
+    assert_same(seasons, panel, but=("period", "period_order", "time", "time_span"))
     assert_same(
         encode_choices(frame.assign(week=season), seasons, frame["chosen"]).choices[0], panel.choices[0]
     )

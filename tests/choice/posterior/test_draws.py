@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from reference.choice_draws import DRAWS, KERNEL, SAME, SEED, hand_posterior
+from reference.kriging import kriging
 from trips import PRODUCTS, panel_of
 
 from hdfm.choice.panel.layout import to_rows
@@ -15,7 +16,7 @@ from hdfm.choice.posterior.predict import (
     place_sets,
 )
 from hdfm.factors import draws as factor_draws
-from hdfm.factors.kriging import forecast, kriging
+from hdfm.factors.kriging import forecast, places_of
 from hdfm.sampling.streams import labelled_stream
 
 # Standard errors of a mean of a few thousand draws; the seed is fixed, so one passes for good.
@@ -93,10 +94,9 @@ def test_future_factors_are_those_of_the_forecast(trips, panel, posterior, draws
             drawn = forecast(
                 KERNEL,
                 np.repeat(before.lengthscale[:, k], G),
-                panel.time,
                 before.path[..., k].reshape(-1, T),
-                encoded.time,
-                labelled_stream(SEED, tier.owner, k),
+                places_of(panel.time, encoded.time, panel.timeline.step / panel.time_span),
+                factor_draws.KeyedNormals(SEED, tier.owner, k),
             )
             np.testing.assert_allclose(tier.ahead[..., k].reshape(len(drawn), -1), drawn, rtol=SAME)
 

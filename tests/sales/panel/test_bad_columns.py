@@ -212,22 +212,6 @@ def test_prices_of_a_type_that_is_no_number(elasticity, sales, convert, dtype):
         elasticity().build_model(sales.assign(price=convert(sales["price"])), sales[UNITS])
 
 
-@pytest.mark.parametrize(
-    "convert",
-    [
-        lambda time: "week " + time.astype(str),
-        lambda time: ("week " + time.astype(str)).astype(object),
-        lambda time: pd.Categorical("week " + time.astype(str)),
-        lambda time: time > 3,
-    ],
-)
-def test_time_without_an_order(elasticity, sales, convert):
-    unordered = sales.assign(time_period=convert(sales["time_period"]))
-    found = "time column 'time_period' holds text or booleans such as .*(week 0|False).*pandas.to_datetime"
-    with pytest.raises(InvalidDataError, match=found):
-        elasticity().fit(unordered, sales[UNITS])
-
-
 def test_product_period_twice(elasticity, sales):
     twice = pd.concat([sales, sales.iloc[:2]], ignore_index=True)
     found = r"4 rows share a product and period.*'product': 0, 'time_period': 0.*X\.groupby"

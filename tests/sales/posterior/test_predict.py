@@ -7,7 +7,7 @@ from reference.demand import SAME, fit_at
 from scipy import stats
 
 from hdfm.sales.panel.rows import encode_rows
-from hdfm.sales.posterior.draws import DemandDraws, last_level
+from hdfm.sales.posterior.draws import DemandDraws
 from hdfm.sales.posterior.predict import (
     draw_units,
     linear_predictor_blocks,
@@ -162,44 +162,28 @@ def time_effects_at(fitted, fitted_sales, labels):
     return eta - fitted.draws_.delta[i] - fitted.draws_.beta[i] * x, known
 
 
-def test_periods_before_have_the_spread_of_time_effects(fitted, fitted_sales):
-    before = fitted.panel_.period[0] - np.arange(1, LABELS + 1)
-    new, known = time_effects_at(fitted, fitted_sales, before)
-    assert stats.kstest((new / known.std(axis=0)).ravel(), "norm").pvalue > UNLIKELY
-
-
-def dense_forecast(gamma, shock, drift, steps):
-    """Mean and sd of a random walk plus shocks, ``steps`` ahead of gamma (T,), by Gaussian conditioning."""
+def dense_conditional(gamma, shock, drift, time, new):
+    """Mean and sd of a random walk plus shocks at a new time, given gamma (T,), by Gaussian conditioning."""
     T, diffuse = len(gamma), 1e4
-    t = np.append(np.arange(T), T - 1 + steps)
-    covariance = diffuse + drift**2 * np.minimum.outer(t, t) + shock**2 * np.eye(T + 1)
+    t = np.append(time, new)
+    walk = drift**2 * (np.abs(t - t[0])[:, None] + np.abs(t - t[0]) - np.abs(t[:, None] - t)) / 2
+    covariance = diffuse + walk + shock**2 * np.eye(T + 1)
     weights = np.linalg.solve(covariance[:T, :T], covariance[:T, T])
     return weights @ gamma, np.sqrt(covariance[T, T] - weights @ covariance[:T, T])
 
 
-def test_future_periods_continue_the_random_walk(fitted, fitted_sales):
+@pytest.mark.parametrize("direction", [-1, 1])
+def test_periods_outside_continue_the_random_walk(fitted, fitted_sales, direction):
     steps = np.arange(1, LABELS + 1)
-    new, known = time_effects_at(fitted, fitted_sales, fitted.panel_.period[-1] + steps)
+    edge = fitted.panel_.period[-1 if direction > 0 else 0]
+    new, known = time_effects_at(fitted, fitted_sales, edge + direction * steps)
     shock, drift = (fitted.draws_.population[f"time_{part}_sd"] for part in ("shock", "drift"))
-    z = []
+    z, time = [], fitted.panel_.timeline.steps
     for s in range(0, new.shape[1], 10):
         for h in (0, 1, 9, LABELS - 1):
-            mean, sd = dense_forecast(known[:, s], shock[s], drift[s], steps[h])
+            mean, sd = dense_conditional(known[:, s], shock[s], drift[s], time, edge + direction * steps[h])
             z.append((new[h, s] - mean) / sd)
     assert stats.kstest(z, "norm").pvalue > UNLIKELY
-
-
-def test_last_level_is_dense_conditioning():
-    rng = np.random.default_rng(6)
-    gamma = rng.normal(size=(2, 12, 3))
-    shock, drift = np.array([0.5, 1.0, 0.1]), np.array([0.2, 0.01, 0.7])
-    level, variance = last_level(gamma, shock, drift)
-    for s in range(3):
-        for g in range(2):
-            mean, sd = dense_forecast(gamma[g, :, s], shock[s], drift[s], 5)
-            # The diffuse start has a variance of 1e4, so both agree to about 1e-4.
-            assert level[g, s] == pytest.approx(mean, abs=1e-3)
-            assert variance[s] + 5 * drift[s] ** 2 + shock[s] ** 2 == pytest.approx(sd**2, rel=1e-3)
 
 
 def test_a_new_group_spreads_about_the_overall_elasticity(fitted, fitted_sales):

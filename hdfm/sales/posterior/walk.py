@@ -1,0 +1,166 @@
+r"""Time effects in periods that were not fitted: a random walk plus shocks, given the fitted ones.
+
+.. math:: \gamma_t = r_t + s_t, \quad r_{t + d} \sim N(r_t, d \sigma_r^2), \quad s_t \sim N(0, \sigma_s^2)
+
+with a flat prior on the walk's level, since time effects are known less their mean. Given the walk in the
+fitted periods, its parts before, between and after these are independent: draws of it there are made first,
+then what is asked for. Times are in usual distances of periods from the first fitted one.
+
+Array names and axis order: T fitted periods, S draws, P periods that are asked for.
+
+    gamma (T, S); shock, drift (S,)
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from hdfm.sales.graph.waves import zero_sum_waves
+from hdfm.sampling.streams import Stream, stream
+
+SAME_TIME = 1e-6
+
+
+class Part(IntEnum):
+    """What random numbers of a block are for."""
+
+    FITTED = 1
+    BEFORE = 2
+    BETWEEN = 3
+    AFTER = 4
+    CELL = 5
+    SHOCK = 6
+    NEW = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A random walk plus shocks: times (T,) of the fitted periods, standard deviations (S,) of the parts."""
+
+    time: np.ndarray
+    shock: np.ndarray
+    drift: np.ndarray
+
+
+def new_effects(walk: Walk, seed: int, block: int) -> np.ndarray:
+    """Time effects (T, S) of a block that was not fitted, less their mean."""
+    waves, variances = zero_sum_waves(np.diff(walk.time))
+    rng = stream(seed, Stream.TIME_EFFECTS, block, Part.NEW)
+    sd = np.sqrt(walk.shock**2 + walk.drift**2 * variances[:, None])
+    return waves.T @ (sd * rng.standard_normal(sd.shape))
+
+
+def effects_at(time: np.ndarray, gamma: np.ndarray, walk: Walk, seed: int, block: int) -> np.ndarray:
+    """Draws (P, S) of time effects at any times, from their distribution given those fitted.
+
+    Random numbers are keyed by seed, block and time: on a grid of usual distances from the nearest fitted
+    period before (or the first) they form one path, whichever times are asked for. Times off the grid are
+    drawn given the grid, each by itself.
+
+    Parameters
+    ----------
+    time : numpy.ndarray
+        (P,), rising.
+    """
+    rising = walk.time
+    k = np.searchsorted(rising, time + SAME_TIME) - 1
+    fitted = (k >= 0) & (np.abs(time - rising[k]) <= SAME_TIME)
+    out = np.empty((len(time), gamma.shape[1]))
+    out[fitted] = gamma[k[fitted]]
+    if fitted.all():
+        return out
+    nearest = np.unique(k[~fitted])
+    level = _fitted_walk(
+        gamma, walk, int(max(nearest[0], 0)), stream(seed, Stream.TIME_EFFECTS, block, Part.FITTED)
+    )
+    for j in nearest:
+        here = np.flatnonzero((k == j) & ~fitted)
+        path = _Path(walk.drift, seed, block, int(j) + 1)
+        if j < 0:
+            out[here[::-1]] = path.at(rising[0] - time[here[::-1]], level[0], Part.BEFORE)
+        elif j == len(rising) - 1:
+            out[here] = path.at(time[here] - rising[-1], level[j], Part.AFTER)
+        else:
+            length = rising[j + 1] - rising[j]
+            out[here] = path.at(time[here] - rising[j], level[j], Part.BETWEEN, level[j + 1], length)
+    for p in np.flatnonzero(~fitted):
+        rng = stream(seed, Stream.TIME_EFFECTS, block, Part.SHOCK, int(time[p] < 0), _key(abs(time[p])))
+        out[p] += walk.shock * rng.standard_normal(gamma.shape[1])
+    return out
+
+
+def filtered_walk(gamma: np.ndarray, walk: Walk, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Means and variances (T - first, S) of the walk from a period on, each given gamma up to it.
+
+    The Kalman filter of the local level model, diffuse at first.
+    """
+    T, S = gamma.shape
+    means, variances = np.empty((T - first, S)), np.empty((T - first, S))
+    mean, variance = gamma[0], walk.shock**2
+    for t in range(T):
+        if t:
+            ahead = variance + (walk.time[t] - walk.time[t - 1]) * walk.drift**2
+            gain = ahead / (ahead + walk.shock**2)
+            mean = mean + gain * (gamma[t] - mean)
+            variance = (1 - gain) * ahead
+        if t >= first:
+            means[t - first], variances[t - first] = mean, variance
+    return means, variances
+
+
+def _fitted_walk(gamma, walk, first, rng):
+    """Draws of the walk in the fitted periods from ``first`` on, by period: from the last one backwards."""
+    means, variances = filtered_walk(gamma, walk, first)
+    level = {}
+    for t in range(len(gamma) - 1, first - 1, -1):
+        mean, variance = means[t - first], variances[t - first]
+        if t + 1 < len(gamma):
+            step = (walk.time[t + 1] - walk.time[t]) * walk.drift**2
+            gain = variance / (variance + step)
+            mean, variance = mean + gain * (level[t + 1] - mean), (1 - gain) * variance
+        level[t] = mean + np.sqrt(variance) * rng.standard_normal(gamma.shape[1])
+    return level
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """A path from one fitted period on, or to the next: ``edge`` counts the edges of a block."""
+
+    drift: np.ndarray
+    seed: int
+    block: int
+    edge: int
+
+    def at(self, distance, start, part, end=None, length=np.inf):
+        """The walk (P, S) at rising distances from where it is ``start`` (S,), ``end`` at ``length``."""
+        rng = stream(self.seed, Stream.TIME_EFFECTS, self.block, part, self.edge)
+        out, here, level = np.empty((len(distance), len(start))), 0.0, start
+        p = 0
+        while p < len(distance):
+            there = here + 1.0
+            if there >= length - SAME_TIME:
+                there, following = length, end
+            else:
+                following = self._between(level, end, there - here, length - here, rng)
+            while p < len(distance) and distance[p] <= there + SAME_TIME:
+                if distance[p] >= there - SAME_TIME:
+                    out[p] = following
+                else:
+                    key = (part, self.edge, _key(distance[p]))
+                    own = stream(self.seed, Stream.TIME_EFFECTS, self.block, Part.CELL, *key)
+                    out[p] = self._between(level, following, distance[p] - here, there - here, own)
+                p += 1
+            here, level = there, following
+        return out
+
+    def _between(self, level, end, distance, length, rng):
+        """A draw (S,) of the walk some way from ``level`` on, given ``end`` at ``length`` if there is one."""
+        share = distance / length
+        mean = level if end is None else level + share * (end - level)
+        return mean + self.drift * np.sqrt(distance * (1 - share)) * rng.standard_normal(len(level))
+
+
+def _key(time):
+    """A time as a whole number, the same for all that count as one."""
+    return round(time / SAME_TIME)

@@ -1,0 +1,106 @@
+"""Where periods lie in time."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hdfm.exceptions import InvalidDataError
+from hdfm.frames.calendar import iso_weeks, year_code
+from hdfm.frames.periods import Timeline, read_time, time_warnings, wide_gaps
+
+
+def timeline(labels, **options):
+    time = read_time(pd.Series(labels, name="week", **options))
+    return Timeline(time.periods, time.order)
+
+
+@pytest.mark.parametrize(
+    ("labels", "form"),
+    [
+        ([202451, 202452, 202501], "YYYYWW"),
+        ([202401, 202402, 202413], "YYYYWW"),
+        ([202353, 202401], "YYYYWW"),
+        ([202401, 202402], "YYYYMM"),
+        ([202312, 202401], "YYYYMM"),
+        ([20240131, 20240201], "YYYYMMDD"),
+        ([202401, 202454], None),
+        ([202400, 202401], None),
+        ([1, 2, 3], None),
+        ([300001, 300002], None),
+        ([202401.5, 202402], None),
+        ([-202401, 202402], None),
+        ([0, 202401], None),
+    ],
+)
+def test_codes_are_known_by_their_pattern(labels, form):
+    code = year_code(pd.Index(labels))
+    assert (None if code is None else code.form) == form
+
+
+@pytest.mark.parametrize(
+    ("labels", "asked", "steps"),
+    [
+        (range(202440, 202453), [202501, 202439, 202601], [13, -1, 65]),
+        (range(202040, 202054), [202101], [14]),  # 2020 has 53 weeks
+        ([202350, 202351, 202352, 202353], [202401], [3]),  # 2023 has not
+        ([202310, 202311, 202312], [202401, 202309], [3, -1]),
+        ([20240226, 20240227, 20240228], [20240301], [4]),
+        (pd.period_range("2024-01", periods=3, freq="M"), pd.PeriodIndex(["2024-06"], freq="M"), [5]),
+    ],
+)
+def test_codes_are_placed_by_the_calendar(labels, asked, steps):
+    np.testing.assert_allclose(timeline(list(labels)).place(pd.Index(asked)), steps)
+
+
+def test_a_53rd_week_that_iso_does_not_have_is_the_rest_of_the_52nd():
+    np.testing.assert_allclose(timeline([202351, 202352, 202353, 202401, 202402]).elapsed, [0, 1, 1.5, 2, 3])
+
+
+def test_a_number_that_is_no_code_of_the_fit():
+    with pytest.raises(InvalidDataError, match=r"periods such as 202413, which is no month; .* as YYYYMM"):
+        timeline([202401, 202402]).place(pd.Index([202413]))
+
+
+@pytest.mark.parametrize("labels", [[202450, 202451, 202501], [202401, 202402], [20240131, 20240201]])
+def test_the_remedies_of_codes_keep_their_places_in_silence(labels):
+    X = pd.DataFrame({"week": labels})
+    coded = timeline(labels)
+    (said,) = time_warnings(coded, 100, "rows")
+    calls = said.split("Say so with ")[1].split(";")[0].split(", or for weeks ")
+    for call in calls:
+        dated = timeline(list(eval(call, {"pandas": pd, "X": X})))
+        np.testing.assert_allclose(dated.steps, coded.steps)
+        assert time_warnings(dated, 100, "rows") == []
+    plain = eval(said.split("plain numbers, take ")[1].removesuffix("."), {"X": X})
+    assert time_warnings(timeline(list(plain)), 100, "rows") == []
+
+
+def test_iso_weeks():
+    assert list(iso_weeks(pd.Index(["2024-W01", "2020W53"]))) == [
+        pd.Timestamp("2024-01-01"),
+        pd.Timestamp("2020-12-28"),
+    ]
+    assert iso_weeks(pd.Index(["2024-W01", "2024-01"])) is None
+    assert iso_weeks(pd.Index(["2023-W53"])) is None
+
+
+def test_clocks_that_change_are_not_uneven():
+    days = pd.date_range("2024-03-25", periods=14, tz="Europe/Berlin")
+    np.testing.assert_array_equal(timeline(days).steps, np.arange(14))
+    hours = pd.date_range("2024-10-27", periods=6, freq="h", tz="Europe/Berlin")
+    np.testing.assert_allclose(timeline(hours).steps, np.arange(6))
+
+
+def test_wide_gaps_come_widest_first():
+    assert wide_gaps(timeline([1, 2, 4, 5, 6, 10, 11])) == [
+        "6 to 10 (4 times the usual distance)",
+        "2 to 4 (2 times the usual distance)",
+    ]
+    assert wide_gaps(timeline(pd.date_range("2024-01-01", periods=24, freq="MS"))) == []
+
+
+def test_time_stamps():
+    stamps = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(300) ** 2, unit="min")
+    (said,) = time_warnings(timeline(stamps), 320, "rows")
+    assert said.startswith("The time column 'week' holds 300 distinct periods for 320 rows")
+    assert time_warnings(timeline(stamps), 3000, "rows") == []
