@@ -22,6 +22,7 @@ from hdfm.estimator import BayesianEstimator, check_prior_draws, check_prior_pre
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown, warn_caller
 from hdfm.factors.tier import GPS
 from hdfm.frames.columns import as_names
+from hdfm.frames.read import refuse_other_rows
 from hdfm.sampling.engines import SAMPLERS
 from hdfm.sampling.session import computes
 from hdfm.summaries.intervals import default_ci_prob
@@ -343,6 +344,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         check_is_fitted(self, "idata_")
         if y is None:
             raise InvalidDataError("y is missing: pass 1 for the chosen row of each choice set, else 0.")
+        refuse_other_rows(X, sample_weight, "sample_weight")
         encoded, draws, placed = self._placed(X, y)
         scores = log_scores(draws, placed, len(encoded.choice_set))
         weights = None if sample_weight is None else weights_of_sets(placed, sample_weight, encoded)
@@ -391,15 +393,18 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
     def loo(self) -> Any:
         """PSIS-LOO of the fitted choice sets, an ArviZ ``ELPDData`` with ``elpd_i`` and ``pareto_k`` by set.
 
-        Sets are in the order of ``panel_.choice_set``; their log-likelihood is made in blocks.
+        Sets are in the order of ``panel_.choice_set``, their labels in the coordinate ``choice_set``; their
+        log-likelihood is made in blocks.
         """
         from hdfm.choice.posterior.predict import place_fitted, pointwise_log_likelihood
-        from hdfm.summaries.loo import loo_from_blocks
+        from hdfm.summaries.loo import loo_from_blocks, with_labels
 
         self._check_draws("loo")
         blocks = pointwise_log_likelihood(self.draws_, place_fitted(self.draws_, self.panel_))
         chains = self.idata_["posterior"].sizes["chain"]
-        return loo_from_blocks(blocks, len(self.panel_.choice_set), chains)
+        labels = self.panel_.choice_set
+        result = loo_from_blocks(blocks, len(labels), chains)
+        return with_labels(result, "choice_set", {"choice_set": labels}, np.arange(len(labels)))
 
     @computes
     def build_model(self, X: pd.DataFrame, y: Any) -> "pm.Model":

@@ -11,10 +11,12 @@ from sklearn.utils.validation import column_or_1d
 from hdfm.exceptions import DataWarning, InvalidDataError, unknown, warn_caller
 from hdfm.frames.columns import check_roles, numeric_column, refuse_fractions
 from hdfm.frames.read import check_same_rows, read_plain, require_frame, select_columns
-from hdfm.sales.panel.roles import Roles
+from hdfm.sales.panel.roles import ALL_PRODUCTS, Roles
+from hdfm.summaries.intervals import SUMMARY
 
 RESERVED_LABELS = (
-    *("chain", "draw", "control", "global", "sd"),
+    *(*SUMMARY, "shrinkage", "n_products"),
+    *("chain", "draw", "draws", "control", "global", "row", ALL_PRODUCTS),
     *("elasticity", "product_effect", "time_effect", "control_effect", "group_level", "between_price"),
     *("correlation", "dispersion", "overdispersion", "noise_sd", "units", "price_level", "n_price_changes"),
 )
