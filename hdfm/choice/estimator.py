@@ -21,8 +21,8 @@ from hdfm.choice.spec import ChoiceSpec
 from hdfm.estimator import BayesianEstimator, check_prior_draws, check_prior_predictions
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown, warn_caller
 from hdfm.factors.tier import GPS
-from hdfm.frames.columns import as_names
-from hdfm.frames.read import refuse_other_rows
+from hdfm.frames.columns import as_names, shown
+from hdfm.frames.read import in_pandas, refuse_other_rows
 from hdfm.sampling.engines import SAMPLERS
 from hdfm.sampling.session import computes
 from hdfm.summaries.intervals import default_ci_prob
@@ -445,6 +445,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.choice.posterior.prior import any_choice, with_choices
         from hdfm.choice.sampling import choice_gp, prior_draws
 
+        X = in_pandas(X)
         y = any_choice(X, self._roles()) if y is None else y
         panel, spec, _ = clone(self)._panel(X, y)
         check_prior_predictions(draws, panel.n_rows)
@@ -518,7 +519,10 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         for name in FACTORS:
             value = getattr(self, name)
             if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
-                raise InvalidArgumentError(f"{name} must be a whole number, at least 0; got {value!r}.")
+                hint = f" Name columns: customer={value!r}, say." if isinstance(value, str) else ""
+                raise InvalidArgumentError(
+                    f"{name} must be a whole number, at least 0; got {shown(value)}.{hint}"
+                )
         priors = ChoicePriors() if self.priors is None else self.priors
         if not isinstance(priors, ChoicePriors):
             raise InvalidArgumentError(f"priors must be a ChoicePriors or None; got {priors!r}.")

@@ -5,6 +5,7 @@ import pandas as pd
 
 from hdfm.exceptions import InvalidDataError
 from hdfm.frames.columns import NUMBERS, label_column, plain, sorted_labels
+from hdfm.frames.remedies import text_as_time
 
 _DATES = ("datetime64", "datetime", "date")
 
@@ -16,7 +17,7 @@ def time_column(column: pd.Series, role: str = "time") -> pd.Series:
     if not ordered and (pd.api.types.is_string_dtype(column) or pd.api.types.is_bool_dtype(column)):
         raise InvalidDataError(
             f"{role} column {column.name!r} holds text or booleans such as {plain(column.iloc[0])!r}, which "
-            "have no order in time. Convert it with pandas.to_datetime or pandas.to_numeric."
+            f"have no order in time. {text_as_time(column)}."
         )
     return column
 

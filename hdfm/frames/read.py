@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from hdfm.exceptions import InvalidDataError
-from hdfm.frames.columns import plain
+from hdfm.exceptions import DataWarning, InvalidDataError, warn_caller
+from hdfm.frames.columns import examples, plain
 
 
 def read_plain(
@@ -25,11 +26,31 @@ def read_plain(
     return pd.DataFrame(values, columns=list(names), index=index), y
 
 
+def in_pandas(data: Any) -> Any:
+    """A frame or column of polars, pyarrow or what else narwhals reads as one of pandas; else what it was.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> in_pandas(pa.table({"price": [1.0, 2.0]}))
+       price
+    0    1.0
+    1    2.0
+    """
+    if data is None or isinstance(data, pd.DataFrame | pd.Series | np.ndarray | list):
+        return data
+    read = nw.from_native(data, pass_through=True, allow_series=True)
+    if isinstance(read, nw.LazyFrame):
+        read = read.collect()
+    return read.to_pandas() if isinstance(read, nw.DataFrame | nw.Series) else data
+
+
 def require_frame(X: Any) -> None:
-    """Raise unless X is a frame."""
+    """Raise unless X is a frame of pandas."""
     if not isinstance(X, pd.DataFrame):
         raise InvalidDataError(
-            f"X is a {type(X).__name__}, but roles are column names: pass a pandas DataFrame. After a "
+            f"X is a {type(X).__name__}, but roles are column names: pass a pandas DataFrame, or "
+            "one of polars or pyarrow. After a "
             'scikit-learn transformer, set_output(transform="pandas") keeps the names.'
         )
 
@@ -41,8 +62,25 @@ def select_columns(
     frame = X[[column for column in columns if column is not None]]
     if not len(frame):
         raise InvalidDataError("X has no rows.")
+    if reset:
+        estimator._columns_seen = frozenset(X.columns)
+    _warn_of_new_columns(estimator, X.drop(columns=frame.columns))
     validate_data(estimator, frame, reset=reset, skip_check_array=True)
     return frame
+
+
+def _warn_of_new_columns(estimator, others):
+    """Warn of numeric columns without a role that the fit did not see: of a lever it does not know."""
+    seen = getattr(estimator, "_columns_seen", None)
+    if seen is None:
+        return
+    new = [name for name in others if name not in seen and pd.api.types.is_numeric_dtype(others[name].dtype)]
+    if new:
+        warn_caller(
+            f"X has {len(new):,} columns without a role that the fit did not see ({examples(new)}): they "
+            "change nothing. To know their effect, give them a role and fit again.",
+            DataWarning,
+        )
 
 
 def check_same_rows(X: Any, values: Any, what: str = "y") -> None:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from hdfm.estimator import BayesianEstimator, check_prior_predictions
 from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
 from hdfm.frames.columns import as_names
-from hdfm.frames.read import refuse_other_rows
+from hdfm.frames.read import in_pandas, refuse_other_rows
 from hdfm.frames.weights import check_weights
 from hdfm.sales.panel.panel import SalesPanel, build_panel
 from hdfm.sales.panel.read import read_frame
@@ -469,6 +469,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         from hdfm.sales.posterior.prior import with_units
         from hdfm.sales.sampling import prior_draws
 
+        X = in_pandas(X)
         panel, spec = self._panel(X, np.ones(len(X)) if y is None else y)
         rows, _ = panel_rows(panel)
         check_prior_predictions(draws, len(rows.product))

@@ -20,7 +20,7 @@ QUICK = {"draws": 13, "tune": 5, "chains": 2, "progressbar": False}
 class Door:
     """An estimator, a frame that it fits, and which columns are what.
 
-    ``labels`` maps roles, as messages call them, to columns; ``product`` and ``group`` are two of these columns.
+    ``labels`` maps roles, as messages call them, to columns; ``product`` and ``group`` are two of them.
     """
 
     make: Callable[..., Any]

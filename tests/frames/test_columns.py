@@ -172,12 +172,33 @@ def test_periods_of_an_ordered_categorical_keep_its_order():
     assert periods.tolist() == column.tolist()
 
 
-@pytest.mark.parametrize("column", [pd.Series(["w1", "w2"]), pd.Series([True, False])])
-def test_time_needs_an_order(column):
-    with pytest.raises(
-        InvalidDataError, match=r"time column 'week' holds text or booleans such as .*to_datetime"
-    ):
-        time_column(column.rename("week"))
+@pytest.mark.parametrize(
+    ("labels", "remedy"),
+    [
+        (["w1", "w2"], "X['week'].str.extract(r'(\\d+)', expand=False).astype(int)"),
+        (["1", "2"], "pandas.to_numeric(X['week'].astype(str))"),
+        (["2024-01-01", "2024-01-08"], "pandas.to_datetime(X['week'])"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [None, object, "category"])
+def test_the_remedy_of_text_as_time_works(labels, remedy, dtype):
+    column = pd.Series(labels, name="week", dtype=dtype)
+    with pytest.raises(InvalidDataError, match="text or booleans such as .*" + re.escape(remedy)):
+        time_column(column)
+    periods = time_column(eval(remedy, {"X": pd.DataFrame(column), "pandas": pd}))
+    assert periods.is_monotonic_increasing
+    assert periods.nunique() == 2
+
+
+@pytest.mark.parametrize("labels", [["spring", "autumn"], [True, False], ["2024 w1", "2024 w2"]])
+def test_labels_that_say_no_order(labels):
+    column = pd.Series(labels, name="week")
+    found = r"text or booleans such as .* Say the order: pandas\.Categorical\(X\['week'\], categories="
+    with pytest.raises(InvalidDataError, match=found):
+        time_column(column)
+    assert (
+        time_column(pd.Series(pd.Categorical(labels, labels, ordered=True), name="week")).tolist() == labels
+    )
 
 
 def test_examples_are_few():

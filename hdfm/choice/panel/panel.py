@@ -21,6 +21,7 @@ from hdfm.choice.panel.predictors import (
     informative,
     predictor_values,
     refuse_outcomes,
+    refuse_products_without_price,
 )
 from hdfm.choice.panel.read import read_chosen
 from hdfm.choice.panel.roles import ChoiceRoles, with_features
@@ -157,6 +158,7 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
     ):
         warn_of_twins(names, role)
     code = labels.get_indexer(pd.Index(sets.category))
+    refuse_products_without_price(X, roles, sets)
     belongs = belonging(X, roles, code, len(labels), sets.available)
     rows = RowCodes(
         category=code,

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import UNFITTED
 from trips import many_trips, panel_of
 
 from hdfm.choice.panel.panel import build_choice_panel
@@ -187,6 +188,7 @@ def test_groups_are_the_tables_of_their_sets(trips, draws, panel):
     assert set(low.index.get_level_values("segment")) == {"low"}
 
 
+@UNFITTED
 def test_elasticities_of_new_labels(trips, draws, panel):
     new = trips[trips["trip"] < 1050].copy()
     new["household"] += 4

@@ -223,7 +223,10 @@ def test_prices_of_a_type_that_is_no_number(elasticity, sales, convert, dtype):
 )
 def test_time_without_an_order(elasticity, sales, convert):
     unordered = sales.assign(time_period=convert(sales["time_period"]))
-    found = "time column 'time_period' holds text or booleans such as .*(week 0|False).*pandas.to_datetime"
+    found = (
+        "time column 'time_period' holds text or booleans such as .*(week 0|False).*"
+        "(Take the number out|Say the order)"
+    )
     with pytest.raises(InvalidDataError, match=found):
         elasticity().fit(unordered, sales[UNITS])
 
