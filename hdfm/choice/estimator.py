@@ -450,9 +450,9 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         panel, spec, _ = clone(self)._panel(X, y)
         check_prior_predictions(draws, panel.n_rows)
         seed = self._new_seed()
-        return with_choices(
-            prior_draws(panel, spec, choice_gp(panel, spec, self.gp), draws, seed), panel, seed
-        )
+        prior = prior_draws(panel, spec, choice_gp(panel, spec, self.gp), draws, seed)
+        index = X.index if isinstance(X, pd.DataFrame) else range(panel.n_rows)
+        return with_choices(prior, panel, seed, index)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name not in KEPT_OUT}

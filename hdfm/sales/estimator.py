@@ -459,7 +459,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         Returns
         -------
         xarray.DataTree
-            ``prior`` and ``prior_predictive`` (``units`` by draw and row; products, then periods).
+            ``prior`` and ``prior_predictive`` (``units`` by draw and row of X).
 
         Raises
         ------

@@ -16,6 +16,8 @@ from hdfm.summaries.intervals import SUMMARY
 
 RESERVED_LABELS = (
     *(*SUMMARY, "shrinkage", "n_products"),
+    *("between_price_bias", "between_price_sd", "elasticity_global", "elasticity_sd", "product_effect_sd"),
+    *("time_drift_sd", "time_shock_sd"),
     *("chain", "draw", "draws", "control", "global", "row", ALL_PRODUCTS),
     *("elasticity", "product_effect", "time_effect", "control_effect", "group_level", "between_price"),
     *("correlation", "dispersion", "overdispersion", "noise_sd", "units", "price_level", "n_price_changes"),

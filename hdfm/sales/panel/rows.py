@@ -56,10 +56,10 @@ def encode_rows(frame: pd.DataFrame, panel: SalesPanel) -> SalesRows:
     controls = np.stack(raw) if raw else np.zeros((0, len(frame)))
     known = panel.product if roles.product is not None else pd.Index([ALL])
     product = positions(known, label, "product")
+    _refuse_two_groups(panel, label, group_labels)
     warn_of_unknown(known, label, product < 0, "product")
     for level, column, code in zip(panel.levels, group_labels, groups, strict=True):
         warn_of_unknown(level.labels, column, code < 0, "group")
-    _refuse_two_groups(panel, label, group_labels)
     return SalesRows(
         product=product,
         label=label,
