@@ -185,7 +185,9 @@ def test_groups_are_the_tables_of_their_sets(trips, draws, panel):
             assert row["mean"] == pytest.approx(value.mean(), rel=SAME)
     segments = pd.DataFrame({"segment": np.where(labels["customer"] < 4, "low", None)})
     low = elasticity_table(draws, placed, panel, CI_PROB, segments)
-    assert set(low.index.get_level_values("segment")) == {"low"}
+    named = elasticity_table(draws, placed, panel, CI_PROB, segments.fillna("no segment"))
+    assert set(low.index.get_level_values("segment").dropna()) == {"low"}
+    np.testing.assert_array_equal(low, named)  # those without a segment are a row of their own
 
 
 @UNFITTED
