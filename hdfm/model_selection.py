@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.columns import label_column, sorted_labels
 from hdfm.frames.periods import sorted_periods, time_column
+from hdfm.frames.read import in_pandas
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -267,6 +268,7 @@ class OneStandardError:
 
 
 def _column(X, name):
+    X = in_pandas(X)
     if not isinstance(X, pd.DataFrame):
         raise InvalidDataError(
             f"X is a {type(X).__name__}, but groups are found in its column {name!r}: pass a pandas "

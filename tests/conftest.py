@@ -32,6 +32,8 @@ TRIP_ROLES = {  # of trips.many_trips
     "customer_covariates": ["income"],
 }
 
+UNFITTED = pytest.mark.filterwarnings("ignore:.* not fitted, such as:hdfm.exceptions.DataWarning")
+
 
 def quick(cases, *few):
     """Parameters of a test of which all but a few are slow."""

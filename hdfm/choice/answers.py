@@ -10,11 +10,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.panel.read import known_flags, read_choice_frame
-from hdfm.choice.panel.roles import ChoiceRoles
+from hdfm.choice.panel.roles import ChoiceRoles, refuse_without_column
 from hdfm.choice.panel.rows import EncodedChoices, encode_choices
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
-from hdfm.frames.read import require_frame
+from hdfm.frames.read import in_pandas, require_frame
 from hdfm.sampling.progress import announce
 from hdfm.sampling.session import computes
 from hdfm.summaries.intervals import default_ci_prob
@@ -22,6 +22,9 @@ from hdfm.summaries.intervals import default_ci_prob
 if TYPE_CHECKING:
     from hdfm.choice.posterior.draws import ChoiceDraws
     from hdfm.choice.posterior.predict import PlacedSets
+
+
+DEFAULT_BY = "time"
 
 
 class ChoiceAnswers:
@@ -76,7 +79,7 @@ class ChoiceAnswers:
     @computes
     def coefficients(
         self,
-        by: str | Sequence[str] | None = "time",
+        by: str | Sequence[str] | None = DEFAULT_BY,
         customers: Sequence | None = None,
         ci_prob: float | None = None,
     ) -> pd.DataFrame:
@@ -86,7 +89,8 @@ class ChoiceAnswers:
         ----------
         by : str or sequence of str, optional
             Among "customer" and "time". "time": the population's paths, means over the fitted customers;
-            "customer": means over time; both: everybody's paths; None: one number each.
+            "customer": means over time; both: everybody's paths; None: one number each. Without a time column
+            "time", the default, is one number each too.
         customers : sequence, optional
             Customers to take, such as those of a segment; all by default.
         ci_prob : float, optional
@@ -101,8 +105,10 @@ class ChoiceAnswers:
         from hdfm.choice.posterior.coefficients import BY, coefficient_table, read_by
 
         check_is_fitted(self, "idata_")
-        ci_prob = default_ci_prob(ci_prob)
-        return coefficient_table(self.draws_, self.panel_, read_by(by, BY), customers, ci_prob)
+        ci_prob, names = default_ci_prob(ci_prob), read_by(by, BY)
+        for role in names if names != (DEFAULT_BY,) else ():
+            refuse_without_column(role, self.panel_.roles)
+        return coefficient_table(self.draws_, self.panel_, names, customers, ci_prob)
 
     @computes
     def willingness_to_pay(
@@ -132,6 +138,8 @@ class ChoiceAnswers:
 
         check_is_fitted(self, "idata_")
         ci_prob, by = default_ci_prob(ci_prob), read_by(by, BY)
+        for role in by:
+            refuse_without_column(role, self.panel_.roles)
         return willingness_to_pay_table(self.draws_, self.panel_, predictor, by, customers, ci_prob)
 
     @computes
@@ -183,11 +191,11 @@ class ChoiceAnswers:
         """
         from hdfm.choice.posterior.shares import counterfactual_table, scenario
 
-        ci_prob = default_ci_prob(ci_prob)
+        ci_prob, X, changes = default_ci_prob(ci_prob), in_pandas(X), in_pandas(changes)
         check_is_fitted(self, "idata_")
         if isinstance(changes, pd.DataFrame) and products is not None:
             raise InvalidArgumentError("products= goes with a dict, not with a whole frame of changes.")
-        after = scenario(X, changes, self.price, self._rows_of(X, products))
+        after = scenario(X, changes, self.panel_, self._rows_of(X, products))
         pairs = [self._sets(frame, by) for frame in (X, after)]
         draws, placed, groups = zip(*pairs, strict=True)
         return counterfactual_table(draws, placed, groups, ci_prob)
@@ -241,13 +249,20 @@ class ChoiceAnswers:
         self, X: pd.DataFrame | None, by: str | Sequence[str] | None
     ) -> tuple["ChoiceDraws", "tuple[PlacedSets, ...]", pd.DataFrame]:
         """Choice sets, the draws that are theirs, and their labels by role or column of X."""
-        from hdfm.choice.posterior.elasticities import INDEX, SET_ROLES, labels_of_sets
+        from hdfm.choice.posterior.elasticities import (
+            INDEX,
+            SET_ROLES,
+            labels_of_sets,
+            refuse_columns_of_tables,
+        )
         from hdfm.choice.posterior.predict import place_fitted
 
         check_is_fitted(self, "idata_")
         if not (by is None or isinstance(by, str) or pd.api.types.is_list_like(by)):
             raise InvalidArgumentError(f"by takes a name or a list of them; got {by!r}.")
         names = () if by is None else (by,) if isinstance(by, str) else tuple(by)
+        refuse_columns_of_tables(names)
+        X = in_pandas(X)
         if X is None:
             placed = place_fitted(self.draws_, self.panel_)
             return self.draws_, placed, labels_of_sets(self.panel_, names, placed, None, None)

@@ -21,7 +21,8 @@ from hdfm.choice.spec import ChoiceSpec
 from hdfm.estimator import BayesianEstimator, check_prior_draws, check_prior_predictions
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown, warn_caller
 from hdfm.factors.tier import GPS
-from hdfm.frames.columns import as_names
+from hdfm.frames.columns import as_names, shown
+from hdfm.frames.read import in_pandas, refuse_other_rows
 from hdfm.sampling.engines import SAMPLERS
 from hdfm.sampling.session import computes
 from hdfm.summaries.intervals import default_ci_prob
@@ -345,6 +346,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         check_is_fitted(self, "idata_")
         if y is None:
             raise InvalidDataError("y is missing: pass 1 for the chosen row of each choice set, else 0.")
+        refuse_other_rows(X, sample_weight, "sample_weight")
         encoded, draws, placed = self._placed(X, y)
         scores = log_scores(draws, placed, len(encoded.choice_set))
         weights = None if sample_weight is None else weights_of_sets(placed, sample_weight, encoded)
@@ -393,15 +395,18 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
     def loo(self) -> Any:
         """PSIS-LOO of the fitted choice sets, an ArviZ ``ELPDData`` with ``elpd_i`` and ``pareto_k`` by set.
 
-        Sets are in the order of ``panel_.choice_set``; their log-likelihood is made in blocks.
+        Sets are in the order of ``panel_.choice_set``, their labels in the coordinate ``choice_set``; their
+        log-likelihood is made in blocks.
         """
         from hdfm.choice.posterior.predict import place_fitted, pointwise_log_likelihood
-        from hdfm.summaries.loo import loo_from_blocks
+        from hdfm.summaries.loo import loo_from_blocks, with_labels
 
         self._check_draws("loo")
         blocks = pointwise_log_likelihood(self.draws_, place_fitted(self.draws_, self.panel_))
         chains = self.idata_["posterior"].sizes["chain"]
-        return loo_from_blocks(blocks, len(self.panel_.choice_set), chains)
+        labels = self.panel_.choice_set
+        result = loo_from_blocks(blocks, len(labels), chains)
+        return with_labels(result, "choice_set", {"choice_set": labels}, np.arange(len(labels)))
 
     @computes
     def build_model(self, X: pd.DataFrame, y: Any) -> "pm.Model":
@@ -442,13 +447,14 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.choice.posterior.prior import any_choice, with_choices
         from hdfm.choice.sampling import choice_gp, prior_draws
 
+        X = in_pandas(X)
         y = any_choice(X, self._roles()) if y is None else y
         panel, spec, _ = clone(self)._panel(X, y)
         check_prior_predictions(draws, panel.n_rows)
         seed = self._new_seed()
-        return with_choices(
-            prior_draws(panel, spec, choice_gp(panel, spec, self.gp), draws, seed), panel, seed
-        )
+        prior = prior_draws(panel, spec, choice_gp(panel, spec, self.gp), draws, seed)
+        index = X.index if isinstance(X, pd.DataFrame) else range(panel.n_rows)
+        return with_choices(prior, panel, seed, index)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name not in KEPT_OUT}
@@ -515,7 +521,10 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         for name in FACTORS:
             value = getattr(self, name)
             if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
-                raise InvalidArgumentError(f"{name} must be a whole number, at least 0; got {value!r}.")
+                hint = f" Name columns: customer={value!r}, say." if isinstance(value, str) else ""
+                raise InvalidArgumentError(
+                    f"{name} must be a whole number, at least 0; got {shown(value)}.{hint}"
+                )
         priors = ChoicePriors() if self.priors is None else self.priors
         if not isinstance(priors, ChoicePriors):
             raise InvalidArgumentError(f"priors must be a ChoicePriors or None; got {priors!r}.")

@@ -1,14 +1,23 @@
 """Columns of a long frame, checked: what is wrong is said with the column, the count and an example."""
 
 from collections.abc import Sequence
-from numbers import Number
+from datetime import date, timedelta
+from numbers import Complex, Number, Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 
 ALL = "all"
+NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
+# What pandas.api.types.infer_dtype calls labels of one kind that have an equality and can be stored.
+ONE_KIND = (
+    *NUMBERS,
+    *("empty", "string", "boolean", "date", "datetime", "datetime64", "timedelta", "timedelta64", "period"),
+)
 
 
 def check_roles(
@@ -30,7 +39,7 @@ def check_roles(
     """
     for role in one_column:
         if roles.get(role) is not None and not isinstance(roles[role], str):
-            raise InvalidArgumentError(f"{role} takes a column name; got {roles[role]!r}.")
+            raise InvalidArgumentError(f"{role} takes a column name; got {shown(roles[role])}.")
     named = [(role, name) for role, names in roles.items() for name in as_names(names, role)]
     missing = [f"{role}={name!r}" for role, name in named if name not in frame.columns]
     if missing:
@@ -43,7 +52,8 @@ def check_roles(
     for role, name in named:
         if role in dimensions and name in reserved:
             raise InvalidArgumentError(
-                f"The {role} column {name!r} has the name of something in the posterior; rename the column."
+                f"The {role} column {name!r} has the name of something in the posterior or in tables; rename "
+                f"the column: X.rename(columns={{{name!r}: {role + '_' + name!r}}})."
             )
     owner: dict[str, str] = {}
     for role, name in named:
@@ -60,10 +70,16 @@ def as_names(names: str | Sequence[str] | None, role: str) -> list[str]:
         return []
     if isinstance(names, str):
         return [names]
-    try:
+    if pd.api.types.is_list_like(names) and np.ndim(names) < 2:
         return list(names)
-    except TypeError:
-        raise InvalidArgumentError(f"{role} takes a column name or a list of them; got {names!r}.") from None
+    raise InvalidArgumentError(f"{role} takes a column name or a list of them; got {shown(names)}.")
+
+
+def shown(value: Any) -> str:
+    """A value as text for messages; data by their type alone, and where they belong."""
+    if isinstance(value, str | bool | Number) or value is None or np.ndim(value) < 2:
+        return repr(value)
+    return f"a {type(value).__name__} (data are passed to fit(X, y))"
 
 
 def numeric_column(
@@ -124,17 +140,60 @@ def refuse_rows(column: pd.Series, bad: np.ndarray, what: str, finding: str, rem
 
 
 def label_column(column: pd.Series, role: str) -> pd.Series:
-    """A column of labels without missing values; categoricals are turned into what they label."""
-    what = f"{role} column {column.name!r}"
+    """A column of labels of one kind, none missing; categoricals are turned into what they label.
+
+    Raises
+    ------
+    InvalidDataError
+        If labels are missing, of a kind without an equality that lasts (lists, tuples, UUIDs, intervals),
+        or of more than one kind.
+    """
+    what = named_column(column, role)
     refuse_rows(column, pd.isna(column).to_numpy(), what, "missing labels", "Drop these rows or name them")
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
+    if isinstance(column.dtype, pd.ArrowDtype) and pa.types.is_dictionary(column.dtype.pyarrow_dtype):
+        column = column.astype(pd.ArrowDtype(column.dtype.pyarrow_dtype.value_type))
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufmM":
+        return column
+    if pd.api.types.infer_dtype(column) not in ONE_KIND:
+        _refuse_unusual(column, role)
+        refuse_mixed_types(column, role)
     return column
+
+
+def _refuse_unusual(column, role):
+    """Raise unless labels are text, numbers, booleans or times."""
+    unusual = ~column.map(_is_usual).to_numpy(dtype=bool)
+    if unusual.any():
+        kind = type(column[unusual].iloc[0]).__name__
+        refuse_rows(
+            column, unusual, named_column(column, role), f"{kind} labels", _remedy(kind, column, role)
+        )
+
+
+def _is_usual(label):
+    if isinstance(label, Complex) and not isinstance(label, Real):
+        return False
+    return isinstance(label, str | np.bool_ | Number | date | timedelta | pd.Period | np.datetime64)
+
+
+def _remedy(kind, column, role):
+    if role != "time":
+        return f"Labels are text, numbers or dates: convert the column with X[{column.name!r}].astype(str)"
+    parts = {
+        "list": f"as X[{column.name!r}].str[0] does",
+        "tuple": f"as X[{column.name!r}].str[0] does",
+        "Interval": f"such as its start, X[{column.name!r}].map(lambda span: span.left).astype(float)",
+    }
+    return f"Periods are numbers, dates or pandas Periods: take these out of the {kind}" + (
+        f", {parts[kind]}" if kind in parts else ""
+    )
 
 
 def refuse_mixed_types(column: pd.Series, role: str) -> None:
     """Raise if labels are of more than one kind, such as text and numbers; numbers of any type are one."""
-    if column.dtype != object or not len(column):
+    if column.dtype != object or pd.api.types.infer_dtype(column) in ONE_KIND:
         return
     kinds = column.map(_kind)
     counts = kinds.value_counts(sort=False)
@@ -167,9 +226,6 @@ def sorted_labels(column: pd.Series) -> pd.Index:
         return labels.sort_values()
     except TypeError:
         return labels[np.argsort(labels.astype(str), kind="stable")]
-
-
-NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 
 
 def positions(labels: pd.Index, column: pd.Series, role: str) -> np.ndarray:

@@ -3,29 +3,54 @@
 from collections.abc import Sequence
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from hdfm.exceptions import InvalidDataError
+from hdfm.exceptions import DataWarning, InvalidDataError, warn_caller
+from hdfm.frames.columns import examples, plain
 
 
 def read_plain(
     estimator: BaseEstimator, X: Any, *, reset: bool, **checks: Any
 ) -> tuple[pd.DataFrame, np.ndarray | None]:
     """What scikit-learn takes as a frame of floats, and y where ``checks`` hold one."""
+    given = X, checks.get("y")
     checked = validate_data(estimator, X, reset=reset, dtype=float, **checks)
     values, y = checked if "y" in checks else (checked, None)
+    refuse_other_rows(*given, "y")
     names = getattr(estimator, "feature_names_in_", [f"x{k}" for k in range(values.shape[1])])
-    return pd.DataFrame(values, columns=list(names)), y
+    index = X.index if isinstance(X, pd.DataFrame) else None
+    return pd.DataFrame(values, columns=list(names), index=index), y
+
+
+def in_pandas(data: Any) -> Any:
+    """A frame or column of polars, pyarrow or what else narwhals reads as one of pandas; else what it was.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> in_pandas(pa.table({"price": [1.0, 2.0]}))
+       price
+    0    1.0
+    1    2.0
+    """
+    if data is None or isinstance(data, pd.DataFrame | pd.Series | np.ndarray | list):
+        return data
+    read = nw.from_native(data, pass_through=True, allow_series=True)
+    if isinstance(read, nw.LazyFrame):
+        read = read.collect()
+    return read.to_pandas() if isinstance(read, nw.DataFrame | nw.Series) else data
 
 
 def require_frame(X: Any) -> None:
-    """Raise unless X is a frame."""
+    """Raise unless X is a frame of pandas."""
     if not isinstance(X, pd.DataFrame):
         raise InvalidDataError(
-            f"X is a {type(X).__name__}, but roles are column names: pass a pandas DataFrame. After a "
+            f"X is a {type(X).__name__}, but roles are column names: pass a pandas DataFrame, or "
+            "one of polars or pyarrow. After a "
             'scikit-learn transformer, set_output(transform="pandas") keeps the names.'
         )
 
@@ -37,18 +62,56 @@ def select_columns(
     frame = X[[column for column in columns if column is not None]]
     if not len(frame):
         raise InvalidDataError("X has no rows.")
+    if reset:
+        estimator._columns_seen = frozenset(X.columns)
+    _warn_of_new_columns(estimator, X.drop(columns=frame.columns))
     validate_data(estimator, frame, reset=reset, skip_check_array=True)
     return frame
 
 
-def check_same_rows(X: pd.DataFrame, y: Any) -> None:
-    """Raise if y has another number of rows than X, or the same labels in another order."""
-    if len(X) != len(y):
-        raise InvalidDataError(f"X has {len(X):,} rows and y has {len(y):,} values; they must agree.")
-    if not isinstance(y, pd.Series | pd.DataFrame) or y.index.equals(X.index):
+def _warn_of_new_columns(estimator, others):
+    """Warn of numeric columns without a role that the fit did not see: of a lever it does not know."""
+    seen = getattr(estimator, "_columns_seen", None)
+    if seen is None:
         return
-    if y.index.is_unique and X.index.is_unique and not len(y.index.difference(X.index)):
-        raise InvalidDataError(
-            "y's index holds the labels of X's index in another order, and rows are matched by position: "
-            "pass y.loc[X.index]."
+    new = [name for name in others if name not in seen and pd.api.types.is_numeric_dtype(others[name].dtype)]
+    if new:
+        warn_caller(
+            f"X has {len(new):,} columns without a role that the fit did not see ({examples(new)}): they "
+            "change nothing. To know their effect, give them a role and fit again.",
+            DataWarning,
         )
+
+
+def check_same_rows(X: Any, values: Any, what: str = "y") -> None:
+    """Raise if y has another number of rows than X, or row labels that say it belongs to other rows."""
+    if len(X) != len(values):
+        raise InvalidDataError(
+            f"X has {len(X):,} rows and {what} has {len(values):,} values; they must agree."
+        )
+    refuse_other_rows(X, values, what)
+
+
+def refuse_other_rows(X: Any, values: Any, what: str) -> None:
+    """Raise if row labels of X and of ``values`` (n,) are partly the same and not in the same places.
+
+    Rows are matched by position; labels of which none is the same say nothing.
+    """
+    indexed = all(isinstance(each, pd.Series | pd.DataFrame) for each in (X, values))
+    if not indexed or len(X) != len(values) or values.index.equals(X.index):
+        return
+    if not values.index.isin(X.index).any():
+        return
+    by_position = f"If rows belong together by position all the same, pass {what}.to_numpy()."
+    known = X.index.isin(values.index)
+    if values.index.is_unique and X.index.is_unique and known.all():
+        raise InvalidDataError(
+            f"{what}'s index holds the labels of X's index in another order, and rows are matched by "
+            f"position: pass {what}.loc[X.index]. {by_position}"
+        )
+    row = int(np.argmax(np.asarray(X.index != values.index)))
+    raise InvalidDataError(
+        f"{int((~known).sum()):,} of {len(X):,} row labels of X are not in {what}'s index; row {row} has the "
+        f"label {plain(X.index[row])!r} in X and {plain(values.index[row])!r} in {what}. Take the same rows "
+        f"of both: both = X.index.intersection({what}.index), X.loc[both], {what}.loc[both]. {by_position}"
+    )

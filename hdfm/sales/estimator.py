@@ -14,12 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 from hdfm.estimator import BayesianEstimator, check_prior_predictions
 from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
 from hdfm.frames.columns import as_names
+from hdfm.frames.read import in_pandas, refuse_other_rows
 from hdfm.frames.weights import check_weights
 from hdfm.sales.panel.panel import SalesPanel, build_panel
 from hdfm.sales.panel.read import read_frame
 from hdfm.sales.panel.report import data_report, warnings_of
 from hdfm.sales.panel.roles import Roles
-from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows
+from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows, rows_of_frame
 from hdfm.sales.panel.selection import refuse_unselected
 from hdfm.sales.posterior.draws import demand_draws
 from hdfm.sales.posterior.elasticities import global_table, group_table, product_table
@@ -293,6 +294,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         For the share of variance explained use ``sklearn.metrics.r2_score(y, model.predict(X))``.
         """
         check_is_fitted(self)
+        refuse_other_rows(X, sample_weight, "sample_weight")
         frame, units, _ = read_frame(self, X, y, self._roles(), self.likelihood, reset=False)
         rows = encode_rows(frame, self.panel_)
         values = log_predictive_density(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
@@ -419,14 +421,16 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     def loo(self) -> Any:
         """PSIS-LOO of the fitted rows, an ArviZ ``ELPDData`` with ``elpd_i`` and ``pareto_k`` by row.
 
-        Rows are in the order of products, then periods, of ``panel_``.
+        Rows are those of X, in its order and with its index (``row``), products and periods.
         """
-        from hdfm.summaries.loo import loo_from_blocks
+        from hdfm.summaries.loo import loo_from_blocks, with_labels
 
         check_is_fitted(self, "idata_")
         rows, units = panel_rows(self.panel_)
         blocks = pointwise_log_likelihood(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
-        return loo_from_blocks(blocks, len(units), self.idata_["posterior"].sizes["chain"])
+        result = loo_from_blocks(blocks, len(units), self.idata_["posterior"].sizes["chain"])
+        order, coords = rows_of_frame(self.panel_)
+        return with_labels(result, "row", coords, order)
 
     @computes
     def build_model(self, X: pd.DataFrame, y: Any) -> "pm.Model":
@@ -456,7 +460,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         Returns
         -------
         xarray.DataTree
-            ``prior`` and ``prior_predictive`` (``units`` by draw and row; products, then periods).
+            ``prior`` and ``prior_predictive`` (``units`` by draw and row of X).
 
         Raises
         ------
@@ -466,6 +470,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         from hdfm.sales.posterior.prior import with_units
         from hdfm.sales.sampling import prior_draws
 
+        X = in_pandas(X)
         panel, spec = self._panel(X, np.ones(len(X)) if y is None else y)
         rows, _ = panel_rows(panel)
         check_prior_predictions(draws, len(rows.product))

@@ -1,10 +1,11 @@
 """PSIS-LOO from pointwise log-likelihoods made in blocks."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import arviz as az
 import numpy as np
+import pandas as pd
 import xarray as xr
 from arviz_stats.utils import ELPDData
 
@@ -57,6 +58,22 @@ def loo_from_blocks(blocks: Iterable[tuple[slice | np.ndarray, np.ndarray]], n: 
         elpd_i=xr.DataArray(elpd, dims="observation"),
         pareto_k=xr.DataArray(k, dims="observation"),
     )
+
+
+def with_labels(
+    result: ELPDData, dim: str, coords: Mapping[str, Sequence | np.ndarray | pd.Index], order: np.ndarray
+) -> ELPDData:
+    """The same with ``elpd_i`` and ``pareto_k`` by a labelled dimension, observations taken in an order (n,).
+
+    Parameters
+    ----------
+    coords : mapping
+        Labels (n,) of observations once in that order, by name.
+    """
+    named = {name: (dim, np.asarray(labels)) for name, labels in coords.items()}
+    for name in ("elpd_i", "pareto_k"):
+        setattr(result, name, xr.DataArray(result[name].to_numpy()[order], dims=dim, coords=named))
+    return result
 
 
 def _psis(values, chains):

@@ -43,6 +43,7 @@ def test_every_case_is_written():
     assert list(GOLDEN["cases"]) == [*SALES, *CHOICES]
 
 
+@pytest.mark.filterwarnings("ignore::hdfm.exceptions.DataWarning")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in LAPLACE]
 )

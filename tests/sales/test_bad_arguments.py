@@ -163,7 +163,9 @@ def test_load_of_a_file_that_is_not_there(tmp_path):
 
 
 def test_predict_refuses_what_fit_refuses(fitted):
-    new = simulate_sales(3, 3, 4, seed=5)
+    new = simulate_sales(3, 3, 4, seed=5).merge(
+        fitted.elasticities_["category"].reset_index(), on="product", suffixes=("_", "")
+    )
     with pytest.raises(InvalidDataError, match="no column for price='price'"):
         fitted.predict(new.drop(columns="price"))
     with pytest.raises(

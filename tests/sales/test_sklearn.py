@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from conftest import ROLES
+from conftest import ROLES, UNFITTED
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
@@ -122,6 +122,7 @@ def test_pipeline_that_drops_names_says_what_to_do(sales):
         pipeline.fit(sales, sales["units_sold"])
 
 
+@UNFITTED
 @pytest.mark.parametrize(
     "cv",
     [pytest.param(KFold(2, shuffle=True, random_state=0), marks=pytest.mark.slow), GroupKFold(2)],
@@ -143,6 +144,7 @@ def test_grid_search_over_priors(mock_sampling, elasticity, sales, cv):
     )
 
 
+@UNFITTED
 def test_search_inside_a_pipeline(mock_sampling, sales):
     grid = {"model__priors": [ElasticityPriors.article()], "model__time_effects": ["shared"]}
     search = GridSearchCV(promotion_scaled(), grid, cv=KFold(2), error_score="raise", refit=False)

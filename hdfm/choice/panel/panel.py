@@ -21,6 +21,7 @@ from hdfm.choice.panel.predictors import (
     informative,
     predictor_values,
     refuse_outcomes,
+    refuse_products_without_price,
 )
 from hdfm.choice.panel.read import read_chosen
 from hdfm.choice.panel.roles import ChoiceRoles, with_features
@@ -28,6 +29,7 @@ from hdfm.choice.panel.sets import check_chosen, read_sets
 from hdfm.exceptions import InvalidDataError, unknown
 from hdfm.factors.tier import COEFFICIENT
 from hdfm.frames.columns import sorted_labels
+from hdfm.frames.labels import stored_labels, warn_of_twins
 from hdfm.frames.periods import Timeline, plain_labels
 
 INTERCEPT = "intercept"
@@ -123,7 +125,7 @@ class ChoicePanel:
             "category": self.category,
             "covariate": list(self.roles.customer_covariates),
         }
-        return {name: plain_labels(labels) for name, labels in coords.items() if len(labels)}
+        return {name: stored_labels(plain_labels(labels)) for name, labels in coords.items() if len(labels)}
 
     @property
     def category(self) -> pd.Index:
@@ -157,7 +159,14 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
     sets, chosen = read_sets(X, roles), read_chosen(y)
     check_chosen(chosen, sets, roles)
     customers, labels = sorted_labels(sets.customer), sorted_labels(sets.category)
+    for names, role in (
+        (customers, "customer"),
+        (labels, "category"),
+        (sorted_labels(sets.product), "product"),
+    ):
+        warn_of_twins(names, role)
     code = labels.get_indexer(pd.Index(sets.category))
+    refuse_products_without_price(X, roles, sets)
     belongs = belonging(X, roles, code, len(labels), sets.available)
     rows = RowCodes(
         category=code,

@@ -10,9 +10,41 @@ import pandas as pd
 from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.panel.sets import ChoiceSets
 from hdfm.exceptions import InvalidDataError, unknown
-from hdfm.frames.columns import numeric_column, plain, refuse_rows
+from hdfm.frames.columns import examples, numeric_column, plain, refuse_rows
 
 ROUNDING = 1e-12
+
+
+def refuse_products_without_price(frame: pd.DataFrame, roles: ChoiceRoles, sets: ChoiceSets) -> None:
+    """Raise if a product has no price in any row: it may stand for buying nothing."""
+    if roles.product is None or roles.price is None:
+        return
+    absent = _without_price(frame[roles.price], roles.price_transform)
+    product, absent = sets.product[sets.available], absent[sets.available]
+    never = pd.Series(absent).groupby(product.to_numpy()).transform("all").to_numpy(dtype=bool)
+    if not never.any():
+        return
+    labels = product[never].unique()
+    rows = f"X[{roles.product!r}] != {plain(labels[0])!r}"
+    raise InvalidDataError(
+        f"price column {roles.price!r} has no price in any of the {int(never.sum()):,} rows of "
+        f"{len(labels):,} products (such as {examples(labels)}) of column {roles.product!r}. If "
+        f"{plain(labels[0])!r} stands for buying nothing, it is no alternative: keep the rows {rows}, of X "
+        "and of y, and set outside_option=True. Else fill prices in, or mark what could not be bought in an "
+        "availability column."
+    )
+
+
+def _without_price(column, price_transform):
+    """True (n,) where a price is missing, or is 0 and to be used in logs."""
+    missing = column.isna().to_numpy()
+    match price_transform:
+        case "linear":
+            return missing
+        case "log":
+            return missing | (column == 0).to_numpy(dtype=bool, na_value=True)
+        case _:
+            raise unknown("price_transform", price_transform)
 
 
 def predictor_values(frame: pd.DataFrame, roles: ChoiceRoles, where: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ from sklearn.utils.validation import column_or_1d
 
 from hdfm.choice.panel.roles import DIMENSIONS, ONE_COLUMN, RESERVED_LABELS, ChoiceRoles, with_features
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
-from hdfm.frames.columns import check_roles, named_column, numeric_column, refuse_rows
-from hdfm.frames.read import check_same_rows, read_plain, require_frame, select_columns
+from hdfm.frames.columns import check_roles, named_column, numeric_column, plain, refuse_rows
+from hdfm.frames.read import check_same_rows, in_pandas, read_plain, require_frame, select_columns
 
 
 def read_choice_frame(
@@ -39,11 +39,14 @@ def read_choice_frame(
     InvalidDataError
         If a column is missing, X has no rows, or y does not match X.
     """
+    X, y = in_pandas(X), in_pandas(y)
     if not roles.named:
         wanted = {} if y is None and not reset else {"y": y}
         frame, y = read_plain(estimator, X, reset=reset, **wanted)
         return frame, y, replace(roles, features=tuple(frame.columns))
     require_frame(X)
+    if y is not None:
+        refuse_chosen_labels(X, y, roles)
     if roles.features is None and not reset:
         roles = _features_of_fit(estimator, roles)
     roles = with_features(roles, X)
@@ -62,9 +65,54 @@ def read_chosen(y: Any) -> pd.Series:
     column = y if isinstance(y, pd.Series) else pd.Series(column_or_1d(y, warn=True), name="y")
     flags = numeric_column(column, "chosen")
     what = named_column(column, "chosen")
-    remedy = "y is 1 on the chosen row of each choice set and 0 on the others"
+    remedy = (
+        "X has one row per alternative, and y is 1 on the chosen row of each choice set and 0 on the others"
+    )
     refuse_rows(column, (flags != 0) & (flags != 1), what, "values other than 0 and 1", remedy)
     return pd.Series(flags == 1, index=column.index, name=column.name)
+
+
+def refuse_chosen_labels(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> None:
+    """Raise if y holds labels of what was chosen in place of flags, as frames with one row a choice do.
+
+    The message has the call that makes one row per alternative of such a wide frame.
+    """
+    values = y if isinstance(y, pd.Series) else pd.Series(column_or_1d(y))
+    labels = pd.Index(values.dropna().unique())
+    is_text = labels.inferred_type == "string"
+    if not (is_text or labels.inferred_type == "integer") or labels.isin([0, 1]).all():
+        return
+    example = plain(labels[0])
+    if roles.product in X and labels.isin(X[roles.product].astype(object)).all():
+        raise InvalidDataError(
+            f"y holds labels of the product column {roles.product!r}, such as {example!r}, but it flags "
+            "rows: X has one row per alternative, and y is 1 on the chosen one of each choice set, else 0. "
+            f"If y repeats the choice on every row of a set, pass (y == X[{roles.product!r}]) as y."
+        )
+    stubs, separator = _stubs(X, labels)
+    if is_text or stubs:
+        i, stubs = roles.choice_set or "choice_set", stubs or ["price"]
+        wide = "X" if i in X else f"X.rename_axis({i!r}).reset_index()"
+        raise InvalidDataError(
+            f"y holds labels such as {example!r} in place of flags: X has one row per alternative in a "
+            "choice set, and y is 1 on the chosen one, else 0. Of a wide frame, with one row a choice, make "
+            f"long = pandas.wide_to_long({wide}.assign(choice=numpy.asarray(y)), {stubs}, i={i!r}, "
+            f"j='product', sep={separator!r}, suffix='.+').reset_index(); name choice_set={i!r}, "
+            f"product='product' and the roles of {stubs}; and fit(long, long['choice'] == long['product'])."
+        )
+
+
+def _stubs(X, labels):
+    """Names before the label of an alternative, such as price of price_a, and what stands between."""
+    names = [name for name in X.columns if isinstance(name, str)]
+    found = {}
+    for label in map(str, labels):
+        for name in names:
+            stub = name.removesuffix(label)
+            if stub not in ("", name) and not stub[-1].isalnum():
+                found.setdefault(stub, set()).add(label)
+    stubs = [stub for stub, endings in found.items() if len(endings) > 1]
+    return [stub[:-1] for stub in stubs], stubs[0][-1] if stubs else "_"
 
 
 def as_flags(y: Any) -> tuple[np.ndarray, np.ndarray]:

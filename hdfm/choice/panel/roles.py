@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from hdfm.exceptions import InvalidArgumentError
+
 DIMENSIONS = ("customer", "category", "product", "time", "choice_set")
 ONE_COLUMN = (*DIMENSIONS, "price", "availability")
 RESERVED_LABELS = ("chain", "draw", "predictor", "coefficient", "covariate", "factor", "tier")
@@ -69,6 +71,15 @@ class ChoiceRoles:
         single = [getattr(self, role) for role in ONE_COLUMN]
         named = [name for name in single if name is not None]
         return (*named, *self.customer_covariates, *(self.features or ()))
+
+
+def refuse_without_column(role: str, roles: ChoiceRoles) -> None:
+    """Raise if answers are asked for by customer or time and the model has no such column."""
+    if role in ("customer", "time") and getattr(roles, role) is None:
+        raise InvalidArgumentError(
+            f"by={role!r} needs a {role} column, and the model was fitted without one: name it with "
+            f"{role}= and fit again."
+        )
 
 
 def with_features(roles: ChoiceRoles, X: pd.DataFrame) -> ChoiceRoles:

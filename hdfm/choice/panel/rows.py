@@ -15,6 +15,7 @@ from hdfm.choice.panel.read import read_chosen
 from hdfm.choice.panel.sets import check_chosen, read_sets, whole_sets_message
 from hdfm.exceptions import InvalidDataError
 from hdfm.frames.columns import plain, positions, sorted_labels
+from hdfm.frames.labels import warn_of_unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ def encode_choices(frame: pd.DataFrame, panel: ChoicePanel, y: object = None) ->
     customer, customer_code = _new(sets.customer, rows.customer)
     period, period_code = _new(sets.period, rows.period)
     product, product_code = _new_products(sets, choices, roles)
+    _warn_of_unknown(panel, sets, category, rows.customer, product_code)
     covariates = customer_covariates(frame, roles, customer_code, len(customer))
     encoded = EncodedChoices(
         choices=choices,
@@ -124,6 +126,16 @@ def encode_choices(frame: pd.DataFrame, panel: ChoicePanel, y: object = None) ->
     if chosen is not None and roles.slot_by_product:
         _refuse_cut_sets(encoded, panel)
     return encoded
+
+
+def _warn_of_unknown(panel, sets, category, customer, product):
+    """Warn of labels (n,) that were not fitted: codes of -1, of new products their positions."""
+    warn_of_unknown(panel.category, sets.category, category < 0, "category")
+    warn_of_unknown(panel.customer, sets.customer, customer < 0, "customer", usual=True)
+    if panel.roles.product is not None:
+        fitted = pd.Index(np.concatenate([each.product for each in panel.categories])).unique()
+        positions(fitted, sets.product, "product")
+        warn_of_unknown(fitted, sets.product, (product >= 0) & (category >= 0), "product")
 
 
 def _known(labels, column, name, role):

@@ -13,7 +13,6 @@ from hdfm.frames.columns import (
     named_column,
     numeric_column,
     plain,
-    refuse_mixed_types,
     refuse_rows,
     sorted_labels,
 )
@@ -129,9 +128,7 @@ def whole_sets_message(roles: ChoiceRoles) -> str:
 def _labels(frame, name, role):
     if name is None:
         return pd.Series(ALL, index=frame.index, name=role)
-    column = label_column(frame[name], role)
-    refuse_mixed_types(column, role)
-    return column
+    return label_column(frame[name], role)
 
 
 def _periods(frame, name, timeline):

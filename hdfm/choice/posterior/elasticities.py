@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.panel.roles import refuse_without_column
 from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.posterior.draws import ChoiceDraws
 from hdfm.choice.posterior.predict import PlacedSets, probability_blocks
@@ -35,6 +36,7 @@ from hdfm.summaries.intervals import summarise
 
 INDEX = ("category", "product", "price_of")
 SUMMARY = ("mean", "sd", "lower", "upper", "p_elastic")
+TABLE_COLUMNS = (*SUMMARY, "before", "after", "change", "p_up")
 TABLE_CELLS = 20_000_000
 MOST_WORK = 10**10  # of cross elasticities that a fit computes unasked: a few seconds
 OWN_NOTE = "own-price elasticities alone: elasticities() computes those of all pairs of products"
@@ -138,6 +140,16 @@ def column_pieces(draws: ChoiceDraws, K: int) -> Iterator[slice]:
     return (slice(first, min(first + n, K)) for first in range(0, K, n))
 
 
+def refuse_columns_of_tables(by: Sequence[str]) -> None:
+    """Raise if a column to group by has the name of one that tables have anyway."""
+    for name in by:
+        if name in TABLE_COLUMNS:
+            raise InvalidArgumentError(
+                f"by={name!r} has the name of a column of the table; rename it in X: "
+                f"X.rename(columns={{{name!r}: {'by_' + name!r}}})."
+            )
+
+
 def set_labels(panel: ChoicePanel, by: Sequence[str], encoded: EncodedChoices | None = None) -> pd.DataFrame:
     """Labels of choice sets by role, a row for each position among all.
 
@@ -157,6 +169,7 @@ def set_labels(panel: ChoicePanel, by: Sequence[str], encoded: EncodedChoices | 
     for role in wanted:
         if role not in SET_ROLES:
             raise InvalidArgumentError(f"by takes roles among {(*INDEX, *SET_ROLES)}; got {role!r}.")
+        refuse_without_column(role, panel.roles)
     choice_set = panel.choice_set if encoded is None else encoded.choice_set
     choices = panel.choices if encoded is None else (*encoded.choices, encoded.unseen)
     customer, period = np.empty((2, len(choice_set)), dtype=int)
@@ -237,7 +250,8 @@ def groups_of_sets(sets: PlacedSets, groups: pd.DataFrame | None) -> list[tuple[
     if groups is None or not len(groups.columns):
         return [(0, np.arange(len(sets.customer)))]
     mine = groups.iloc[sets.choices.choice_set].reset_index(drop=True)
-    group = mine.groupby(list(groups.columns), sort=True, observed=True).ngroup().to_numpy()
+    by = mine.groupby(list(groups.columns), sort=True, observed=True, dropna=False)
+    group = by.ngroup().to_numpy()
     order = np.argsort(group, kind="stable")
     order = order[group[order] >= 0]
     pieces = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)

@@ -3,6 +3,8 @@
 Array names and axis order: D draws, n rows; in a category O choice sets, J slots.
 """
 
+from collections.abc import Sequence
+
 import arviz as az
 import numpy as np
 import pandas as pd
@@ -29,8 +31,8 @@ def any_choice(X: pd.DataFrame, roles: ChoiceRoles) -> np.ndarray:
     return chosen
 
 
-def with_choices(tree: xr.DataTree, panel: ChoicePanel, seed: int) -> xr.DataTree:
-    """A tree of ``prior`` draws with ``prior_predictive``: ``chosen`` (1, D, n), 0 or 1."""
+def with_choices(tree: xr.DataTree, panel: ChoicePanel, seed: int, index: pd.Index | Sequence) -> xr.DataTree:
+    """A tree of ``prior`` draws with ``prior_predictive``: ``chosen`` (1, D, n), by labels of rows."""
     draws = choice_draws(tree["prior"].to_dataset(), panel)
     chosen = np.zeros((1, draws.n_draws, panel.n_rows), dtype=np.int8)
     rng = stream(seed, Stream.PRIOR_CHOICES)
@@ -43,6 +45,8 @@ def with_choices(tree: xr.DataTree, panel: ChoicePanel, seed: int) -> xr.DataTre
             o, d = np.nonzero(taken < ends.shape[1])
             rows = sets.choices.row[piece[o], taken[o, d]]
             chosen[0, np.arange(draws.n_draws)[some][d], rows] = 1
-    predictive = az.from_dict({"prior_predictive": {"chosen": chosen}}, dims={"chosen": ["row"]})
+    predictive = az.from_dict(
+        {"prior_predictive": {"chosen": chosen}}, dims={"chosen": ["row"]}, coords={"row": np.asarray(index)}
+    )
     tree["prior_predictive"] = predictive["prior_predictive"]
     return tree

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.posterior.draws import ChoiceDraws
 from hdfm.choice.posterior.elasticities import (
     by_product,
@@ -24,6 +25,7 @@ from hdfm.choice.posterior.elasticities import (
 from hdfm.choice.posterior.predict import PlacedSets, probability_blocks
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.factors.pieces import PIECE_CELLS
+from hdfm.frames.columns import examples, sorted_labels
 from hdfm.summaries.intervals import summarise
 
 OUTSIDE_LABEL = "(none)"
@@ -87,7 +89,7 @@ def counterfactual_table(
 
     table = _table(changes(), names, ["mean", "sd", "lower", "upper", "p_positive"], ci_prob)
     table = table.rename(columns={"mean": "change", "p_positive": "p_up"})
-    keys = [(row[0], *row[2:], row[1]) for row in table.index]
+    keys = [_key([row[0], *row[2:], row[1]]) for row in table.index]
     for k, name in enumerate(("before", "after")):
         table.insert(k, name, np.array([means[key][k] for key in keys], dtype=float))
     return table
@@ -142,7 +144,7 @@ def _ratios(draws, sets, price_transform):
 
 
 def scenario(
-    X: pd.DataFrame, changes: dict[str, Any] | pd.DataFrame, price: str | None, rows: np.ndarray
+    X: pd.DataFrame, changes: dict[str, Any] | pd.DataFrame, panel: ChoicePanel, rows: np.ndarray
 ) -> pd.DataFrame:
     """X with changes to the rows in ``rows`` (n,).
 
@@ -153,11 +155,12 @@ def scenario(
     Raises
     ------
     InvalidArgumentError
-        If ``changes`` is neither, or the values don't fit.
+        If ``changes`` is neither, the values don't fit, or the model has no use for what is changed.
     InvalidDataError
         If X has no such column.
     """
     if isinstance(changes, pd.DataFrame):
+        _refuse_no_change(X, changes, panel.roles)
         return changes
     if not isinstance(changes, dict) or not changes:
         raise InvalidArgumentError(
@@ -167,13 +170,40 @@ def scenario(
     for name, change in changes.items():
         if name not in X.columns:
             raise InvalidDataError(f"X has no column {name!r} to change. Its columns are {list(X.columns)}.")
-        values = _changed(X[name], change, multiply=name == price)
+        _refuse_without_effect(name, panel)
+        values = _changed(X[name], change, multiply=name == panel.roles.price)
         if np.ndim(values) and len(values) != len(X):
             raise InvalidArgumentError(
                 f"changes[{name!r}] has {len(values):,} values for {len(X):,} rows of X."
             )
         changed[name] = _replaced(X[name], rows, values)
     return changed
+
+
+def _refuse_without_effect(name: str, panel: ChoicePanel) -> None:
+    """Raise if a column has no role, or is a predictor of no category."""
+    roles = panel.roles
+    if name not in roles.columns:
+        raise InvalidArgumentError(
+            f"changes[{name!r}]: the column has no role in the model, which does not look at it. Columns "
+            f"with a role are {list(roles.columns)}; to know its effect, fit with it among features=."
+        )
+    if name in roles.predictors and not any(name in each.predictor for each in panel.categories):
+        raise InvalidArgumentError(
+            f"changes[{name!r}]: the column never varied in the fit, which has no coefficient for it."
+        )
+
+
+def _refuse_no_change(X: pd.DataFrame, after: pd.DataFrame, roles: ChoiceRoles) -> None:
+    """Raise if a scenario differs from X in columns alone that have no role."""
+    used = [name for name in roles.columns if name in X and name in after]
+    if after[used].equals(X[used]) and not after.equals(X):
+        others = [name for name in after if name not in used]
+        differing = [name for name in others if name not in X or not after[name].equals(X[name])]
+        raise InvalidArgumentError(
+            f"The scenario differs from X in columns without a role alone ({examples(differing)}), which the "
+            f"model does not look at. Columns with a role are {used}."
+        )
 
 
 def _changed(column, change, multiply):
@@ -187,7 +217,13 @@ def _changed(column, change, multiply):
         raise InvalidArgumentError(
             f"changes[{column.name!r}] multiplies the price and must be a number; got {values!r}."
         )
-    return column * values
+    return _as_numbers(column) * values
+
+
+def _as_numbers(column):
+    """Decimals as floats, which multiply with others."""
+    is_decimal = column.dtype == object and pd.api.types.infer_dtype(column) == "decimal"
+    return column.astype(float) if is_decimal else column
 
 
 def _replaced(column, rows, values):
@@ -214,7 +250,7 @@ def share_draws(draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray) -> dict
 def _groups(placed, groups):
     """The sets, and which of them, of each (category, *group)."""
     return {
-        (sets.label, *groups.iloc[example]): (sets, which)
+        _key([sets.label, *groups.iloc[example]]): (sets, which)
         for sets in placed
         if len(sets.customer)
         for example, which in groups_of_sets(sets, groups)
@@ -241,9 +277,21 @@ def _table(
     table = pd.concat(rows).set_index(pd.MultiIndex.from_tuples(keys, names=names))
     if "to" not in names:
         table = table.reorder_levels(["category", "product", *names[1:-1]])
-    table = table.sort_index(level=["category", "product"], sort_remaining=False, kind="stable")
+    table = table.sort_index(
+        level=["category", "product"], sort_remaining=False, kind="stable", key=_outside_first
+    )
     table.attrs["ci_prob"] = ci_prob
     return table
+
+
+def _outside_first(labels):
+    """Ranks (n,) of labels in order, the outside option's, which is text among labels of any kind, first."""
+    return pd.Index(sorted_labels(pd.Series(labels[labels != OUTSIDE_LABEL])).get_indexer(labels))
+
+
+def _key(values: Iterable) -> Key:
+    """Labels as a key, in which missing ones equal each other."""
+    return tuple(np.nan if pd.api.types.is_scalar(value) and pd.isna(value) else value for value in values)
 
 
 def _summaries(waiting, columns, ci_prob):

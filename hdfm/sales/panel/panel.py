@@ -14,10 +14,9 @@ import pandas as pd
 
 from hdfm.exceptions import InvalidDataError
 from hdfm.frames.columns import ALL, label_column, numeric_column, plain, sorted_labels
+from hdfm.frames.labels import stored_labels, warn_of_twins
 from hdfm.frames.periods import Timeline, plain_labels, read_time
-from hdfm.sales.panel.roles import Roles
-
-ALL_PRODUCTS = "all_products"
+from hdfm.sales.panel.roles import ALL_PRODUCTS, Roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,10 @@ class SalesPanel:
         What they were standardised with (K,).
     period_order : pandas.Index or None
         All labels of an ordered categorical of periods, fitted or not, where they alone say the order.
+    row : numpy.ndarray
+        The row of the frame (N, T); -1 where there is none.
+    index : pandas.Index
+        Labels (n,) of the frame's rows.
     """
 
     roles: Roles
@@ -81,6 +84,8 @@ class SalesPanel:
     control_sd: np.ndarray
     n_price_changes: np.ndarray = field(repr=False)
     last_price: np.ndarray = field(repr=False)
+    row: np.ndarray = field(repr=False)
+    index: pd.Index = field(repr=False)
     period_order: pd.Index | None = None
 
     @property
@@ -130,7 +135,7 @@ class SalesPanel:
         if not self.levels:
             coords[self.dims["group"]] = [ALL]
         coords[self.dims["block"]] = self.blocks
-        return {name: plain_labels(labels) for name, labels in coords.items() if len(labels)}
+        return {name: stored_labels(plain_labels(labels)) for name, labels in coords.items() if len(labels)}
 
     def group_at(self, level: int) -> np.ndarray:
         """Position (N,) of each product's group at a level, 0 the coarsest."""
@@ -167,12 +172,15 @@ def build_panel(
     group_labels = [label_column(frame[name], "groups") for name in roles.groups]
     levels, group_codes = _nested_levels(label, group_labels)
     products, product_group = _sorted_products(label, group_codes)
+    warn_of_twins(products, "product")
+    for level in levels:
+        warn_of_twins(level.labels, "group")
     by_group = bool(levels) and not shared_time
     i = products.get_indexer(label)
     t = periods.get_indexer(period_label)
     _refuse_duplicates(frame, roles, i, t, len(periods))
 
-    def dense(values, fill=0.0):
+    def dense(values: np.ndarray | float, fill: float = 0.0) -> np.ndarray:
         out = np.full((len(products), len(periods)), fill)
         out[i, t] = values
         return out
@@ -203,6 +211,8 @@ def build_panel(
         n_price_changes=_price_changes(log_price, observed),
         last_price=np.exp(log_price[np.arange(len(products)), _last_observed(observed)]),
         period_order=order,
+        row=dense(np.arange(len(frame)), -1).astype(int),
+        index=frame.index,
     )
 
 
@@ -234,17 +244,18 @@ def _nested_levels(label, group_labels):
         labels = sorted_labels(column)
         codes = labels.get_indexer(pd.Index(column))
         if depth:
-            _refuse_two_parents(column, group_labels[depth - 1], "groups")
+            refuse_two_parents(column, group_labels[depth - 1], "groups")
         parent = np.zeros(len(labels), dtype=int)
         parent[codes] = parent_codes
         levels.append(GroupLevel(str(column.name), labels, parent))
         parent_codes = codes
     if group_labels:
-        _refuse_two_parents(label, group_labels[-1], "product")
+        refuse_two_parents(label, group_labels[-1], "product")
     return tuple(levels), parent_codes
 
 
-def _refuse_two_parents(child, parent, role):
+def refuse_two_parents(child: pd.Series, parent: pd.Series, role: str) -> None:
+    """Raise if a label (n,) stands beside more than one label (n,) of what it belongs to."""
     pairs = pd.DataFrame({"child": child.to_numpy(), "parent": parent.to_numpy()}).drop_duplicates()
     twice = pairs["child"][pairs["child"].duplicated()].unique()
     if len(twice):

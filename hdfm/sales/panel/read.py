@@ -10,11 +10,15 @@ from sklearn.utils.validation import column_or_1d
 
 from hdfm.exceptions import DataWarning, InvalidDataError, unknown, warn_caller
 from hdfm.frames.columns import check_roles, numeric_column, refuse_fractions
-from hdfm.frames.read import check_same_rows, read_plain, require_frame, select_columns
-from hdfm.sales.panel.roles import Roles
+from hdfm.frames.read import check_same_rows, in_pandas, read_plain, require_frame, select_columns
+from hdfm.sales.panel.roles import ALL_PRODUCTS, Roles
+from hdfm.summaries.intervals import SUMMARY
 
 RESERVED_LABELS = (
-    *("chain", "draw", "control", "global", "sd"),
+    *(*SUMMARY, "shrinkage", "n_products"),
+    *("between_price_bias", "between_price_sd", "elasticity_global", "elasticity_sd", "product_effect_sd"),
+    *("time_drift_sd", "time_shock_sd"),
+    *("chain", "draw", "draws", "control", "global", "row", ALL_PRODUCTS),
     *("elasticity", "product_effect", "time_effect", "control_effect", "group_level", "between_price"),
     *("correlation", "dispersion", "overdispersion", "noise_sd", "units", "price_level", "n_price_changes"),
 )
@@ -29,6 +33,7 @@ def read_frame(
 
     Without any role every column is a control, and X may be anything that scikit-learn takes.
     """
+    X, y = in_pandas(X), in_pandas(y)
     if roles == Roles():
         wanted = {} if likelihood is None else {"y": y, "y_numeric": True}
         frame, y = read_plain(estimator, X, reset=reset, **wanted)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+ALL_PRODUCTS = "all_products"
+
 
 @dataclass(frozen=True, slots=True)
 class Roles:

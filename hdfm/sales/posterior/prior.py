@@ -8,7 +8,7 @@ import xarray as xr
 from arviz_base import from_dict
 
 from hdfm.sales.panel.panel import SalesPanel
-from hdfm.sales.panel.rows import SalesRows
+from hdfm.sales.panel.rows import SalesRows, rows_of_frame
 from hdfm.sales.posterior.draws import demand_draws
 from hdfm.sales.posterior.predict import draw_units, linear_predictor_blocks
 from hdfm.sales.spec import DemandSpec
@@ -18,12 +18,17 @@ from hdfm.sampling.streams import Stream, stream
 def with_units(
     tree: xr.DataTree, panel: SalesPanel, spec: DemandSpec, rows: SalesRows, seed: int
 ) -> xr.DataTree:
-    """A tree of ``prior`` draws with ``prior_predictive``: ``units`` (1, D, n)."""
+    """A tree of ``prior`` draws with ``prior_predictive``: ``units`` (1, D, n), rows in the frame's order."""
     effects = demand_draws(tree["prior"].to_dataset(), panel, spec)
     units = np.empty((1, effects.delta.shape[1], len(rows.product)))
     rng = stream(seed, Stream.PRIOR_UNITS)
     for piece, eta in linear_predictor_blocks(effects, panel, spec, rows, seed):
         units[0, :, piece] = draw_units(eta, effects.scale, spec.likelihood, rng).T
-    predictive = from_dict({"prior_predictive": {"units": units}}, dims={"units": ["row"]})
+    order, labels = rows_of_frame(panel)
+    predictive = from_dict(
+        {"prior_predictive": {"units": units[:, :, order]}},
+        dims={"units": ["row"]},
+        coords={"row": labels["row"]},
+    )
     tree["prior_predictive"] = predictive["prior_predictive"]
     return tree

@@ -60,10 +60,10 @@ def test_labels_of_another_type_than_fitted(fitted, trips, column):
     X = trips.assign(
         **{column: trips[column].astype(str) if other == "text" else pd.factorize(trips[column])[0]}
     )
-    if column in ("brand", "trip"):  # new products and sets are allowed
+    if column == "trip":  # new sets are allowed
         assert np.isfinite(fitted.predict_proba(X)).all()
         return
-    role = {"household": "customer", "category": "category"}[column]
+    role = {"household": "customer", "category": "category", "brand": "product"}[column]
     found = (
         rf"{role} column '{column}' holds .* labels such as .*; the model was fitted on .*Convert the column"
     )

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import UNFITTED
 from reference.choice_frames import assert_same
 from trips import PRODUCTS, TINY, panel_of
 
@@ -12,6 +13,7 @@ from hdfm.exceptions import InvalidDataError
 from hdfm.frames.periods import elapsed, sorted_periods
 
 WEEKS = pd.date_range("2024-01-01", periods=12, freq="W-MON")
+pytestmark = UNFITTED
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from conftest import UNFITTED
 from reference.choice_draws import DRAWS, KERNEL, SAME, SEED, hand_posterior
 from reference.kriging import kriging
 from trips import PRODUCTS, panel_of
@@ -133,6 +134,7 @@ def test_future_individual_factors_sum_to_zero_over_customers(trips, panel, post
     np.testing.assert_allclose(extended(posterior, panel, ahead)[1].tiers[-1].ahead, tier.ahead, rtol=SAME)
 
 
+@UNFITTED
 def test_new_product_borrows_the_intercept_of_a_fitted_one(trips, panel, posterior):
     tea = trips[(trips["category"] == "tea") & (trips["brand"] != "green")]
     new = tea.assign(brand=tea["brand"].where(tea["brand"] != "black", "oolong"))
@@ -151,6 +153,7 @@ def test_new_product_borrows_the_intercept_of_a_fitted_one(trips, panel, posteri
     np.testing.assert_allclose(u, beta @ sets.choices.x[o, j] + intercept, rtol=1e-9)
 
 
+@UNFITTED
 def test_new_products_and_categories_are_told_apart_by_label(trips, panel, posterior):
     new = trips[trips["trip"] < 1040].copy()
     new["category"] = new["category"].replace("tea", "coffee")
@@ -163,6 +166,7 @@ def test_new_products_and_categories_are_told_apart_by_label(trips, panel, poste
         np.testing.assert_allclose(by_row(posterior, panel, alone), together[alone.index], rtol=SAME)
 
 
+@UNFITTED
 def test_category_that_was_not_fitted_borrows_from_those_that_have_the_predictor(trips, panel, posterior):
     new = trips[trips["category"] == "tea"].assign(category="coffee")
     _, draws, placed = extended(posterior, panel, new)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import UNFITTED
 from trips import many_trips, panel_of
 
 from hdfm.choice.panel.panel import build_choice_panel
@@ -184,9 +185,12 @@ def test_groups_are_the_tables_of_their_sets(trips, draws, panel):
             assert row["mean"] == pytest.approx(value.mean(), rel=SAME)
     segments = pd.DataFrame({"segment": np.where(labels["customer"] < 4, "low", None)})
     low = elasticity_table(draws, placed, panel, CI_PROB, segments)
-    assert set(low.index.get_level_values("segment")) == {"low"}
+    named = elasticity_table(draws, placed, panel, CI_PROB, segments.fillna("no segment"))
+    assert set(low.index.get_level_values("segment").dropna()) == {"low"}
+    np.testing.assert_array_equal(low, named)  # those without a segment are a row of their own
 
 
+@UNFITTED
 def test_elasticities_of_new_labels(trips, draws, panel):
     new = trips[trips["trip"] < 1050].copy()
     new["household"] += 4

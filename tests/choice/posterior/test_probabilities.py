@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TRIP_ROLES
+from conftest import TRIP_ROLES, UNFITTED
 from reference.choice import CHAINS, DRAWS, QUICK, SAME, probabilities_by_hand
 
 from hdfm import DynamicFactorChoiceModel
@@ -134,6 +134,7 @@ def test_covariates_shift_unseen_customers(model, trips):
     assert not np.allclose(of_set(model, rows), of_set(model, rows.assign(income=60.0)), rtol=1e-3)
 
 
+@UNFITTED
 def test_unseen_products(model, trips):
     rows = single_set(trips)
     new = pd.concat([rows, rows.iloc[:1].assign(brand="fresh")], ignore_index=True)
@@ -146,6 +147,7 @@ def test_unseen_products(model, trips):
     assert of_set(model, twice)[-1] != of_set(model, twice)[-2]
 
 
+@UNFITTED
 def test_unseen_categories(model, trips):
     rows = single_set(trips).assign(category="coffee", brand=["c1", "c2", "c3", "c4"], price=[1.0, 2, 3, 4])
     p = of_set(model, rows)

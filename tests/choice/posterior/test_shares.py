@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TRIP_ROLES
+from conftest import TRIP_ROLES, UNFITTED
 from reference.choice import (
     DIFFERENCE,
     INTERVAL,
@@ -120,6 +120,7 @@ def test_frame_is_the_scenario(case):
     assert (gone["change"] < 0).all()
 
 
+@UNFITTED
 def test_new_alternative_takes_shares(outside, market):
     entrant = market[market["product"] == "c0p0"].assign(product="entrant", chosen=0)
     table = outside.counterfactual(market, pd.concat([market, entrant]), by="segment")
@@ -155,6 +156,7 @@ def test_scenarios_that_make_no_sense(model, trips, changes, options, error, fou
         model.counterfactual(trips, changes, **options)
 
 
+@UNFITTED
 def test_changes_of_labels(model, trips):
     """Columns of categories take labels that are among them, and others."""
     X = trips.assign(brand=trips["brand"].astype("category"), household=trips["household"].astype("category"))

@@ -249,13 +249,6 @@ def test_text_labels(plain_fit, elasticity, sparse_sales, dtype):
     assert sorted(model.elasticities_.index) == list("abcdefghijkl")
 
 
-def test_labels_of_mixed_types(mock_sampling, elasticity, sparse_sales):
-    mixed = sparse_sales["product"].astype(object).where(sparse_sales["product"] > 2, "store brand")
-    X = sparse_sales.assign(product=mixed)[sparse_sales["product"].gt(1)]
-    model = elasticity().fit(X, X[UNITS])
-    assert set(model.elasticities_.index) == {"store brand", *range(3, 12)}
-
-
 @pytest.mark.parametrize("nullable", ["numpy_nullable", "pyarrow"])
 def test_nullable_dtypes(plain_fit, elasticity, sparse_sales, nullable):
     X = sparse_sales.convert_dtypes(dtype_backend=nullable)

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import UNFITTED
 
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import InvalidDataError
@@ -251,6 +252,7 @@ def test_without_a_price_nothing_is_priced(frame):
     assert not panel.n_price_changes.any()
 
 
+@UNFITTED
 def test_unknown_labels_are_marked(frame, panel):
     new = frame.head(3).copy()
     new["product"] = [new["product"].iloc[0], 999, 998]

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import UNFITTED
 from reference.demand import SAME, fit_at
 from scipy import stats
 
@@ -16,6 +17,7 @@ from hdfm.sales.posterior.predict import (
 # False alarms of a test on fixed random numbers: the seed is fixed, so one passes for good.
 UNLIKELY = 1e-3
 LABELS = 300
+pytestmark = UNFITTED
 
 
 def repeated(draws: DemandDraws, size: int) -> DemandDraws:
