@@ -90,6 +90,12 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         all, every column is a control, and the estimator is a plain Bayesian regression.
     exposure : str, optional
         Column that expected units are proportional to, such as stores or days, above zero.
+    reference_price : str, optional
+        Column with what a product that was not fitted usually costs, for ``predict`` and ``score``; ``fit``
+        does not use it, and X may lack it there. That price moves the product's level along the slope
+        :math:`\lambda_g` between products, and the price asked about, against it, along the elasticity:
+        it stands for :math:`\overline{\log p_i}`. By default, and where it is missing, the mean log price
+        of the product's group, of which a ``DataWarning`` tells.
     likelihood : {"negative_binomial", "poisson", "log_normal"}
         Distribution of the units.
     time_effects : {"category", "shared", None}
@@ -175,6 +181,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         controls: str | Sequence[str] | None = None,
         exposure: str | None = None,
         *,
+        reference_price: str | None = None,
         likelihood: str = "negative_binomial",
         time_effects: str | None = "category",
         product_effects: str = "random",
@@ -197,6 +204,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         self.price = price
         self.controls = controls
         self.exposure = exposure
+        self.reference_price = reference_price
         self.likelihood = likelihood
         self.time_effects = time_effects
         self.product_effects = product_effects
@@ -266,8 +274,9 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         """Posterior mean of expected units (n_rows,) at X's prices, periods and controls.
 
         Products, groups and periods that were not fitted get the population's distribution: a new
-        product's level follows from its group and from its mean price in X, a new period's time
-        effect goes on from the last one's, as a random walk with shocks.
+        product's level follows from its group and its ``reference_price``, a new period's time
+        effect goes on from the last one's, as a random walk with shocks. No row's answer depends on
+        which other rows stand in X.
         """
         rows = self._rows(X)
         return expected_units(self.draws_, self.panel_, self.spec_, rows, self.seed_)
@@ -293,7 +302,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         """
         check_is_fitted(self)
         frame, units, _ = read_frame(self, X, y, self._roles(), self.likelihood, reset=False)
-        rows = encode_rows(frame, self.panel_)
+        rows = encode_rows(frame, self.panel_, self.reference_price)
         values = log_predictive_density(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
         weights = None if sample_weight is None else check_weights(sample_weight, len(values))
         return float(np.average(values, weights=weights))
@@ -493,6 +502,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             price=self.price,
             controls=tuple(as_names(self.controls, "controls")),
             exposure=self.exposure,
+            reference_price=self.reference_price,
         )
 
     def _spec(self) -> DemandSpec:
@@ -509,6 +519,11 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
                 'Take sign=None, or inference="nuts".'
             )
         self._check_selection()
+        if self.reference_price is not None and (self.product is None or self.price is None):
+            raise InvalidArgumentError(
+                "reference_price is what products usually cost: it needs a product and a price column; got "
+                f"product={self.product!r}, price={self.price!r}."
+            )
         priors = ElasticityPriors() if self.priors is None else self.priors
         if not isinstance(priors, ElasticityPriors):
             raise InvalidArgumentError(f"priors must be an ElasticityPriors or None; got {priors!r}.")
@@ -545,7 +560,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     def _rows(self, X: Any) -> SalesRows:
         check_is_fitted(self, "idata_")
         frame, _, _ = read_frame(self, X, None, self._roles(), None, reset=False)
-        return encode_rows(frame, self.panel_)
+        return encode_rows(frame, self.panel_, self.reference_price)
 
     def _summary_text(self) -> str:
         from hdfm.sales.posterior.diagnostics import diagnostics_table

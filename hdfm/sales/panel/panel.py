@@ -218,17 +218,18 @@ def _nested_levels(label, group_labels):
         labels = sorted_labels(column)
         codes = labels.get_indexer(pd.Index(column))
         if depth:
-            _refuse_two_parents(column, group_labels[depth - 1], "groups")
+            refuse_two_parents(column, group_labels[depth - 1], "groups")
         parent = np.zeros(len(labels), dtype=int)
         parent[codes] = parent_codes
         levels.append(GroupLevel(str(column.name), labels, parent))
         parent_codes = codes
     if group_labels:
-        _refuse_two_parents(label, group_labels[-1], "product")
+        refuse_two_parents(label, group_labels[-1], "product")
     return tuple(levels), parent_codes
 
 
-def _refuse_two_parents(child, parent, role):
+def refuse_two_parents(child: pd.Series, parent: pd.Series, role: str) -> None:
+    """Raise if a label of ``child`` (n,) stands beside two labels of ``parent`` (n,)."""
     pairs = pd.DataFrame({"child": child.to_numpy(), "parent": parent.to_numpy()}).drop_duplicates()
     twice = pairs["child"][pairs["child"].duplicated()].unique()
     if len(twice):

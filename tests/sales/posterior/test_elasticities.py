@@ -72,6 +72,7 @@ def test_elasticities_without_a_price_are_empty(cases):
     assert list(table.columns) == SUMMARY
 
 
+@pytest.mark.filterwarnings("ignore:.*don't say what it usually costs:hdfm.exceptions.DataWarning")
 def test_the_sign_constraint_holds(cases):
     case = cases("negative")
     model = fit_at(case)
