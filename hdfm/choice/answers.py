@@ -105,6 +105,46 @@ class ChoiceAnswers:
         return coefficient_table(self.draws_, self.panel_, read_by(by, BY), customers, ci_prob)
 
     @computes
+    def control_effects(self, ci_prob: float | None = None) -> pd.DataFrame:
+        r"""Effects of the features on utility, per unit of the feature: means over customers and periods.
+
+        .. math:: \frac{P_j / P_k \mid x_j + 1}{P_j / P_k \mid x_j} = e^{\bar\beta}
+
+        An effect is *given the price*, and whatever else the model holds: what a promotion's price cut sells
+        is the price coefficient's, so that a promotion flag with an effect below 0 does not say that
+        promotions lose choices.
+
+        Parameters
+        ----------
+        ci_prob : float, optional
+            Probability of the equal-tailed interval; ArviZ's ``stats.ci_prob`` (0.89) by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By ``category``, where there are categories, and ``control``: ``mean``, ``sd``, ``lower``,
+            ``upper`` on the scale of utility, and ``percent``, the posterior mean of
+            :math:`100 (e^{\bar\beta} - 1)`: the change of the odds against any other alternative. Empty
+            without features.
+
+        Examples
+        --------
+        >>> from hdfm import DynamicFactorChoiceModel
+        >>> from hdfm.datasets import simulate_choices
+        >>> choices, _ = simulate_choices(5, 1, 4)
+        >>> model = DynamicFactorChoiceModel(
+        ...     n_factors=0, product="product", choice_set="choice_set", price="price", features="display",
+        ...     inference="map", progressbar=False,
+        ... )
+        >>> model.fit(choices, choices["chosen"]).control_effects().index.to_list()
+        ['display']
+        """
+        from hdfm.choice.posterior.coefficients import feature_table
+
+        check_is_fitted(self, "idata_")
+        return feature_table(self.draws_, self.panel_, default_ci_prob(ci_prob))
+
+    @computes
     def willingness_to_pay(
         self,
         predictor: str,

@@ -4,13 +4,15 @@ Array names and axis order: n rows, K controls, N products of the panel.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import DataWarning, InvalidDataError, warn_caller
+from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, warn_caller
 from hdfm.frames.columns import ALL, examples, label_column, numeric_column, plain, positions
 from hdfm.sales.panel.panel import SalesPanel, log_column, read_keys, refuse_two_parents
+from hdfm.sales.panel.roles import Roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,43 @@ def panel_rows(panel: SalesPanel) -> tuple[SalesRows, np.ndarray]:
         controls=panel.controls[:, i, t],
     )
     return rows, panel.units[i, t]
+
+
+def rows_of_periods(panel: SalesPanel, periods: Any) -> SalesRows:
+    """A row per product and period, products in order; where the panel has none, at its usual conditions.
+
+    These are the product's mean exposure and mean controls over its observed periods.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the panel has no periods, or ``periods`` is no list of them.
+    """
+    name = panel.roles.time
+    if name is None:
+        raise InvalidArgumentError("periods= needs a model with a time column.")
+    if not pd.api.types.is_list_like(periods) or not len(periods):
+        raise InvalidArgumentError(f"periods takes a list of labels of {name!r}; got {periods!r}.")
+    frame = pd.DataFrame({name: pd.Index(periods).unique()})
+    _, label = read_keys(frame, Roles(time=name), known_periods=panel.period)
+    N, period = len(panel.product), positions(panel.period, label, "time")
+    seen = panel.observed[:, np.maximum(period, 0)] & (period >= 0)
+    i, p = np.divmod(np.arange(N * len(period)), len(period))
+    t, seen = period[p], seen.ravel()
+    count = panel.observed.sum(axis=1)
+    log_exposure = np.log(np.exp(panel.log_exposure).sum(axis=1, where=panel.observed) / count)
+    controls = panel.controls.sum(axis=2) / count  # 0 where not observed
+    return SalesRows(
+        product=i,
+        label=pd.Series(panel.product[i]),
+        period=t,
+        period_label=label.iloc[p].reset_index(drop=True),
+        groups=[panel.group_at(depth)[i] for depth in range(len(panel.levels))],
+        log_price=panel.price_level[i],
+        log_reference=panel.price_level[i],
+        log_exposure=np.where(seen, panel.log_exposure[i, t], log_exposure[i]),
+        controls=np.where(seen, panel.controls[:, i, t], controls[:, i]),
+    )
 
 
 def _refuse_other_groups(panel, label, columns, product, groups):

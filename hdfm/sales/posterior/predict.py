@@ -7,6 +7,7 @@ Array names and axis order: n rows, S draws, b rows of a block.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.special import gammaln, logsumexp
@@ -61,6 +62,31 @@ def expected_units(draws, panel, spec, rows, seed) -> np.ndarray:
     for piece, eta in linear_predictor_blocks(draws, panel, spec, rows, seed):
         out[piece] = np.exp(eta + noise).mean(axis=1)
     return out
+
+
+def demand_multipliers(draws, panel, spec, rows, seed) -> Iterator[np.ndarray]:
+    r"""What multiplies each product's demand (S,) on average over its rows, a product after the other.
+
+    .. math:: m_i = \frac{1}{|R_i|} \sum_{t \in R_i} e_{it} \exp(\gamma_{g(i), t} + \kappa' z_{it})
+
+    Parameters
+    ----------
+    rows : SalesRows
+        Of fitted products, in their order, all of them; prices don't matter.
+    """
+    draws, rows, block_of = extend_to_rows(draws, panel, spec, rows, seed)
+    size, block, effect = draws.delta.shape[1], -1, None
+    starts = np.searchsorted(rows.product, np.arange(len(panel.product) + 1))
+    for first, last in pairwise(starts):
+        mine = slice(first, last)
+        exposure = np.exp(rows.log_exposure[mine])
+        if draws.gamma is not None and block_of[first] != block:
+            block = block_of[first]
+            effect = np.exp(draws.gamma[block])
+        factor = np.ones((last - first, size)) if effect is None else effect[rows.period[mine]]
+        if draws.kappa is not None:
+            factor = factor * np.exp(rows.controls[:, mine].T @ draws.kappa)
+        yield exposure @ factor / (last - first)
 
 
 def unit_quantiles(draws, panel, spec, rows, seed, quantiles: Sequence[float]) -> np.ndarray:
