@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class ChoiceAnswers:
     """Methods of :class:`hdfm.DynamicFactorChoiceModel` that ask its posterior about choice sets."""
 
+    customer: str | None
     product: str | None
     price: str | None
     draws_: "ChoiceDraws"
@@ -267,14 +268,18 @@ class ChoiceAnswers:
         return encode_choices(frame, self.panel_, y)
 
     def _placed(
-        self, X: Any, y: Any = None
+        self, X: Any, y: Any = None, *, common: bool
     ) -> tuple[EncodedChoices, "ChoiceDraws", "tuple[PlacedSets, ...]"]:
-        """New choice sets with the draws that are theirs."""
+        """New choice sets with the draws that are theirs.
+
+        With ``common`` new customers share random numbers, for answers about one at a time.
+        """
         from hdfm.choice.posterior.draws import extend_draws
         from hdfm.choice.posterior.predict import place_sets
 
         encoded = self._encoded(X, y)
-        draws = extend_draws(self.draws_, self.panel_, encoded, self.spec_.priors.kernel, self.seed_)
+        kernel = self.spec_.priors.kernel
+        draws = extend_draws(self.draws_, self.panel_, encoded, kernel, self.seed_, common=common)
         return encoded, draws, place_sets(draws, self.panel_, encoded, self.seed_)
 
     def _sets(
@@ -291,7 +296,8 @@ class ChoiceAnswers:
         if X is None:
             placed = place_fitted(self.draws_, self.panel_)
             return self.draws_, placed, labels_of_sets(self.panel_, names, placed, None, None)
-        encoded, draws, placed = self._placed(X)
+        by_customer = any(name in ("customer", self.customer) for name in names)
+        encoded, draws, placed = self._placed(X, common=by_customer)
         others = None
         if isinstance(X, pd.DataFrame):
             roles = (*INDEX, *SET_ROLES)

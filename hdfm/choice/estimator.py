@@ -329,7 +329,8 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         The second column adds up to 1 in each choice set, or, with the outside option, to what that leaves.
         Alternatives in X may be others than those fitted, at other prices. Customers, products and
         categories that were not fitted are draws from the population of those that were; factors in
-        periods that were not fitted are forecast by the exact Gaussian process.
+        periods that were not fitted are forecast by the exact Gaussian process. New customers who are alike,
+        in covariates and choice sets, get the same answer.
         """
         from hdfm.choice.panel.layout import to_rows
 
@@ -591,13 +592,13 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         check_is_fitted(self, "idata_")
         if y is None:
             raise InvalidDataError("y is missing: pass 1 for the chosen row of each choice set, else 0.")
-        encoded, draws, placed = self._placed(X, y)
+        encoded, draws, placed = self._placed(X, y, common=True)
         return encoded, placed, log_scores(draws, placed, len(encoded.choice_set))
 
     def _probabilities(self, X: Any) -> tuple["tuple[PlacedSets, ...]", list[np.ndarray], int]:
         from hdfm.choice.posterior.predict import choice_probabilities
 
-        encoded, draws, placed = self._placed(X)
+        encoded, draws, placed = self._placed(X, common=True)
         return placed, choice_probabilities(draws, placed), encoded.n_rows
 
     def _check_keep(self) -> None:

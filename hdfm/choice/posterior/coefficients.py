@@ -79,7 +79,7 @@ def feature_table(draws: ChoiceDraws, panel: ChoicePanel, ci_prob: float) -> pd.
     """Coefficients of features, means over customers and periods, as effects on utility."""
     column = np.concatenate([category.column for category in panel.categories])
     features = np.flatnonzero(column >= (panel.roles.price is not None))  # intercepts -1, the price first
-    index = panel.coefficient[features].rename(["category", "control"])
+    index: pd.Index = panel.coefficient[features].set_names(["category", "control"])
     if panel.roles.category is None:
         index = index.droplevel("category")
     values = population_paths(draws, np.arange(draws.alpha.shape[1])).mean(axis=1)[:, features]
