@@ -101,12 +101,29 @@ class BayesianEstimator(BaseEstimator):
         return f"{drawing}<div><p>{html.escape(self._summary_text())}</p>{table}</div>"
 
     @abstractmethod
+    def _has_roles(self) -> bool:
+        """Whether any column has a role."""
+
+    @abstractmethod
     def _summary_table(self) -> pd.DataFrame:
         """The table below the HTML repr of a fitted estimator."""
 
     @abstractmethod
     def _summary_text(self) -> str:
         """The sentence above that table."""
+
+
+def has_roles(estimator: BayesianEstimator) -> bool:
+    """Whether any column has a role; where none has, scikit-learn calls ``score_samples`` with X alone.
+
+    Raises
+    ------
+    AttributeError
+        If none has.
+    """
+    if not estimator._has_roles():
+        raise AttributeError("score_samples needs columns with roles: name them in the constructor.")
+    return True
 
 
 def row_scores(values: np.ndarray, X: Any) -> pd.Series:

@@ -95,16 +95,11 @@ def test_scores_need_an_outcome(fitted):
 
 
 @pytest.mark.parametrize("make", [HierarchicalElasticity, DynamicFactorChoiceModel])
-def test_scores_of_arrays_and_of_frames_without_roles(make):
-    engine = {"inference": "laplace"} if make is HierarchicalElasticity else {"inference": "map"}
-    X, y = np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 2
-    model = make(**engine, **QUICK).fit(X, y)
-    scores = model.score_samples(X, y)
-    assert scores.index.equals(pd.RangeIndex(30))
-    assert model.score(X, y) == scores.mean()
-    frame = pd.DataFrame(X, columns=["a", "b"], index=[f"row {k}" for k in range(30)])
-    scores = make(**engine, **QUICK).fit(frame, y).score_samples(frame, y)
-    pd.testing.assert_index_equal(scores.index, frame.index)
+def test_without_roles_the_name_is_left_to_scikit_learn(make):
+    """Its checks call ``score_samples`` with X alone, of whatever has it."""
+    with pytest.raises(AttributeError, match="has no attribute 'score_samples'") as info:
+        getattr(make(), "score_samples")  # noqa: B009
+    assert "needs columns with roles" in str(info.value.__cause__)
 
 
 def test_effects_of_controls_are_per_unit(fitted):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from sklearn.base import ClassifierMixin, clone
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from hdfm.choice.answers import ChoiceAnswers
@@ -24,6 +25,7 @@ from hdfm.estimator import (
     BayesianEstimator,
     check_prior_draws,
     check_prior_predictions,
+    has_roles,
     row_scores,
 )
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown, warn_caller
@@ -338,6 +340,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         chosen = to_rows([each.choices for each in placed], probability, n_rows)
         return np.column_stack([1 - chosen, chosen])
 
+    @available_if(has_roles)
     @computes
     def score_samples(self, X: pd.DataFrame, y: Any) -> pd.Series:
         r"""Log predictive density of y by choice set, in nats: what paired comparisons of models need.
@@ -355,7 +358,8 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         -------
         pandas.Series
             ``log_density`` by choice set, sorted by label; without a choice-set column every row is one, and
-            the index is X's.
+            the index is X's. Only where columns have roles: without any, scikit-learn means something else by
+            this name.
 
         Examples
         --------
@@ -628,6 +632,9 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
                 f'{what} needs the draws of customers; keep="means" kept their means. Fit with keep="draws", '
                 "or with a number of draws to keep."
             )
+
+    def _has_roles(self) -> bool:
+        return self._roles().named
 
     def _summary_text(self) -> str:
         return self.diagnostics().attrs["verdict"]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from hdfm.estimator import BayesianEstimator, check_prior_predictions, row_scores
+from hdfm.estimator import BayesianEstimator, check_prior_predictions, has_roles, row_scores
 from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
 from hdfm.frames.columns import as_names
 from hdfm.frames.weights import check_weights, weighted_mean
@@ -347,6 +348,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         groups = row_groups(X, by, len(rows.label))
         return total_table(self.draws_, panel, self.spec_, rows, groups, of, self.seed_, ci_prob)
 
+    @available_if(has_roles)
     @computes
     def score_samples(self, X: pd.DataFrame, y: Any) -> pd.Series:
         r"""Log predictive density of y by row, in nats: what paired comparisons of models need.
@@ -363,7 +365,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         Returns
         -------
         pandas.Series
-            ``log_density`` (n_rows,), with X's index in X's order.
+            ``log_density`` (n_rows,), with X's index in X's order. Only where columns have roles: without
+            any, scikit-learn means something else by this name.
 
         Examples
         --------
@@ -378,11 +381,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         >>> bool(abs(scores.mean() - model.score(sales, sales["units_sold"])) < 1e-12)
         True
         """
-        check_is_fitted(self)
-        frame, units, _ = read_frame(self, X, y, self._roles(), self.likelihood, reset=False)
-        rows = encode_rows(frame, self.panel_, self.reference_price)
-        values = log_predictive_density(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
-        return row_scores(values, X)
+        return row_scores(self._row_scores(X, y), X)
 
     @computes
     def score(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> float:
@@ -390,7 +389,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
 
         For the share of variance explained use ``sklearn.metrics.r2_score(y, model.predict(X))``.
         """
-        scores = self.score_samples(X, y)
+        scores = self._row_scores(X, y)
         weights = None if sample_weight is None else check_weights(sample_weight, len(scores))
         return weighted_mean(scores, weights)
 
@@ -704,6 +703,16 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         check_is_fitted(self, "idata_")
         frame, _, _ = read_frame(self, X, None, self._roles(), None, reset=False)
         return encode_rows(frame, self.panel_, self.reference_price)
+
+    def _row_scores(self, X: Any, y: Any) -> np.ndarray:
+        """Log predictive densities by row (n,)."""
+        check_is_fitted(self)
+        frame, units, _ = read_frame(self, X, y, self._roles(), self.likelihood, reset=False)
+        rows = encode_rows(frame, self.panel_, self.reference_price)
+        return log_predictive_density(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
+
+    def _has_roles(self) -> bool:
+        return self._roles() != Roles()
 
     def _summary_text(self) -> str:
         from hdfm.sales.posterior.diagnostics import diagnostics_table

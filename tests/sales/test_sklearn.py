@@ -144,6 +144,7 @@ def test_grid_search_over_priors(mock_sampling, elasticity, sales, cv):
     )
 
 
+@pytest.mark.filterwarnings("ignore:.*don't say what it usually costs:hdfm.exceptions.DataWarning")
 def test_search_inside_a_pipeline(mock_sampling, sales):
     grid = {"model__priors": [ElasticityPriors.article()], "model__time_effects": ["shared"]}
     search = GridSearchCV(promotion_scaled(), grid, cv=KFold(2), error_score="raise", refit=False)

@@ -81,7 +81,7 @@ def feature_table(draws: ChoiceDraws, panel: ChoicePanel, ci_prob: float) -> pd.
     features = np.flatnonzero(column >= (panel.roles.price is not None))  # intercepts -1, the price first
     index: pd.Index = panel.coefficient[features].set_names(["category", "control"])
     if panel.roles.category is None:
-        index = index.droplevel("category")
+        index = index.get_level_values("control")
     values = population_paths(draws, np.arange(draws.alpha.shape[1])).mean(axis=1)[:, features]
     return effect_table(values.T.astype(float), index, ci_prob)
 
