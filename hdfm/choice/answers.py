@@ -296,7 +296,7 @@ class ChoiceAnswers:
         if X is None:
             placed = place_fitted(self.draws_, self.panel_)
             return self.draws_, placed, labels_of_sets(self.panel_, names, placed, None, None)
-        by_customer = any(name in ("customer", self.customer) for name in names)
+        by_customer = not {"customer", self.customer}.isdisjoint(names)
         encoded, draws, placed = self._placed(X, common=by_customer)
         others = None
         if isinstance(X, pd.DataFrame):
