@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import joblib
+import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, estimator_html_repr
@@ -16,6 +17,7 @@ from sklearn.utils import check_random_state, estimator_html_repr
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 
 LARGEST_SEED = 2**31 - 1
+LOG_DENSITY = "log_density"  # what score_samples calls its values
 LARGEST_PRIOR = 50_000_000  # predictions
 
 
@@ -99,12 +101,35 @@ class BayesianEstimator(BaseEstimator):
         return f"{drawing}<div><p>{html.escape(self._summary_text())}</p>{table}</div>"
 
     @abstractmethod
+    def _has_roles(self) -> bool:
+        """Whether any column has a role."""
+
+    @abstractmethod
     def _summary_table(self) -> pd.DataFrame:
         """The table below the HTML repr of a fitted estimator."""
 
     @abstractmethod
     def _summary_text(self) -> str:
         """The sentence above that table."""
+
+
+def has_roles(estimator: BayesianEstimator) -> bool:
+    """Whether any column has a role; where none has, scikit-learn calls ``score_samples`` with X alone.
+
+    Raises
+    ------
+    AttributeError
+        If none has.
+    """
+    if not estimator._has_roles():
+        raise AttributeError("score_samples needs columns with roles: name them in the constructor.")
+    return True
+
+
+def row_scores(values: np.ndarray, X: Any) -> pd.Series:
+    """Log predictive densities (n,) by row of X, with its index if it has one."""
+    index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(values))
+    return pd.Series(values, index=index, name=LOG_DENSITY)
 
 
 def check_prior_draws(name: str, draws: Any) -> None:

@@ -29,11 +29,13 @@ from hdfm.sales.laplace.prior import arrow_model
 from hdfm.sales.panel.panel import build_panel
 from hdfm.sales.panel.read import read_units
 from hdfm.sales.panel.roles import Roles
+from hdfm.sales.panel.rows import panel_rows
 from hdfm.sales.panel.selection import noise_at_threshold
 from hdfm.sales.posterior.diagnostics import diagnostics_table
 from hdfm.sales.posterior.draws import demand_draws
 from hdfm.sales.posterior.predict import draw_units, log_density, log_of_mean_noise
 from hdfm.sales.posterior.pricing import unit_costs
+from hdfm.sales.posterior.totals import amounts
 from hdfm.sales.sampling import demand_model, sample_demand
 from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.engines import engine_of
@@ -90,6 +92,7 @@ SALES = {
     "density": lambda panel: log_density(1.0, np.zeros(2), np.ones(2), STRANGER),
     "drawn units": lambda panel: draw_units(np.zeros(2), np.ones(2), STRANGER, np.random.default_rng(0)),
     "expected units": lambda panel: log_of_mean_noise(np.ones(2), STRANGER),
+    "totals": lambda panel: amounts(panel_rows(panel)[0], STRANGER),
     "costs": lambda panel: unit_costs(1.0, panel.product, STRANGER),
     "verdict": lambda panel: diagnostics_table(Tree()),
     "conditioning on totals": lambda panel: OF_LIKELIHOOD.conditional,

@@ -30,6 +30,7 @@ DEFAULT_BY = "time"
 class ChoiceAnswers:
     """Methods of :class:`hdfm.DynamicFactorChoiceModel` that ask its posterior about choice sets."""
 
+    customer: str | None
     product: str | None
     price: str | None
     draws_: "ChoiceDraws"
@@ -109,6 +110,46 @@ class ChoiceAnswers:
         for role in names if names != (DEFAULT_BY,) else ():
             refuse_without_column(role, self.panel_.roles)
         return coefficient_table(self.draws_, self.panel_, names, customers, ci_prob)
+
+    @computes
+    def control_effects(self, ci_prob: float | None = None) -> pd.DataFrame:
+        r"""Effects of the features on utility, per unit of the feature: means over customers and periods.
+
+        .. math:: \frac{P_j / P_k \mid x_j + 1}{P_j / P_k \mid x_j} = e^{\bar\beta}
+
+        An effect is *given the price*, and whatever else the model holds: what a promotion's price cut sells
+        is the price coefficient's, so that a promotion flag with an effect below 0 does not say that
+        promotions lose choices.
+
+        Parameters
+        ----------
+        ci_prob : float, optional
+            Probability of the equal-tailed interval; ArviZ's ``stats.ci_prob`` (0.89) by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By ``category``, where there are categories, and ``control``: ``mean``, ``sd``, ``lower``,
+            ``upper`` on the scale of utility, and ``percent``, the posterior mean of
+            :math:`100 (e^{\bar\beta} - 1)`: the change of the odds against any other alternative. Empty
+            without features.
+
+        Examples
+        --------
+        >>> from hdfm import DynamicFactorChoiceModel
+        >>> from hdfm.datasets import simulate_choices
+        >>> choices, _ = simulate_choices(5, 1, 4)
+        >>> model = DynamicFactorChoiceModel(
+        ...     n_factors=0, product="product", choice_set="choice_set", price="price", features="display",
+        ...     inference="map", progressbar=False,
+        ... )
+        >>> model.fit(choices, choices["chosen"]).control_effects().index.to_list()
+        ['display']
+        """
+        from hdfm.choice.posterior.coefficients import feature_table
+
+        check_is_fitted(self, "idata_")
+        return feature_table(self.draws_, self.panel_, default_ci_prob(ci_prob))
 
     @computes
     def willingness_to_pay(
@@ -235,14 +276,18 @@ class ChoiceAnswers:
         return encode_choices(frame, self.panel_, y)
 
     def _placed(
-        self, X: Any, y: Any = None
+        self, X: Any, y: Any = None, *, common: bool
     ) -> tuple[EncodedChoices, "ChoiceDraws", "tuple[PlacedSets, ...]"]:
-        """New choice sets with the draws that are theirs."""
+        """New choice sets with the draws that are theirs.
+
+        With ``common`` new customers share random numbers, for answers about one at a time.
+        """
         from hdfm.choice.posterior.draws import extend_draws
         from hdfm.choice.posterior.predict import place_sets
 
         encoded = self._encoded(X, y)
-        draws = extend_draws(self.draws_, self.panel_, encoded, self.spec_.priors.kernel, self.seed_)
+        kernel = self.spec_.priors.kernel
+        draws = extend_draws(self.draws_, self.panel_, encoded, kernel, self.seed_, common=common)
         return encoded, draws, place_sets(draws, self.panel_, encoded, self.seed_)
 
     def _sets(
@@ -266,7 +311,8 @@ class ChoiceAnswers:
         if X is None:
             placed = place_fitted(self.draws_, self.panel_)
             return self.draws_, placed, labels_of_sets(self.panel_, names, placed, None, None)
-        encoded, draws, placed = self._placed(X)
+        by_customer = not {"customer", self.customer}.isdisjoint(names)
+        encoded, draws, placed = self._placed(X, common=by_customer)
         others = None
         if isinstance(X, pd.DataFrame):
             roles = (*INDEX, *SET_ROLES)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from sklearn.base import ClassifierMixin, clone
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from hdfm.choice.answers import ChoiceAnswers
@@ -16,13 +17,22 @@ from hdfm.choice.panel.panel import ChoicePanel, build_choice_panel
 from hdfm.choice.panel.read import as_flags, read_choice_frame
 from hdfm.choice.panel.report import choice_report, choice_warnings
 from hdfm.choice.panel.roles import ChoiceRoles
+from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.spec import ChoiceSpec
-from hdfm.estimator import BayesianEstimator, check_prior_draws, check_prior_predictions
+from hdfm.estimator import (
+    LOG_DENSITY,
+    BayesianEstimator,
+    check_prior_draws,
+    check_prior_predictions,
+    has_roles,
+    row_scores,
+)
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown, warn_caller
 from hdfm.factors.tier import GPS
 from hdfm.frames.columns import as_names, shown
 from hdfm.frames.read import in_pandas, refuse_other_rows
+from hdfm.frames.weights import weighted_mean
 from hdfm.sampling.engines import SAMPLERS
 from hdfm.sampling.session import computes
 from hdfm.summaries.intervals import default_ci_prob
@@ -324,7 +334,8 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         The second column adds up to 1 in each choice set, or, with the outside option, to what that leaves.
         Alternatives in X may be others than those fitted, at other prices. Customers, products and
         categories that were not fitted are draws from the population of those that were; factors in
-        periods that were not fitted are forecast by the exact Gaussian process.
+        periods that were not fitted are forecast by the exact Gaussian process. New customers who are alike,
+        in covariates and choice sets, get the same answer.
         """
         from hdfm.choice.panel.layout import to_rows
 
@@ -332,25 +343,61 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         chosen = to_rows([each.choices for each in placed], probability, n_rows)
         return np.column_stack([1 - chosen, chosen])
 
+    @available_if(has_roles)
+    @computes
+    def score_samples(self, X: pd.DataFrame, y: Any) -> pd.Series:
+        r"""Log predictive density of y by choice set, in nats: what paired comparisons of models need.
+
+        .. math:: \log \frac{1}{D} \sum_d P_o^{(d)}(\text{chosen})
+
+        Parameters
+        ----------
+        X : pandas.DataFrame
+            As in :meth:`predict_proba`.
+        y : array-like of shape (n_rows,)
+            1 on the chosen row of each choice set, else 0.
+
+        Returns
+        -------
+        pandas.Series
+            ``log_density`` by choice set, sorted by label; without a choice-set column every row is one, and
+            the index is X's. Only where columns have roles: without any, scikit-learn means something else by
+            this name.
+
+        Examples
+        --------
+        >>> from hdfm import DynamicFactorChoiceModel
+        >>> from hdfm.datasets import simulate_choices
+        >>> choices, _ = simulate_choices(5, 1, 4)
+        >>> model = DynamicFactorChoiceModel(
+        ...     n_factors=0, product="product", choice_set="choice_set", price="price", features="display",
+        ...     inference="map", progressbar=False,
+        ... )
+        >>> scores = model.fit(choices, choices["chosen"]).score_samples(choices, choices["chosen"])
+        >>> bool(abs(scores.mean() - model.score(choices, choices["chosen"])) < 1e-12)
+        True
+        """
+        encoded, _, scores = self._set_scores(X, y)
+        if self.choice_set is None:
+            return row_scores(scores, X)
+        return pd.Series(scores, index=encoded.choice_set, name=LOG_DENSITY)
+
     @computes
     def score(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> float:
-        """Mean log predictive density by choice set: log of the mean over draws; the higher the better.
+        """Mean of :meth:`score_samples` over choice sets: the higher the better.
 
         Parameters
         ----------
         sample_weight : array-like of shape (n_rows,), optional
             A choice set's weight is the mean over its rows.
         """
-        from hdfm.choice.posterior.predict import log_scores, weights_of_sets
+        from hdfm.choice.posterior.predict import weights_of_sets
 
         check_is_fitted(self, "idata_")
-        if y is None:
-            raise InvalidDataError("y is missing: pass 1 for the chosen row of each choice set, else 0.")
         refuse_other_rows(X, sample_weight, "sample_weight")
-        encoded, draws, placed = self._placed(X, y)
-        scores = log_scores(draws, placed, len(encoded.choice_set))
+        encoded, placed, scores = self._set_scores(X, y)
         weights = None if sample_weight is None else weights_of_sets(placed, sample_weight, encoded)
-        return float(np.average(scores, weights=weights))
+        return weighted_mean(scores, weights)
 
     @computes
     def diagnostics(self) -> pd.DataFrame:
@@ -554,10 +601,20 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             spec = replace(spec, n_individual_factors=0)
         return panel, spec, classes
 
+    def _set_scores(self, X: Any, y: Any) -> tuple[EncodedChoices, "tuple[PlacedSets, ...]", np.ndarray]:
+        """Choice sets and their log predictive densities (O,)."""
+        from hdfm.choice.posterior.predict import log_scores
+
+        check_is_fitted(self, "idata_")
+        if y is None:
+            raise InvalidDataError("y is missing: pass 1 for the chosen row of each choice set, else 0.")
+        encoded, draws, placed = self._placed(X, y, common=True)
+        return encoded, placed, log_scores(draws, placed, len(encoded.choice_set))
+
     def _probabilities(self, X: Any) -> tuple["tuple[PlacedSets, ...]", list[np.ndarray], int]:
         from hdfm.choice.posterior.predict import choice_probabilities
 
-        encoded, draws, placed = self._placed(X)
+        encoded, draws, placed = self._placed(X, common=True)
         return placed, choice_probabilities(draws, placed), encoded.n_rows
 
     def _check_keep(self) -> None:
@@ -587,6 +644,9 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
                 f'{what} needs the draws of customers; keep="means" kept their means. Fit with keep="draws", '
                 "or with a number of draws to keep."
             )
+
+    def _has_roles(self) -> bool:
+        return self._roles().named
 
     def _summary_text(self) -> str:
         return self.diagnostics().attrs["verdict"]

@@ -7,6 +7,11 @@ import numpy as np
 from hdfm.exceptions import InvalidDataError
 
 
+def weighted_mean(values: Any, weights: np.ndarray | None) -> float:
+    """Mean of values (n,), weighted if weights (n,) are given."""
+    return float(np.average(np.asarray(values, dtype=float), weights=weights))
+
+
 def check_weights(weights: Any, n_rows: int) -> np.ndarray:
     """``sample_weight`` as floats (n,).
 

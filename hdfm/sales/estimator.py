@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from hdfm.estimator import BayesianEstimator, check_prior_predictions
+from hdfm.estimator import BayesianEstimator, check_prior_predictions, has_roles, row_scores
 from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
 from hdfm.frames.columns import as_names
 from hdfm.frames.read import in_pandas, refuse_other_rows
-from hdfm.frames.weights import check_weights
+from hdfm.frames.weights import check_weights, weighted_mean
 from hdfm.sales.panel.panel import SalesPanel, build_panel
 from hdfm.sales.panel.read import read_frame
 from hdfm.sales.panel.report import data_report, warnings_of
 from hdfm.sales.panel.roles import Roles
-from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows, rows_of_frame
+from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows, rows_of_frame, rows_of_periods
 from hdfm.sales.panel.selection import refuse_unselected
 from hdfm.sales.posterior.draws import demand_draws
 from hdfm.sales.posterior.elasticities import global_table, group_table, product_table
@@ -31,10 +32,12 @@ from hdfm.sales.posterior.predict import (
     unit_quantiles,
 )
 from hdfm.sales.posterior.pricing import OBJECTIVES, check_bounds, optimal_prices, unit_costs
+from hdfm.sales.posterior.totals import check_total, row_groups, total_table
 from hdfm.sales.priors import ElasticityPriors
 from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.engines import SAMPLERS
 from hdfm.sampling.session import computes
+from hdfm.summaries.effects import effect_table
 from hdfm.summaries.intervals import SUMMARY, default_ci_prob
 
 if TYPE_CHECKING:
@@ -92,6 +95,12 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         all, every column is a control, and the estimator is a plain Bayesian regression.
     exposure : str, optional
         Column that expected units are proportional to, such as stores or days, above zero.
+    reference_price : str, optional
+        Column with what a product that was not fitted usually costs, for ``predict`` and ``score``; ``fit``
+        does not use it, and X may lack it there. That price moves the product's level along the slope
+        :math:`\lambda_g` between products, and the price asked about, against it, along the elasticity:
+        it stands for :math:`\overline{\log p_i}`. By default, and where it is missing, the mean log price
+        of the product's group, of which a ``DataWarning`` tells.
     likelihood : {"negative_binomial", "poisson", "log_normal"}
         Distribution of the units.
     time_effects : {"category", "shared", None}
@@ -177,6 +186,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         controls: str | Sequence[str] | None = None,
         exposure: str | None = None,
         *,
+        reference_price: str | None = None,
         likelihood: str = "negative_binomial",
         time_effects: str | None = "category",
         product_effects: str = "random",
@@ -199,6 +209,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         self.price = price
         self.controls = controls
         self.exposure = exposure
+        self.reference_price = reference_price
         self.likelihood = likelihood
         self.time_effects = time_effects
         self.product_effects = product_effects
@@ -268,8 +279,9 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         """Posterior mean of expected units (n_rows,) at X's prices, periods and controls.
 
         Products, groups and periods that were not fitted get the population's distribution: a new
-        product's level follows from its group and from its mean price in X, a period's time effect,
-        before, between or after those fitted, from theirs: a random walk in time, with shocks.
+        product's level follows from its group and its ``reference_price``, a period's time effect,
+        before, between or after those fitted, from theirs: a random walk in time, with shocks. No row's
+        answer depends on which other rows stand in X.
         """
         rows = self._rows(X)
         return expected_units(self.draws_, self.panel_, self.spec_, rows, self.seed_)
@@ -288,18 +300,102 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         return pd.DataFrame(values, columns=list(quantiles), index=rows.label.index)
 
     @computes
+    def predict_totals(
+        self,
+        X: pd.DataFrame,
+        by: str | Sequence[str] | None = None,
+        of: str = "units",
+        ci_prob: float | None = None,
+    ) -> pd.DataFrame:
+        r"""Totals over the rows of X, such as a category's units in a year, noise included.
+
+        .. math:: T_g = \sum_{r \in g} y_r \quad\text{or}\quad \sum_{r \in g} p_r y_r
+
+        Rows of a draw share its effects, so that the interval is that of the sum; sums of
+        ``predict_quantiles`` are no quantiles of sums.
+
+        Parameters
+        ----------
+        X : pandas.DataFrame
+            As in :meth:`predict`, a row per product and period.
+        by : str or sequence of str, optional
+            Columns of X, a total for each of their values; one total by default.
+        of : {"units", "revenue"}
+            Units, or units times the price in X, in the price's currency.
+        ci_prob : float, optional
+            Probability of the equal-tailed interval; ArviZ's ``stats.ci_prob`` (0.89) by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By the values of ``by``: ``mean``, the sum of :meth:`predict`, ``sd``, ``lower``, ``upper``.
+
+        Examples
+        --------
+        >>> from hdfm import HierarchicalElasticity
+        >>> from hdfm.datasets import simulate_sales
+        >>> sales = simulate_sales(12, 2, 20, seed=366)
+        >>> model = HierarchicalElasticity(
+        ...     "product", "category", "time_period", "price", inference="laplace", draws=50,
+        ...     progressbar=False,
+        ... )
+        >>> totals = model.fit(sales, sales["units_sold"]).predict_totals(sales, by="category")
+        >>> list(totals.columns)
+        ['mean', 'sd', 'lower', 'upper']
+        """
+        check_is_fitted(self, "idata_")
+        ci_prob, panel = default_ci_prob(ci_prob), self.panel_
+        check_total(of, panel)
+        rows = self._rows(X)
+        groups = row_groups(X, by, len(rows.label))
+        return total_table(self.draws_, panel, self.spec_, rows, groups, of, self.seed_, ci_prob)
+
+    @available_if(has_roles)
+    @computes
+    def score_samples(self, X: pd.DataFrame, y: Any) -> pd.Series:
+        r"""Log predictive density of y by row, in nats: what paired comparisons of models need.
+
+        .. math:: \log \frac{1}{S} \sum_s p(y_{it} \mid \eta_{it}^{(s)})
+
+        Parameters
+        ----------
+        X : pandas.DataFrame
+            As in :meth:`predict`.
+        y : array-like of shape (n_rows,)
+            Units sold.
+
+        Returns
+        -------
+        pandas.Series
+            ``log_density`` (n_rows,), with X's index in X's order. Only where columns have roles: without
+            any, scikit-learn means something else by this name.
+
+        Examples
+        --------
+        >>> from hdfm import HierarchicalElasticity
+        >>> from hdfm.datasets import simulate_sales
+        >>> sales = simulate_sales(12, 2, 20, seed=366)
+        >>> model = HierarchicalElasticity(
+        ...     "product", "category", "time_period", "price", inference="laplace", draws=50,
+        ...     progressbar=False,
+        ... )
+        >>> scores = model.fit(sales, sales["units_sold"]).score_samples(sales, sales["units_sold"])
+        >>> bool(abs(scores.mean() - model.score(sales, sales["units_sold"])) < 1e-12)
+        True
+        """
+        return row_scores(self._row_scores(X, y), X)
+
+    @computes
     def score(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> float:
-        """Mean log predictive density of y by row: the higher the better, 0 no upper bound.
+        """Mean of :meth:`score_samples` over rows: the higher the better, 0 no upper bound.
 
         For the share of variance explained use ``sklearn.metrics.r2_score(y, model.predict(X))``.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "idata_")
         refuse_other_rows(X, sample_weight, "sample_weight")
-        frame, units, _ = read_frame(self, X, y, self._roles(), self.likelihood, reset=False)
-        rows = encode_rows(frame, self.panel_)
-        values = log_predictive_density(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
-        weights = None if sample_weight is None else check_weights(sample_weight, len(values))
-        return float(np.average(values, weights=weights))
+        scores = self._row_scores(X, y)
+        weights = None if sample_weight is None else check_weights(sample_weight, len(scores))
+        return weighted_mean(scores, weights)
 
     @computes
     def elasticities(self, level: str | None = None, ci_prob: float | None = None) -> pd.DataFrame:
@@ -315,7 +411,11 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         Returns
         -------
         pandas.DataFrame
-            The columns of ``elasticities_``; for groups with ``n_products`` in place of ``shrinkage``.
+            The columns of ``elasticities_``; for groups with ``n_products`` in place of ``shrinkage``, and
+            ``weighted_mean`` with its interval ``weighted_lower`` to ``weighted_upper``. ``mean`` is that of
+            a population of products, each counted once: what to expect of another product of the group.
+            ``weighted_mean`` weights the products' elasticities by their units sold: what the group's
+            units answer to a change of all its prices by the same percentage.
         """
         check_is_fitted(self, "idata_")
         ci_prob, panel = default_ci_prob(ci_prob), self.panel_
@@ -331,31 +431,81 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         raise InvalidArgumentError(f"level must be 'product', 'global' or one of {names}; got {level!r}.")
 
     @computes
+    def control_effects(self, ci_prob: float | None = None) -> pd.DataFrame:
+        r"""Effects :math:`\kappa` of the controls on log units, per unit of the control.
+
+        .. math:: \frac{\mathrm{E}(y \mid z + 1)}{\mathrm{E}(y \mid z)} = e^\kappa
+
+        An effect is *given the price*, and whatever else the model holds: what a promotion's price cut sells
+        is the elasticity's, so that a promotion flag with an effect below 0 does not say that promotions
+        lose sales.
+
+        Parameters
+        ----------
+        ci_prob : float, optional
+            Probability of the equal-tailed interval; ArviZ's ``stats.ci_prob`` (0.89) by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By ``control``: ``mean``, ``sd``, ``lower``, ``upper`` on the log scale, and ``percent``, the
+            posterior mean of :math:`100 (e^\kappa - 1)`. Empty without controls.
+
+        Examples
+        --------
+        >>> from hdfm import HierarchicalElasticity
+        >>> from hdfm.datasets import simulate_sales
+        >>> sales = simulate_sales(12, 2, 20, seed=366, promotion_prob=0.2)
+        >>> model = HierarchicalElasticity(
+        ...     "product", "category", "time_period", "price", "promotion", inference="laplace", draws=50,
+        ...     progressbar=False,
+        ... )
+        >>> model.fit(sales, sales["units_sold"]).control_effects().index.to_list()
+        ['promotion']
+        """
+        check_is_fitted(self, "idata_")
+        panel, kappa = self.panel_, self.draws_.kappa
+        index = pd.Index(panel.roles.controls, name="control", dtype=object)
+        effects = np.zeros((0, 1)) if kappa is None else kappa / panel.control_sd[:, None]
+        return effect_table(effects, index, default_ci_prob(ci_prob))
+
+    @computes
     def optimal_price(
         self,
         cost: Any = None,
         bounds: tuple[float, float] = (0.8, 1.2),
         objective: str = "profit",
         ci_prob: float | None = None,
+        *,
+        periods: Any = None,
     ) -> pd.DataFrame:
         """The price of each product, within bounds, with the highest posterior mean of the objective.
 
         Parameters
         ----------
         cost : float, mapping or pandas.Series, optional
-            Unit cost, the same for all products or by product label. Needed for "profit".
+            Unit cost, the same for all products or by product label. Needed for the objective "profit"; with
+            it the table has profits whatever the objective.
         bounds : tuple of float
             Lowest and highest price, as multiples of the product's last price. Demand beyond the prices
             that were observed is an extrapolation of the constant elasticity.
         objective : {"profit", "revenue", "units"}
             What to maximise per average period.
+        ci_prob : float, optional
+            Probability of the equal-tailed interval; ArviZ's ``stats.ci_prob`` (0.89) by default.
+        periods : list-like, optional
+            Labels of the periods to average over, fitted or to come. By default each product's own rows of
+            the fit. A product takes its time effects, exposure and controls in each period; where it has no
+            row, its mean exposure and controls.
 
         Returns
         -------
         pandas.DataFrame
-            By product: ``price`` (the last), ``optimal_price``, ``ratio``, ``units`` and
-            ``units_at_optimum`` per period, ``value`` today, its expected ``change`` with an interval, and
-            ``at_bound``: whether the optimum lies on a bound.
+            By product: ``price`` (the last), ``optimal_price``, ``ratio``; per period at both prices
+            ``units``, ``revenue`` and, with a cost, ``profit`` (``units_at_optimum`` and so on);
+            ``value`` of the objective at the last price, its expected ``change`` with an interval, and
+            ``at_bound``: whether the optimum lies on a bound. Units are what ``predict`` says at these
+            prices, averaged over periods; money is in the price's currency.
         """
         check_is_fitted(self, "idata_")
         if self.panel_.roles.price is None:
@@ -363,9 +513,11 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         if objective not in OBJECTIVES:
             raise InvalidArgumentError(f"objective must be one of {OBJECTIVES}; got {objective!r}.")
         check_bounds(bounds)
-        costs = unit_costs(cost, self.panel_.product, objective)
+        panel, ci_prob = self.panel_, default_ci_prob(ci_prob)
+        costs = unit_costs(cost, panel.product, objective)
+        rows = panel_rows(panel)[0] if periods is None else rows_of_periods(panel, periods)
         return optimal_prices(
-            self.draws_, self.panel_, self.spec_, costs, bounds, objective, default_ci_prob(ci_prob)
+            self.draws_, panel, self.spec_, costs, bounds, objective, rows, self.seed_, ci_prob
         )
 
     @computes
@@ -499,6 +651,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             price=self.price,
             controls=tuple(as_names(self.controls, "controls")),
             exposure=self.exposure,
+            reference_price=self.reference_price,
         )
 
     def _spec(self) -> DemandSpec:
@@ -515,6 +668,11 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
                 'Take sign=None, or inference="nuts".'
             )
         self._check_selection()
+        if self.reference_price is not None and (self.product is None or self.price is None):
+            raise InvalidArgumentError(
+                "reference_price is what products usually cost: it needs a product and a price column; got "
+                f"product={self.product!r}, price={self.price!r}."
+            )
         priors = ElasticityPriors() if self.priors is None else self.priors
         if not isinstance(priors, ElasticityPriors):
             raise InvalidArgumentError(f"priors must be an ElasticityPriors or None; got {priors!r}.")
@@ -551,7 +709,17 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     def _rows(self, X: Any) -> SalesRows:
         check_is_fitted(self, "idata_")
         frame, _, _ = read_frame(self, X, None, self._roles(), None, reset=False)
-        return encode_rows(frame, self.panel_)
+        return encode_rows(frame, self.panel_, self.reference_price)
+
+    def _row_scores(self, X: Any, y: Any) -> np.ndarray:
+        """Log predictive densities by row (n,)."""
+        check_is_fitted(self)
+        frame, units, _ = read_frame(self, X, y, self._roles(), self.likelihood, reset=False)
+        rows = encode_rows(frame, self.panel_, self.reference_price)
+        return log_predictive_density(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
+
+    def _has_roles(self) -> bool:
+        return self._roles() != Roles()
 
     def _summary_text(self) -> str:
         from hdfm.sales.posterior.diagnostics import diagnostics_table

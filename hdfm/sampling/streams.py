@@ -13,7 +13,7 @@ class Stream(IntEnum):
     Streams of one number are one member of the enum under two names; they never stand in one model.
     """
 
-    UNIT_QUANTILES = 2
+    UNITS = 2
     CONDITIONAL_LEVELS = 3
     PRIOR_UNITS = 4
     LAPLACE = 5

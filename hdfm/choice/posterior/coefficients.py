@@ -19,6 +19,7 @@ from hdfm.exceptions import InvalidArgumentError, unknown
 from hdfm.factors.pieces import by_draw, pieces
 from hdfm.frames.columns import plain
 from hdfm.frames.periods import in_time_order
+from hdfm.summaries.effects import effect_table
 from hdfm.summaries.intervals import summarise
 
 BY = ("customer", "time")
@@ -72,6 +73,17 @@ def _normal_rows(rows, sd, ci_prob):
         upper=rows["mean"] + half,
         p_positive=stats.norm.cdf(rows["mean"] / np.maximum(sd, SMALLEST)),
     )
+
+
+def feature_table(draws: ChoiceDraws, panel: ChoicePanel, ci_prob: float) -> pd.DataFrame:
+    """Coefficients of features, means over customers and periods, as effects on utility."""
+    column = np.concatenate([category.column for category in panel.categories])
+    features = np.flatnonzero(column >= (panel.roles.price is not None))  # intercepts -1, the price first
+    index: pd.Index = panel.coefficient[features].set_names(["category", "control"])
+    if panel.roles.category is None:
+        index = index.get_level_values("control")
+    values = population_paths(draws, np.arange(draws.alpha.shape[1])).mean(axis=1)[:, features]
+    return effect_table(values.T.astype(float), index, ci_prob)
 
 
 def willingness_to_pay_table(

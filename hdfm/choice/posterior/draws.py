@@ -187,7 +187,13 @@ def choice_draws(posterior: xr.Dataset, panel: ChoicePanel) -> ChoiceDraws:
 
 
 def extend_draws(
-    draws: ChoiceDraws, panel: ChoicePanel, encoded: EncodedChoices, kernel: str, seed: int
+    draws: ChoiceDraws,
+    panel: ChoicePanel,
+    encoded: EncodedChoices,
+    kernel: str,
+    seed: int,
+    *,
+    common: bool = False,
 ) -> ChoiceDraws:
     r"""Draws in which every customer and period has a position: those not fitted follow the fitted.
 
@@ -198,7 +204,9 @@ def extend_draws(
     .. math:: \alpha_i = \alpha_j + \Delta (z_i - z_j), \quad w_i = w_j, \quad a_i \phi_i = a_j \phi_j.
 
     So correlations between all of them carry over, whatever their form, and with few fitted customers the
-    spread is theirs. Which j depends on the seed and the label alone.
+    spread is theirs. Which j depends on the seed and the label alone, as befits sums over customers, who are
+    independent given the draw; or with ``common`` on the seed alone: then the answers about one customer at
+    a time are the same for customers who are alike, and all fitted customers are picked equally often.
 
     Factors in periods that were not fitted are drawn from the exact process given their path and
     lengthscale in the same draw, as one path over all periods from the last fitted one on; individual
@@ -209,12 +217,17 @@ def extend_draws(
     kernel : str
         The covariance of factors, one of :data:`hdfm.factors.kernels.KERNELS`.
     seed : int
+    common : bool
+        Whether all customers that were not fitted take the same place in a draw.
     """
     D, N = draws.alpha.shape[:2]
-    donor = [
-        labelled_stream(seed, "customer", label).integers(N, size=D).astype(np.int32)
-        for label in encoded.customer
-    ]
+    if common:
+        donor = [_each_in_turn(N, D, labelled_stream(seed, "customer"))] * len(encoded.customer)
+    else:
+        donor = [
+            labelled_stream(seed, "customer", label).integers(N, size=D).astype(np.int32)
+            for label in encoded.customer
+        ]
     tiers = draws.tiers
     if len(encoded.period):
         step = panel.timeline.step / panel.time_span
@@ -225,3 +238,8 @@ def extend_draws(
         covariates=np.concatenate([panel.covariates, encoded.covariates]),
         donor=np.stack(donor, axis=1) if donor else np.zeros((D, 0), dtype=int),
     )
+
+
+def _each_in_turn(N, D, rng):
+    """Positions (D,) among N in a random order, none once more before all others are."""
+    return np.concatenate([rng.permutation(N) for _ in range(-(-D // N))])[:D].astype(np.int32)

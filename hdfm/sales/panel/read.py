@@ -23,7 +23,7 @@ RESERVED_LABELS = (
     *("correlation", "dispersion", "overdispersion", "noise_sd", "units", "price_level", "n_price_changes"),
 )
 DIMENSIONS = ("product", "groups", "time")
-ONE_COLUMN = ("product", "time", "price", "exposure")
+ONE_COLUMN = ("product", "time", "price", "exposure", "reference_price")
 
 
 def read_frame(
@@ -92,6 +92,8 @@ def _positive_units(column):
 
 def _read_roles(estimator, X, roles, reset):
     require_frame(X)
+    # Only products that were not fitted need it, so that X of a fit may do without.
+    reference = roles.reference_price if roles.reference_price in X else None
     named = {
         "product": roles.product,
         "groups": roles.groups,
@@ -99,7 +101,9 @@ def _read_roles(estimator, X, roles, reset):
         "price": roles.price,
         "controls": roles.controls,
         "exposure": roles.exposure,
+        "reference_price": reference,
     }
     check_roles(X, named, one_column=ONE_COLUMN, dimensions=DIMENSIONS, reserved=RESERVED_LABELS)
     columns = [roles.product, *roles.groups, roles.time, roles.price, *roles.controls, roles.exposure]
-    return select_columns(estimator, X, columns, reset=reset)
+    frame = select_columns(estimator, X, columns, reset=reset)
+    return frame if reference is None else frame.assign(**{reference: X[reference]})

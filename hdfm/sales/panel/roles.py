@@ -15,3 +15,4 @@ class Roles:
     price: str | None = None
     controls: tuple[str, ...] = ()
     exposure: str | None = None
+    reference_price: str | None = None

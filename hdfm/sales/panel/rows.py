@@ -1,14 +1,16 @@
 """Rows to predict or score, in the codes of a fitted panel of sales.
 
-Array names and axis order: n rows, K controls.
+Array names and axis order: n rows, K controls, N products of the panel.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hdfm.frames.columns import ALL, label_column, numeric_column, positions
+from hdfm.exceptions import DataWarning, InvalidArgumentError, warn_caller
+from hdfm.frames.columns import ALL, examples, label_column, numeric_column, positions
 from hdfm.frames.labels import warn_of_unknown
 from hdfm.sales.panel.panel import (
     SalesPanel,
@@ -35,6 +37,9 @@ class SalesRows:
         Positions (n,) at each level.
     log_price : numpy.ndarray
         Log price (n,), not centred.
+    log_reference : numpy.ndarray
+        Log of what the product usually costs (n,): the mean log price of a fitted product, else the
+        reference price given, else the mean over products of the group.
     log_exposure : numpy.ndarray
         (n,)
     controls : numpy.ndarray
@@ -48,12 +53,25 @@ class SalesRows:
     time: np.ndarray
     groups: list[np.ndarray]
     log_price: np.ndarray
+    log_reference: np.ndarray
     log_exposure: np.ndarray
     controls: np.ndarray
 
 
-def encode_rows(frame: pd.DataFrame, panel: SalesPanel) -> SalesRows:
-    """Rows to predict in the codes of a fitted panel, matched by label."""
+def encode_rows(frame: pd.DataFrame, panel: SalesPanel, reference_price: str | None = None) -> SalesRows:
+    """Rows to predict in the codes of a fitted panel, matched by label.
+
+    Parameters
+    ----------
+    reference_price : str, optional
+        Column with what products usually cost, for those that were not fitted; it may be missing, as may
+        its values.
+
+    Raises
+    ------
+    InvalidDataError
+        If labels or numbers are missing, or a product or group belongs to two groups.
+    """
     roles = panel.roles
     label = product_labels(frame, roles)
     period_label = running_periods(label) if roles.time is None else panel.timeline.read(frame[roles.time])
@@ -79,6 +97,7 @@ def encode_rows(frame: pd.DataFrame, panel: SalesPanel) -> SalesRows:
         time=_time(panel, period, period_label),
         groups=groups,
         log_price=log_column(frame, roles.price, "price"),
+        log_reference=_log_reference(frame, panel, label, product, groups, reference_price),
         log_exposure=log_column(frame, roles.exposure, "exposure"),
         controls=(controls - panel.control_mean[:, None]) / panel.control_sd[:, None],
     )
@@ -135,7 +154,76 @@ def panel_rows(panel: SalesPanel) -> tuple[SalesRows, np.ndarray]:
         time=panel.timeline.steps[t],
         groups=[panel.group_at(depth)[i] for depth in range(len(panel.levels))],
         log_price=panel.log_price[i, t] + panel.price_level[i],
+        log_reference=panel.price_level[i],
         log_exposure=panel.log_exposure[i, t],
         controls=panel.controls[:, i, t],
     )
     return rows, panel.units[i, t]
+
+
+def rows_of_periods(panel: SalesPanel, periods: Any) -> SalesRows:
+    """A row per product and period, products in order; where the panel has none, at its usual conditions.
+
+    These are the product's mean exposure and mean controls over its observed periods.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the panel has no periods, or ``periods`` is no list of them.
+    """
+    name = panel.roles.time
+    if name is None:
+        raise InvalidArgumentError("periods= needs a model with a time column.")
+    if not pd.api.types.is_list_like(periods) or not len(periods):
+        raise InvalidArgumentError(f"periods takes a list of labels of {name!r}; got {periods!r}.")
+    label = panel.timeline.read(pd.Series(pd.Index(periods).unique(), name=name))
+    N, period = len(panel.product), positions(panel.period, label, "time")
+    time = _time(panel, period, label)
+    seen = panel.observed[:, np.maximum(period, 0)] & (period >= 0)
+    i, p = np.divmod(np.arange(N * len(period)), len(period))
+    t, seen = period[p], seen.ravel()
+    count = panel.observed.sum(axis=1)
+    log_exposure = np.log(np.exp(panel.log_exposure).sum(axis=1, where=panel.observed) / count)
+    controls = panel.controls.sum(axis=2) / count  # 0 where not observed
+    return SalesRows(
+        product=i,
+        label=pd.Series(panel.product[i]),
+        period=t,
+        period_label=label.iloc[p].reset_index(drop=True),
+        time=time[p],
+        groups=[panel.group_at(depth)[i] for depth in range(len(panel.levels))],
+        log_price=panel.price_level[i],
+        log_reference=panel.price_level[i],
+        log_exposure=np.where(seen, panel.log_exposure[i, t], log_exposure[i]),
+        controls=np.where(seen, panel.controls[:, i, t], controls[:, i]),
+    )
+
+
+def _log_reference(frame, panel, label, product, groups, column):
+    """Log of what products usually cost (n,); says so where that is their group's mean."""
+    new = product < 0
+    level = panel.price_level[np.where(new, 0, product)]
+    if not new.any() or panel.roles.price is None:
+        return level
+    group = groups[-1] if groups else np.zeros(len(new), dtype=int)
+    usual = panel.group_price_level
+    level = np.where(new, np.where(group >= 0, usual[group], usual.mean()), level)
+    said = new & frame[column].notna().to_numpy() if column in frame else np.zeros(len(new), dtype=bool)
+    if said.any():
+        given = numeric_column(frame[column], "reference_price", positive=True, where=said)
+        level[said] = np.log(given[said])
+    silent = label[new & ~said]
+    if len(silent):
+        remedy = (
+            "name a column of usual prices with reference_price="
+            if column is None
+            else f"give it in the reference_price column {column!r}"
+        )
+        warn_caller(
+            f"{len(silent):,} of {len(label):,} rows have a product that was not fitted, such as "
+            f"{examples(silent.unique(), 3)}, and don't say what it usually costs: that is taken to be the "
+            "mean log price of its group, and prices in X are changes against it. If that isn't so, "
+            f"{remedy}.",
+            DataWarning,
+        )
+    return level

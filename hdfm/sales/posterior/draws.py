@@ -102,18 +102,14 @@ def extend_to_rows(
     row_group = rows.groups[-1] if panel.levels else np.zeros(len(rows.product), dtype=int)
     by_group = len(panel.blocks) > 1 or (panel.levels and panel.blocks.name == panel.levels[-1].name)
     own_block = np.where(row_group >= 0, row_group, len(panel.blocks)) if by_group else 0
-    new_labels = rows.label[rows.product < 0]
     block = np.where(rows.product >= 0, panel.block[rows.product], own_block)
     product = rows.product.copy()
     added_beta, added_delta = [], []
-    for k, label in enumerate(pd.unique(new_labels)):
-        mine = (rows.label == label).to_numpy()
+    for k, mine in enumerate(_new_products(rows)):
         product[mine] = len(panel.product) + k
-        first = int(np.argmax(mine))
-        log_price = rows.log_price[mine].mean()
-        beta, delta = _new_product(
-            draws, panel, spec, rows, first, row_group[first], log_price, labelled_stream(seed, label)
-        )
+        first = int(mine[0])
+        rng = labelled_stream(seed, rows.label.iloc[first])
+        beta, delta = _new_product(draws, panel, spec, rows, first, row_group[first], rng)
         added_beta.append(beta)
         added_delta.append(delta)
     period, ahead = _extend_time(draws, panel, rows, block, seed)
@@ -126,24 +122,21 @@ def extend_to_rows(
     return extended, replace(rows, product=product, period=period), block
 
 
-def centred_log_price(panel: SalesPanel, rows: SalesRows) -> np.ndarray:
-    """Log price (n,) less the product's mean: the panel's, or for a new product that of its rows."""
-    known = rows.product >= 0
-    level = np.where(known, panel.price_level[np.where(known, rows.product, 0)], 0.0)
-    if not known.all():
-        own = pd.Series(rows.log_price).groupby(rows.label.to_numpy()).transform("mean").to_numpy()
-        level = np.where(known, level, own)
-    return rows.log_price - level
+def _new_products(rows):
+    """The rows of each new product; of one with several reference prices, of each of them."""
+    new = np.flatnonzero(rows.product < 0)
+    keys = [pd.factorize(rows.label.iloc[new])[0], rows.log_reference[new]]
+    return [new[k] for k in pd.Series(new).groupby(keys, sort=False).indices.values()]
 
 
-def _new_product(draws, panel, spec, rows, row, group, log_price, rng):
-    """Elasticity and level (S,) of a product the panel doesn't know."""
+def _new_product(draws, panel, spec, rows, row, group, rng):
+    """Elasticity and level (S,) of a product the panel doesn't know; the level at its reference price."""
     size, population = draws.delta.shape[1], draws.population
     e, z = rng.standard_normal((2, size))
     known_group = group >= 0
     if "group_level" in population:
         reference = panel.group_price_level
-        usual = log_price - (reference[group] if known_group else reference.mean())
+        usual = rows.log_reference[row] - (reference[group] if known_group else reference.mean())
         slope = _of_group(population.get("between_price", np.zeros((panel.n_groups, size))), group, rng)
         mean = _of_group(population["group_level"], group, rng) + slope * usual
         delta = mean + population["product_effect_sd"] * e

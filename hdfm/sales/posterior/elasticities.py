@@ -5,11 +5,14 @@ Array names and axis order: N products or groups, S draws.
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.posterior.draws import DemandDraws
 from hdfm.sales.spec import DemandSpec
 from hdfm.summaries.intervals import PIECE, summarise
+
+WEIGHTED = {"mean": "weighted_mean", "lower": "weighted_lower", "upper": "weighted_upper"}
 
 
 def product_table(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec, ci_prob: float) -> pd.DataFrame:
@@ -30,10 +33,11 @@ def product_table(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec, ci_pr
 
 
 def group_table(draws: DemandDraws, panel: SalesPanel, depth: int, ci_prob: float) -> pd.DataFrame:
-    """One row per group of a level."""
+    """One row per group of a level; see :func:`_weighted_means` for ``weighted_mean``."""
     level = panel.levels[depth]
     codes = panel.group_at(depth)
     table = summarise(draws.population[f"elasticity_{level.name}"], level.labels, ci_prob)
+    table = table.join(_weighted_means(draws, panel, codes, level.labels, ci_prob))
     parents = level.parent
     for above in range(depth - 1, -1, -1):
         table.insert(0, panel.levels[above].name, panel.levels[above].labels[parents])
@@ -45,10 +49,28 @@ def group_table(draws: DemandDraws, panel: SalesPanel, depth: int, ci_prob: floa
 
 def global_table(draws: DemandDraws, panel: SalesPanel, ci_prob: float) -> pd.DataFrame:
     """The overall elasticity."""
-    table = summarise(draws.population["elasticity_global"][None], pd.Index(["global"]), ci_prob)
+    everything, label = np.zeros(len(panel.product), dtype=int), pd.Index(["global"])
+    table = summarise(draws.population["elasticity_global"][None], label, ci_prob)
+    table = table.join(_weighted_means(draws, panel, everything, label, ci_prob))
     table["n_products"] = len(panel.product)
     table["units"] = panel.units.sum()
     return table
+
+
+def _weighted_means(draws, panel, codes, labels, ci_prob):
+    r"""Elasticities of the units of groups (N,), all their prices changing by the same percentage.
+
+    .. math:: \frac{\partial \log \sum_i y_i}{\partial \log p} = \sum_i w_i \beta_i, \quad
+        w_i = y_i / \textstyle\sum_k y_k
+
+    where y are units sold; products of a group that sold nothing count the same.
+    """
+    units = panel.units.sum(axis=1)
+    sold = np.bincount(codes, units, minlength=len(labels))[codes] > 0
+    weight = np.where(sold, units, 1.0)
+    members = csr_array((weight, (codes, np.arange(len(codes)))), (len(labels), len(codes)))
+    table = summarise((members @ draws.beta) / members.sum(axis=1)[:, None], labels, ci_prob)
+    return table[list(WEIGHTED)].rename(columns=WEIGHTED)
 
 
 def _variance_about_groups(draws, panel):

@@ -6,6 +6,8 @@ Array names and axis order: n rows, S draws, b rows of a block.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.special import gammaln, logsumexp
@@ -13,9 +15,9 @@ from scipy.special import gammaln, logsumexp
 from hdfm.exceptions import unknown
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
-from hdfm.sales.posterior.draws import DemandDraws, centred_log_price, extend_to_rows
+from hdfm.sales.posterior.draws import DemandDraws, extend_to_rows
 from hdfm.sales.spec import DemandSpec
-from hdfm.sampling.streams import Stream, stream
+from hdfm.sampling.streams import Stream, labelled_stream
 
 BLOCK_CELLS = 2_000_000
 STIRLING = 1e4
@@ -26,7 +28,7 @@ def linear_predictor_blocks(
     draws: DemandDraws, panel: SalesPanel, spec: DemandSpec, rows: SalesRows, seed: int
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Pieces of the rows and their eta (b, S)."""
-    x = centred_log_price(panel, rows)
+    x = rows.log_price - rows.log_reference
     draws, rows, block_of = extend_to_rows(draws, panel, spec, rows, seed)
     block = max(1, BLOCK_CELLS // draws.delta.shape[1])
     for first in range(0, len(x), block):
@@ -62,13 +64,55 @@ def expected_units(draws, panel, spec, rows, seed) -> np.ndarray:
     return out
 
 
+def demand_multipliers(draws, panel, spec, rows, seed) -> Iterator[np.ndarray]:
+    r"""What multiplies each product's demand (S,) on average over its rows, a product after the other.
+
+    .. math:: m_i = \frac{1}{|R_i|} \sum_{t \in R_i} e_{it} \exp(\gamma_{g(i), t} + \kappa' z_{it})
+
+    Parameters
+    ----------
+    rows : SalesRows
+        Of fitted products, in their order, all of them; prices don't matter.
+    """
+    draws, rows, block_of = extend_to_rows(draws, panel, spec, rows, seed)
+    size, block, effect = draws.delta.shape[1], -1, None
+    starts = np.searchsorted(rows.product, np.arange(len(panel.product) + 1))
+    for first, last in pairwise(starts):
+        mine = slice(first, last)
+        exposure = np.exp(rows.log_exposure[mine])
+        if draws.gamma is not None and block_of[first] != block:
+            block = block_of[first]
+            effect = np.exp(draws.gamma[block])
+        factor = np.ones((last - first, size)) if effect is None else effect[rows.period[mine]]
+        if draws.kappa is not None:
+            factor = factor * np.exp(rows.controls[:, mine].T @ draws.kappa)
+        yield exposure @ factor / (last - first)
+
+
 def unit_quantiles(draws, panel, spec, rows, seed, quantiles: Sequence[float]) -> np.ndarray:
     """Quantiles (n, len(quantiles)) of the predictive distribution of units, noise included."""
-    rng = stream(seed, Stream.UNIT_QUANTILES)
+    if panel.roles.time is None:  # a running number, which other rows in X would decide
+        rows = replace(rows, period=np.zeros(len(rows.period), dtype=int))
     out = np.empty((len(rows.product), len(quantiles)))
-    for piece, eta in linear_predictor_blocks(draws, panel, spec, rows, seed):
-        out[piece] = np.quantile(draw_units(eta, draws.scale, spec.likelihood, rng), quantiles, axis=1).T
+    for piece, units in unit_blocks(draws, panel, spec, rows, seed):
+        out[piece] = np.quantile(units, quantiles, axis=1).T
     return out
+
+
+def unit_blocks(draws, panel, spec, rows, seed) -> Iterator[tuple[slice, np.ndarray]]:
+    """Pieces of the rows and units drawn (b, S), noise included.
+
+    The noise of a row depends on the seed, its product and its period alone.
+    """
+    for piece, eta in linear_predictor_blocks(draws, panel, spec, rows, seed):
+        times = [
+            label if position < 0 else int(position)
+            for position, label in zip(rows.period[piece], rows.period_label.iloc[piece], strict=True)
+        ]
+        keys = zip(rows.label.iloc[piece], times, strict=True)
+        rngs = (labelled_stream(seed, int(Stream.UNITS), *key) for key in keys)
+        units = [draw_units(e, draws.scale, spec.likelihood, rng) for e, rng in zip(eta, rngs, strict=True)]
+        yield piece, np.stack(units)
 
 
 def pointwise_log_likelihood(draws, panel, spec, rows, units, seed) -> Iterator[tuple[slice, np.ndarray]]:

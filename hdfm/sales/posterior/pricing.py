@@ -12,8 +12,9 @@ import pandas as pd
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError, unknown
 from hdfm.frames.columns import examples
 from hdfm.sales.panel.panel import SalesPanel
+from hdfm.sales.panel.rows import SalesRows
 from hdfm.sales.posterior.draws import DemandDraws
-from hdfm.sales.posterior.predict import log_of_mean_noise
+from hdfm.sales.posterior.predict import demand_multipliers, log_of_mean_noise
 from hdfm.sales.spec import DemandSpec
 
 OBJECTIVES = ("profit", "revenue", "units")
@@ -30,22 +31,23 @@ def check_bounds(bounds) -> None:
         raise InvalidArgumentError(f"bounds must be two rising multiples of the price; got {bounds!r}.")
 
 
-def unit_costs(cost, products: pd.Index, objective: str) -> np.ndarray:
-    """Unit cost (N,) from one number, or one by product label."""
+def unit_costs(cost, products: pd.Index, objective: str) -> np.ndarray | None:
+    """Unit cost (N,) from one number, or one by product label; None where none is given nor needed."""
     match objective:
         case "profit":
-            return _costs_of_profit(cost, products)
+            if cost is None:
+                raise InvalidArgumentError(
+                    'objective="profit" needs cost: a number, or a mapping from product to cost.'
+                )
         case "revenue" | "units":
-            return np.zeros(len(products))
+            if cost is None:
+                return None
         case _:
             raise unknown("objective", objective)
+    return _costs_by_product(cost, products)
 
 
-def _costs_of_profit(cost, products):
-    if cost is None:
-        raise InvalidArgumentError(
-            'objective="profit" needs cost: a number, or a mapping from product to cost.'
-        )
+def _costs_by_product(cost, products):
     if isinstance(cost, Mapping | pd.Series):
         cost = pd.Series(cost)
         missing = products.difference(cost.index)
@@ -66,9 +68,11 @@ def optimal_prices(
     draws: DemandDraws,
     panel: SalesPanel,
     spec: DemandSpec,
-    costs: np.ndarray,
+    costs: np.ndarray | None,
     bounds: tuple[float, float],
     objective: str,
+    rows: SalesRows,
+    seed: int,
     ci_prob: float,
 ) -> pd.DataFrame:
     r"""The price in bounds that has the highest posterior mean of the objective.
@@ -78,54 +82,58 @@ def optimal_prices(
     .. math:: \mathrm{units}(r) = q r^{\beta}, \quad \mathrm{revenue}(r) = p r q r^{\beta}, \quad
         \mathrm{profit}(r) = (p r - c) q r^{\beta}
 
-    where q is expected units at the last price in an average period, without time effects and at mean
-    controls.
+    where q is expected units at the last price, averaged over the product's ``rows`` with their time effects,
+    controls and exposure: a mean of exponentials, as predictions are.
     """
     assert draws.beta is not None
     ratios = np.linspace(*bounds, GRID)[:, None]
     price = panel.last_price
     x = np.log(price) - panel.price_level
-    exposure = _mean_log_exposure(panel)
     noise = log_of_mean_noise(draws.scale, spec.likelihood)
     tails = [(1 - ci_prob) / 2, (1 + ci_prob) / 2]
-    rows = []
-    for i, (p, cost) in enumerate(zip(price, costs, strict=True)):
-        today = np.exp(draws.delta[i] + draws.beta[i] * x[i] + exposure[i] + noise)
+    table = []
+    for i, multiplier in enumerate(demand_multipliers(draws, panel, spec, rows, seed)):
+        p, cost = price[i], np.nan if costs is None else costs[i]
+        today = np.exp(draws.delta[i] + draws.beta[i] * x[i] + noise) * multiplier
         units = today * ratios ** draws.beta[i]
         value = _value(objective, p * ratios, cost, units)
         base = _value(objective, p, cost, today)
         k = int(value.mean(axis=1).argmax())
         change = value[k] - base
-        rows.append(
-            (
-                p,
-                p * ratios[k, 0],
-                ratios[k, 0],
-                today.mean(),
-                units[k].mean(),
-                base.mean(),
-                change.mean(),
-                *np.quantile(change, tails),
-                k in (0, GRID - 1),
-            )
+        best, before, after = p * ratios[k, 0], today.mean(), units[k].mean()
+        lower, upper = np.quantile(change, tails)
+        table.append(
+            {
+                "price": p,
+                "optimal_price": best,
+                "ratio": ratios[k, 0],
+                "units": before,
+                "units_at_optimum": after,
+                "revenue": p * before,
+                "revenue_at_optimum": best * after,
+                "profit": (p - cost) * before,
+                "profit_at_optimum": (best - cost) * after,
+                "value": base.mean(),
+                "change": change.mean(),
+                "change_lower": lower,
+                "change_upper": upper,
+                "at_bound": k in (0, GRID - 1),
+            }
         )
-    names = ["price", "optimal_price", "ratio", "units", "units_at_optimum", "value"]
-    names += ["change", "change_lower", "change_upper", "at_bound"]
-    table = pd.DataFrame(rows, columns=names, index=panel.product)
-    table.attrs |= {"ci_prob": ci_prob, "objective": objective}
-    return table
+    out = pd.DataFrame(table, index=panel.product)
+    if costs is None:
+        out = out.drop(columns=["profit", "profit_at_optimum"])
+    out.attrs |= {"ci_prob": ci_prob, "objective": objective}
+    return out
 
 
 def _value(objective, price, cost, units):
     match objective:
         case "units":
             return units
-        case "profit" | "revenue":  # the costs of revenue are 0
+        case "revenue":
+            return price * units
+        case "profit":
             return (price - cost) * units
         case _:
             raise unknown("objective", objective)
-
-
-def _mean_log_exposure(panel):
-    mean = np.exp(panel.log_exposure).sum(axis=1, where=panel.observed) / panel.observed.sum(axis=1)
-    return np.log(mean)

@@ -111,21 +111,19 @@ def of_set(model, X):
 
 
 def test_unseen_customers_are_like_the_fitted(outside, market):
-    rows, n = market[market["choice_set"] == market["choice_set"].min()], 300
+    rows = market[market["choice_set"] == market["choice_set"].min()]
     everybody = np.stack([probabilities_by_hand(outside, rows.assign(customer=i)) for i in range(6)])
-    guests = pd.concat([rows.assign(customer=100 + i, choice_set=i) for i in range(n)])
-    new = of_set(outside, guests).reshape(n, len(rows))
+    new = of_set(outside, rows.assign(customer=100, choice_set=0))
     assert (new >= everybody.min(axis=0).mean(axis=1)).all()
     assert (new <= everybody.max(axis=0).mean(axis=1)).all()
-    error = everybody.std(axis=0).mean(axis=1) / np.sqrt(n * CHAINS * DRAWS)
-    assert (np.abs(new.mean(axis=0) - everybody.mean(axis=(0, 2))) < 5 * error).all()
+    error = everybody.std(axis=0).mean(axis=1) / np.sqrt(CHAINS * DRAWS)
+    assert (np.abs(new - everybody.mean(axis=(0, 2))) < 5 * error).all()
 
 
 def test_unseen_customers_are_the_same_in_any_company(model, trips):
     alone = single_set(trips).assign(household=99)
     others = single_set(trips).assign(household=98, trip=2)
     together = pd.concat([others, trips[trips["trip"] < 1010], alone])
-    assert not np.allclose(of_set(model, others), of_set(model, alone), rtol=1e-3)
     np.testing.assert_allclose(of_set(model, together)[-len(alone) :], of_set(model, alone), rtol=SAME)
 
 

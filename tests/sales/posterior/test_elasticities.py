@@ -1,5 +1,7 @@
 """Tables of elasticities."""
 
+from dataclasses import replace
+
 import arviz as az
 import numpy as np
 import pandas as pd
@@ -7,14 +9,15 @@ import pytest
 from reference.demand import fit_at
 
 SUMMARY = ["mean", "sd", "lower", "upper", "p_elastic", "p_positive"]
+WEIGHTED = ["weighted_mean", "weighted_lower", "weighted_upper"]
 
 
 @pytest.mark.parametrize(
     ("level", "variable", "before", "after"),
     [
         (None, "elasticity", ["category"], ["shrinkage", "n_price_changes", "units"]),
-        ("category", "elasticity_category", [], ["n_products", "units"]),
-        ("global", "elasticity_global", [], ["n_products", "units"]),
+        ("category", "elasticity_category", [], [*WEIGHTED, "n_products", "units"]),
+        ("global", "elasticity_global", [], [*WEIGHTED, "n_products", "units"]),
     ],
 )
 def test_elasticities_summarise_the_posterior(fitted, fitted_sales, level, variable, before, after):
@@ -59,7 +62,7 @@ def test_elasticities_of_products(fitted, fitted_sales):
 def test_elasticities_of_nested_groups(cases):
     model = fit_at(cases("all"))
     table = model.elasticities("category")
-    assert list(table.columns) == ["department", *SUMMARY, "n_products", "units"]
+    assert list(table.columns) == ["department", *SUMMARY, *WEIGHTED, "n_products", "units"]
     assert table["department"].to_dict() == {0: "food", 1: "food", 2: "home"}
     departments = model.elasticities("department")
     assert departments["n_products"].to_dict() == table.groupby("department")["n_products"].sum().to_dict()
@@ -72,6 +75,7 @@ def test_elasticities_without_a_price_are_empty(cases):
     assert list(table.columns) == SUMMARY
 
 
+@pytest.mark.filterwarnings("ignore:.*don't say what it usually costs:hdfm.exceptions.DataWarning")
 def test_the_sign_constraint_holds(cases):
     case = cases("negative")
     model = fit_at(case)
@@ -81,3 +85,41 @@ def test_the_sign_constraint_holds(cases):
     new = pairs.assign(product=900, price=pairs["price"] * [0.9, 1.1], category=[5, 5])
     cheap, dear = model.predict(new)
     assert cheap > dear
+
+
+def test_weighted_means_are_answers_to_a_change_of_all_prices(cases):
+    """By differences of the group's predicted units, where units sold are replaced by those predicted."""
+    case = cases("all")
+    model, sales = fit_at(case), case.sales
+    one = {
+        "delta": case.draws.delta[:, :1],
+        "beta": case.draws.beta[:, :1],
+        "gamma": case.draws.gamma[..., :1],
+    }
+    one |= {"kappa": case.draws.kappa[:, :1], "scale": case.draws.scale[:1]}
+    population = {name: values[..., :1] for name, values in case.draws.population.items()}
+    model.draws_ = replace(case.draws, **one, population=population)
+    units = pd.Series(model.predict(sales), sales.index)
+    dearer = pd.Series(model.predict(sales.assign(price=1.0001 * sales["price"])), sales.index)
+    panel = model.panel_
+    model.panel_ = replace(
+        panel, units=units.groupby(sales["product"]).sum()[panel.product].to_numpy()[:, None]
+    )
+    for level in ("department", "category", "global"):
+        group = sales[level] if level != "global" else pd.Series("global", sales.index)
+        answer = np.log(dearer.groupby(group).sum() / units.groupby(group).sum()) / np.log(1.0001)
+        table = model.elasticities(level)
+        np.testing.assert_allclose(table["weighted_mean"], answer[table.index], rtol=1e-3)
+    model.panel_ = replace(panel, units=np.zeros_like(panel.units))
+    plain = model.elasticities("global")["weighted_mean"].item()
+    assert plain == pytest.approx(model.draws_.beta.mean())
+
+
+def test_weighted_means_have_intervals(fitted, fitted_sales):
+    table = fitted.elasticities("category", ci_prob=0.8)
+    units = fitted_sales.groupby("product")["units_sold"].sum()[fitted.panel_.product].to_numpy()
+    for g, label in enumerate(fitted.panel_.levels[0].labels):
+        mine = fitted.panel_.group == g
+        draws = np.average(fitted.draws_.beta[mine], axis=0, weights=units[mine])
+        row = table.loc[label, WEIGHTED].to_numpy(float)
+        np.testing.assert_allclose(row, [draws.mean(), *np.quantile(draws, [0.1, 0.9])])

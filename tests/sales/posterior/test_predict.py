@@ -87,6 +87,7 @@ def unseen(sales):
     }
 
 
+@pytest.mark.filterwarnings("ignore:.*don't say what it usually costs:hdfm.exceptions.DataWarning")
 @pytest.mark.parametrize("kind", ["product", "category", "period", "future", "all"])
 def test_the_unseen_does_not_depend_on_what_else_is_predicted(fitted, fitted_sales, kind):
     new = unseen(fitted_sales)
@@ -123,9 +124,10 @@ def new_products(fitted):
             "category": 0,
             "time_period": period,
             "price": np.tile([price * np.exp(-0.5), price * np.exp(0.5)], LABELS),
+            "usual": price,
         }
     )
-    rows = encode_rows(X, fitted.panel_)
+    rows = encode_rows(X, fitted.panel_, "usual")
     pieces = linear_predictor_blocks(fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_)
     low, high = np.moveaxis(np.vstack([eta for _, eta in pieces]).reshape(LABELS, 2, -1), 1, 0)
     return high - low, (high + low) / 2
@@ -193,7 +195,7 @@ def test_a_new_group_spreads_about_the_overall_elasticity(fitted, fitted_sales):
     X = pd.concat([first] * (2 * LABELS), ignore_index=True)
     X["product"] = X["category"] = np.repeat(np.arange(9000, 9000 + LABELS), 2)
     X["price"] = np.tile(first["price"].iloc[0] * np.exp([-0.5, 0.5]), LABELS)
-    rows = encode_rows(X, fitted.panel_)
+    rows = encode_rows(X.assign(usual=first["price"].iloc[0]), fitted.panel_, "usual")
     pieces = linear_predictor_blocks(fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_)
     low, high = np.moveaxis(np.vstack([eta for _, eta in pieces]).reshape(LABELS, 2, -1), 1, 0)
     population = fitted.draws_.population

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from reference.demand import POINTS, fit_at
+from reference.demand import POINTS, SAME, fit_at
 
 from hdfm import HierarchicalElasticity
-from hdfm.exceptions import InvalidArgumentError
+from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.sales.posterior.pricing import OBJECTIVES
 
 GRID_STEP = 0.4 / 80
 
@@ -59,12 +60,87 @@ def test_optimal_price_at_a_bound(cases, beta, objective, cost, ratio):
     assert table.attrs["objective"] == objective
 
 
-def test_units_of_today_are_those_of_an_average_period(cases):
-    case = cases("poisson")
-    table = fit_at(case).optimal_price(1.0)
-    x = np.log(case.panel.last_price) - case.panel.price_level
-    today = np.exp(case.draws.delta + case.draws.beta * x[:, None]).mean(axis=1)
-    np.testing.assert_allclose(table["units"], today)
+def mean_units(model, X, price):
+    """Mean predicted units by product at one price each (N,)."""
+    at = X.assign(price=pd.Series(price, model.panel_.product)[X["product"]].to_numpy())
+    return pd.Series(model.predict(at)).groupby(X["product"].to_numpy()).mean()[model.panel_.product]
+
+
+def assert_money_is_predictions(model, X, table, cost):
+    """Units, revenue and profit at both prices are means over X of what the model predicts there."""
+    for price, ending in ((table["price"], ""), (table["optimal_price"], "_at_optimum")):
+        units = mean_units(model, X, price.to_numpy()).to_numpy()
+        np.testing.assert_allclose(table["units" + ending], units, rtol=SAME)
+        np.testing.assert_allclose(table["revenue" + ending], price * units, rtol=SAME)
+        np.testing.assert_allclose(table["profit" + ending], (price - cost) * units, rtol=SAME, atol=SAME)
+
+
+@pytest.mark.parametrize(
+    "name", ["poisson", "log-normal", "all", "all, shared time", "all, log-normal", "no groups", "fixed"]
+)
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_money_is_the_mean_of_predictions(cases, name, objective):
+    case = cases(name)
+    model = fit_at(case)
+    table = model.optimal_price(0.4, objective=objective)
+    assert_money_is_predictions(model, case.sales, table, 0.4)
+    np.testing.assert_allclose(table["value"], table[objective], rtol=SAME, atol=SAME)
+    gain = table[f"{objective}_at_optimum"] - table[objective]
+    np.testing.assert_allclose(table["change"], gain, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["poisson", "all"])
+def test_money_of_some_periods(cases, name):
+    case = cases(name)
+    model, periods = fit_at(case), case.panel.period[[2, 5, 6]]
+    table = model.optimal_price(0.4, periods=[*periods, periods[0]])
+    rows = grid(model, case, periods)
+    assert_money_is_predictions(model, rows, table, 0.4)
+    assert not np.allclose(table["units"], model.optimal_price(0.4)["units"], rtol=1e-6)
+
+
+def test_money_of_periods_to_come(cases):
+    case = cases("all")
+    model, later = fit_at(case), case.panel.period[-1] + np.array([1, 4])
+    table = model.optimal_price(0.4, periods=later)
+    assert_money_is_predictions(model, grid(model, case, later), table, 0.4)
+
+
+def grid(model, case, periods):
+    """Rows of all products in some periods, where they had none at their mean exposure and controls."""
+    panel, sales = model.panel_, case.sales
+    products = sales.groupby("product")
+    roles = panel.roles
+    shifts = [*roles.controls, *([] if roles.exposure is None else [roles.exposure])]
+    usual = products[[*roles.groups]].first()
+    usual[shifts] = products[shifts].mean()
+    out = usual.loc[np.repeat(panel.product, len(periods))].reset_index()
+    out["time_period"], out["price"] = np.tile(periods, len(panel.product)), 1.0
+    there = out[["product", "time_period"]].merge(sales, how="left", on=["product", "time_period"])
+    out[shifts] = there[shifts].fillna(out[shifts])
+    return out
+
+
+def test_profits_need_a_cost_alone(cases):
+    model = fit_at(cases("poisson"))
+    assert "profit" not in model.optimal_price(objective="revenue")
+    with pytest.raises(InvalidArgumentError, match='objective="profit" needs cost'):
+        model.optimal_price()
+
+
+@pytest.mark.parametrize(
+    ("name", "periods", "message"),
+    [
+        ("poisson", 3, "periods takes a list of labels of 'time_period'; got 3"),
+        ("poisson", [], "periods takes a list"),
+        ("no price", [1], "optimal_price needs a model with a price"),
+    ],
+)
+def test_bad_periods(cases, name, periods, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        fit_at(cases(name)).optimal_price(1.0, periods=periods)
+    with pytest.raises(InvalidDataError, match="time column 'time_period' holds text"):
+        fit_at(cases("poisson")).optimal_price(1.0, periods=["next week"])
 
 
 def test_uncertain_elasticities_move_the_optimum(cases):

@@ -1,0 +1,93 @@
+r"""Totals of units or money over rows, from draws that the rows share.
+
+.. math:: T_g^{(s)} = \sum_{r \in g} a_r \, y_r^{(s)}
+
+Array names and axis order: n rows, G groups of rows, S draws, b rows of a block.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+
+from hdfm.exceptions import InvalidArgumentError, InvalidDataError, unknown
+from hdfm.frames.columns import as_names
+from hdfm.sales.panel.panel import SalesPanel
+from hdfm.sales.panel.rows import SalesRows
+from hdfm.sales.posterior.draws import DemandDraws
+from hdfm.sales.posterior.predict import expected_units, unit_blocks
+from hdfm.sales.spec import DemandSpec
+from hdfm.summaries.intervals import summarise
+
+TOTALS = ("units", "revenue")
+COLUMNS = ["mean", "sd", "lower", "upper"]
+
+
+def total_table(
+    draws: DemandDraws,
+    panel: SalesPanel,
+    spec: DemandSpec,
+    rows: SalesRows,
+    groups: tuple[np.ndarray, pd.Index],
+    of: str,
+    seed: int,
+    ci_prob: float,
+) -> pd.DataFrame:
+    """Mean, sd and interval of totals by group, noise included; rows of a draw share its effects.
+
+    Parameters
+    ----------
+    groups : tuple of numpy.ndarray and pandas.Index
+        The group (n,) of each row, and the groups' labels (G,).
+    of : {"units", "revenue"}
+        Whether a row counts as its units, or its units times its price.
+    """
+    code, labels = groups
+    amount = amounts(rows, of)
+    total = np.zeros((len(labels), draws.delta.shape[1]))
+    for piece, units in unit_blocks(draws, panel, spec, rows, seed):
+        members = np.arange(len(units))
+        total += csr_array((amount[piece], (code[piece], members)), (len(labels), len(units))) @ units
+    table = summarise(total, labels, ci_prob)[COLUMNS]
+    expected = expected_units(draws, panel, spec, rows, seed)
+    table["mean"] = np.bincount(code, amount * expected, minlength=len(labels))
+    table.attrs |= {"ci_prob": ci_prob, "of": of}
+    return table
+
+
+def row_groups(X: pd.DataFrame, by: str | Sequence[str] | None, n_rows: int) -> tuple[np.ndarray, pd.Index]:
+    """The group (n_rows,) of each row and the groups' labels, a missing value being a label.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidDataError
+        If ``by`` names no column of X.
+    """
+    names = as_names(by, "by")
+    if not names:
+        return np.zeros(n_rows, dtype=int), pd.Index(["total"])
+    missing = [name for name in names if not isinstance(X, pd.DataFrame) or name not in X]
+    if missing:
+        raise InvalidDataError(f"by takes columns of X; X has no column {missing[0]!r}.")
+    grouped = X.groupby(names[0] if len(names) == 1 else names, dropna=False, observed=True)
+    return grouped.ngroup().to_numpy(), grouped.size().index
+
+
+def check_total(of: str, panel: SalesPanel) -> None:
+    """Raise unless totals of that can be made."""
+    if of not in TOTALS:
+        raise InvalidArgumentError(f"of must be one of {TOTALS}; got {of!r}.")
+    if of == "revenue" and panel.roles.price is None:
+        raise InvalidArgumentError('of="revenue" needs a model with a price column.')
+
+
+def amounts(rows: SalesRows, of: str) -> np.ndarray:
+    """What a unit of each row counts (n,)."""
+    match of:
+        case "units":
+            return np.ones(len(rows.log_price))
+        case "revenue":
+            return np.exp(rows.log_price)
+        case _:
+            raise unknown("total", of)

@@ -1,0 +1,181 @@
+"""Products that were not fitted: what they usually cost, and a price against that."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from reference.demand import SAME, fit_at
+from sklearn.base import clone
+
+from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
+from hdfm.sales.panel.rows import encode_rows
+from hdfm.sales.posterior.predict import linear_predictor_blocks
+
+SILENT = "don't say what it usually costs"
+
+
+@pytest.fixture
+def model(cases):
+    """A fit of two levels of groups, both controls and an exposure."""
+    fit = fit_at(cases("all"))
+    fit.set_params(reference_price="usual")
+    yield fit
+    fit.set_params(reference_price=None)
+
+
+def newcomers(model, case, **columns):
+    """Rows of one new product in the group and periods of a fitted one, by default at what that costs."""
+    rows = case.sales[case.sales["product"] == model.panel_.product[0]]
+    return rows.assign(product=900, usual=rows["price"].iloc[0], **columns)
+
+
+def etas(model, X):
+    """Linear predictors (n, S)."""
+    rows = encode_rows(X, model.panel_, model.reference_price)
+    blocks = linear_predictor_blocks(model.draws_, model.panel_, model.spec_, rows, model.seed_)
+    return np.vstack([eta for _, eta in blocks])
+
+
+def test_a_price_cut_moves_along_the_elasticity(model, cases):
+    case = cases("all")
+    X = newcomers(model, case)
+    change = etas(model, X.assign(price=0.9 * X["price"])) - etas(model, X)
+    beta = change / np.log(0.9)
+    np.testing.assert_allclose(beta, np.broadcast_to(beta[:1], beta.shape), rtol=1e-8)
+    group = model.draws_.population[f"elasticity_{model.panel_.levels[-1].name}"][model.panel_.group[0]]
+    assert np.abs(beta[0] - group).max() < 6 * model.draws_.population["elasticity_sd"].max()
+
+
+def test_a_reference_price_moves_along_the_slope_between_products(model, cases):
+    X = newcomers(model, cases("all"))
+    dearer = X.assign(usual=2 * X["usual"], price=2 * X["price"])
+    slope = model.draws_.population["between_price"][model.panel_.group[0]]
+    change = etas(model, dearer) - etas(model, X)
+    np.testing.assert_allclose(change, np.broadcast_to(np.log(2) * slope, change.shape), rtol=1e-8)
+
+
+def test_a_reference_price_of_a_new_group(model, cases):
+    X = newcomers(model, cases("all"), category=77)
+    change = etas(model, X.assign(usual=2 * X["usual"], price=2 * X["price"])) - etas(model, X)
+    assert np.abs(change - change[:1]).max() < 1e-8
+    assert np.ptp(change[0]) > 0
+
+
+def test_what_products_of_the_group_cost_is_the_default_and_is_said(model, cases):
+    X = newcomers(model, cases("all"))
+    usual = np.exp(model.panel_.group_price_level[model.panel_.group[0]])
+    with_column = model.predict(X.assign(usual=usual))
+    for silent in (X.drop(columns="usual"), X.assign(usual=np.nan)):
+        with pytest.warns(DataWarning, match=rf"{len(X)} of {len(X)} rows .* 900, and {SILENT}.*'usual'"):
+            np.testing.assert_allclose(model.predict(silent), with_column, rtol=SAME)
+    model.set_params(reference_price=None)
+    with pytest.warns(DataWarning, match=f"{SILENT}.*with reference_price="):
+        np.testing.assert_allclose(model.predict(X), with_column, rtol=SAME)
+    usual = np.exp(model.panel_.group_price_level.mean())
+    stranger = X.assign(category=77)
+    with_column = etas(model.set_params(reference_price="usual"), stranger.assign(usual=usual))
+    with pytest.warns(DataWarning, match=SILENT):
+        np.testing.assert_allclose(etas(model, stranger.drop(columns="usual")), with_column, rtol=SAME)
+
+
+def test_fitted_products_need_no_reference_price(model, cases):
+    sales = cases("all").sales
+    without = model.predict(sales)
+    for usual in (np.nan, 3.0, "unknown"):
+        np.testing.assert_array_equal(model.predict(sales.assign(usual=usual)), without)
+
+
+def test_each_row_alone_and_all_at_once_agree(model, cases):
+    sales = cases("all").sales
+    X = newcomers(model, cases("all"))
+    frame = pd.concat([X, X.assign(price=2.0), X.assign(usual=9.0), X.assign(product=901), sales[:5]])
+    frame = frame.reset_index(drop=True)
+    together = model.predict(frame)
+    alone = np.concatenate([model.predict(frame.iloc[[k]]) for k in range(len(frame) - 5)])
+    np.testing.assert_allclose(together[:-5], alone, rtol=SAME)
+    np.testing.assert_allclose(model.predict(frame[::-1])[::-1], together, rtol=SAME)
+    quantiles = model.predict_quantiles(frame)
+    alone = pd.concat([model.predict_quantiles(frame.iloc[[k]]) for k in range(len(frame))])
+    pd.testing.assert_frame_equal(quantiles, alone)
+    pd.testing.assert_frame_equal(model.predict_quantiles(frame[::-1])[::-1], quantiles)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"usual": 0.0}, "reference_price column 'usual' has values that are zero or negative"),
+        ({"usual": "dear"}, "reference_price column 'usual' holds text"),
+    ],
+)
+def test_a_bad_reference_price(model, cases, change, message):
+    with pytest.raises(InvalidDataError, match=message):
+        model.predict(newcomers(model, cases("all")).assign(**change))
+
+
+def moved(X, model):
+    other = next(label for label in model.panel_.levels[-1].labels if label != X["category"].iloc[0])
+    twice = pd.concat([X, X.assign(category=other, department=department_of(model, other))])
+    fitted = model.panel_.product[0]
+    return {
+        "two groups": (twice, "'product': 1 labels stand in more than one 'category', such as 900"),
+        "fitted elsewhere": (
+            X.assign(product=fitted, category=other, department=department_of(model, other)),
+            f"'product': 1 labels were fitted in another 'category', such as {fitted}",
+        ),
+        "fitted, in a new group": (X.assign(product=fitted, category=77), "fitted in another 'category'"),
+        "group elsewhere": (
+            X.assign(department="new"),
+            "'category': 1 labels were fitted in another 'depart",
+        ),
+        "group in two": (
+            pd.concat([X, X.assign(product=901, department="new")]),
+            "'category': 1 labels stand in more than one 'department'",
+        ),
+    }
+
+
+def department_of(model, category):
+    coarse, fine = model.panel_.levels
+    return coarse.labels[fine.parent[fine.labels.get_loc(category)]]
+
+
+@pytest.mark.parametrize(
+    "kind", ["two groups", "fitted elsewhere", "fitted, in a new group", "group elsewhere", "group in two"]
+)
+def test_products_and_groups_belong_to_one_group(model, cases, kind):
+    X, message = moved(newcomers(model, cases("all")), model)[kind]
+    for order in (1, -1):
+        with pytest.raises(InvalidDataError, match=message):
+            model.predict(X[::order])
+
+
+@pytest.mark.parametrize("without", ["product", "price"])
+def test_a_reference_price_needs_products_and_prices(elasticity, sales, without):
+    model = elasticity(reference_price="usual", groups=None, **{without: None})
+    with pytest.raises(InvalidArgumentError, match="reference_price is what products usually cost"):
+        model.fit(sales, sales["units_sold"])
+
+
+def test_fit_does_not_use_it(cases):
+    case = cases("poisson")
+    estimator = clone(case.estimator).set_params(reference_price="usual")
+    for X in (case.sales, case.sales.assign(usual=np.nan)):
+        panel, _ = estimator._panel(X, case.sales["units_sold"])
+        assert "usual" not in estimator.feature_names_in_
+        np.testing.assert_array_equal(panel.price_level, case.panel.price_level)
+    with pytest.raises(InvalidArgumentError, match="'price' is given as both price and reference_price"):
+        estimator.set_params(reference_price="price")._panel(case.sales, case.sales["units_sold"])
+
+
+def test_pooled_levels_alone_depend_on_it(cases):
+    """Fixed levels have no slope: a new one is a draw from the fitted ones whatever it costs."""
+    case = cases("fixed")
+    model = fit_at(case)
+    rows = case.sales[:3].assign(product=900)
+    cheap, dear = (
+        encode_rows(rows.assign(usual=usual, price=usual), model.panel_, "usual") for usual in (1.0, 9.0)
+    )
+    first, second = (
+        next(linear_predictor_blocks(model.draws_, model.panel_, model.spec_, each, 0))[1]
+        for each in (cheap, dear)
+    )
+    np.testing.assert_allclose(first, second, rtol=SAME)
