@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from hdfm.exceptions import unknown
+
 DIMENSIONS = ("customer", "category", "product", "time", "choice_set")
 ONE_COLUMN = (*DIMENSIONS, "price", "availability")
 RESERVED_LABELS = ("chain", "draw", "predictor", "coefficient", "covariate", "factor", "tier")
@@ -52,6 +54,17 @@ class ChoiceRoles:
     def slot_by_product(self) -> bool:
         """Whether an alternative's slot in its set is the code of its product."""
         return self.product is not None and self.choice_set is not None
+
+    @property
+    def log_price(self) -> str | None:
+        """The price column where it is used in logs."""
+        match self.price_transform:
+            case "log":
+                return self.price
+            case "linear":
+                return None
+            case _:
+                raise unknown("price_transform", self.price_transform)
 
     @property
     def predictors(self) -> tuple[str, ...]:

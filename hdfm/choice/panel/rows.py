@@ -10,7 +10,7 @@ import pandas as pd
 
 from hdfm.choice.panel.layout import Category, CategoryChoices, RowCodes, lay_out
 from hdfm.choice.panel.panel import ChoicePanel
-from hdfm.choice.panel.predictors import customer_covariates, predictor_values
+from hdfm.choice.panel.predictors import centred, customer_covariates, predictor_values
 from hdfm.choice.panel.read import read_chosen
 from hdfm.choice.panel.sets import check_chosen, read_sets, whole_sets_message
 from hdfm.exceptions import InvalidDataError
@@ -91,11 +91,13 @@ def encode_choices(frame: pd.DataFrame, panel: ChoicePanel, y: object = None) ->
         check_chosen(chosen, sets, roles)
     category = _known(panel.category, sets.category, roles.category, "category")
     unseen = _unseen(panel)
+    where = _where(frame, panel, unseen, sets, category)
+    centre = np.append(panel.log_price_centre, panel.log_price_centre.mean())[category]
     rows = RowCodes(
         category=category,
         customer=_known(panel.customer, sets.customer, roles.customer, "customer"),
         period=_known(panel.period, sets.period, roles.time, "time"),
-        values=predictor_values(frame, roles, _where(frame, panel, unseen, sets, category)),
+        values=centred(predictor_values(frame, roles, where), roles, centre, where),
         chosen=None if chosen is None else chosen.to_numpy(),
     )
     choices = tuple(
