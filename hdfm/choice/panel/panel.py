@@ -137,7 +137,7 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
     Returns
     -------
     ChoicePanel
-        The same for rows in any order, but for ``row`` and, where slots are not those of products, slots.
+        The same for rows in any order, but for ``row``.
 
     Raises
     ------

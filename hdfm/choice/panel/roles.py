@@ -51,8 +51,8 @@ class ChoiceRoles:
         return self.outside_option or self.choice_set is None
 
     @property
-    def slot_by_product(self) -> bool:
-        """Whether an alternative's slot in its set is the code of its product."""
+    def one_of_each(self) -> bool:
+        """Whether a choice set holds a product once at most."""
         return self.product is not None and self.choice_set is not None
 
     @property
