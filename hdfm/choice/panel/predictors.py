@@ -13,6 +13,11 @@ from hdfm.exceptions import InvalidDataError, unknown
 from hdfm.frames.columns import numeric_column, plain, refuse_rows
 
 ROUNDING = 1e-12
+_PRICE_REMEDY = (
+    "Fill in what it would have cost, whether or not it was bought, or mark what could not be bought in an "
+    "availability column"
+)
+FEW_ROWS = 10  # a feature of so many rows that follows the choice is no accident
 
 
 def predictor_values(frame: pd.DataFrame, roles: ChoiceRoles, where: np.ndarray) -> np.ndarray:
@@ -91,12 +96,23 @@ def centred(values: np.ndarray, roles: ChoiceRoles, centre: np.ndarray, where: n
 
 
 def refuse_outcomes(values: np.ndarray, roles: ChoiceRoles, chosen: pd.Series) -> None:
-    """Raise if a column of values (n, K) is the outcome (n,) itself."""
+    """Raise if a feature among values (n, K) is other than 0 on chosen rows (n,) alone.
+
+    A quantity bought, an amount paid or the outcome itself tells of the choice what nobody knows before it.
+    """
     for k, name in enumerate(roles.predictors):
-        if np.array_equal(values[:, k], chosen):
+        column = values[:, k]
+        if np.array_equal(column, chosen):
             raise InvalidDataError(
                 f"features column {name!r} equals y in all {len(chosen):,} rows, such as row "
                 f"{plain(chosen.index[0])!r}: it is the outcome. Leave it out of X or of features."
+            )
+        told = column != 0
+        if name != roles.price and told.sum() >= FEW_ROWS and chosen[told].all():
+            raise InvalidDataError(
+                f"features column {name!r} is other than 0 in {int(told.sum()):,} rows, all of them chosen, "
+                f"such as row {plain(chosen.index[told][0])!r} with {column[told][0]:.4g}: it follows from "
+                "the choice, as a quantity bought or an amount paid does. Leave it out of X or of features."
             )
 
 
@@ -134,7 +150,7 @@ def _feature(column, roles, where):
 
 
 def _price(column, roles, where):
-    values = numeric_column(column, "price", where=where)
+    values = numeric_column(column, "price", where=where, missing_remedy=_PRICE_REMEDY)
     match roles.price_transform:
         case "linear":
             return values
