@@ -89,16 +89,18 @@ def numeric_column(
     positive: bool = False,
     nonnegative: bool = False,
     where: np.ndarray | None = None,
+    missing_remedy: str = "Drop these rows or fill them in",
 ) -> np.ndarray:
     """A column (n,) as finite floats; ``positive`` and ``nonnegative`` bound it from below.
 
-    Where ``where`` (n,) is False anything but text will do, and the value is 0.
+    Where ``where`` (n,) is False anything but text will do, and the value is 0. ``missing_remedy`` says what
+    to do about missing values.
     """
     what = named_column(column, role)
     values = _as_floats(column, what)
     used = np.ones(len(column), dtype=bool) if where is None else where
     missing = pd.isna(column).to_numpy()
-    refuse_rows(column, used & missing, what, "missing values", "Drop these rows or fill them in")
+    refuse_rows(column, used & missing, what, "missing values", missing_remedy)
     unbounded = used & ~np.isfinite(values)
     refuse_rows(column, unbounded, what, "infinite or missing values", "Replace or drop them")
     if positive:

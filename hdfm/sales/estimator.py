@@ -19,7 +19,7 @@ from hdfm.frames.read import in_pandas, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean
 from hdfm.sales.panel.panel import SalesPanel, build_panel
 from hdfm.sales.panel.read import read_frame
-from hdfm.sales.panel.report import data_report, warnings_of
+from hdfm.sales.panel.report import SalesFindings
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows, rows_of_frame, rows_of_periods
 from hdfm.sales.panel.selection import refuse_unselected
@@ -254,8 +254,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         from hdfm.sampling.settings import SamplingSettings
 
         panel, spec = self._panel(X, y)
-        report = data_report(panel, spec.time_effects)
-        for message in warnings_of(panel):
+        findings = SalesFindings(panel, spec.time_effects, spec.counts)
+        for message in findings.warnings():
             warn_caller(message, DataWarning)
         seed = self._new_seed()
         settings = SamplingSettings(
@@ -269,7 +269,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             whitened=True,
         )
         self.idata_ = sample_demand(panel, spec, settings, self.inference, self.sampler)
-        self.panel_, self.spec_, self.seed_, self.data_report_ = panel, spec, seed, report
+        self.panel_, self.spec_, self.seed_, self.data_report_ = panel, spec, seed, findings.table()
         self.draws_ = demand_draws(self.idata_["posterior"].to_dataset(), panel, spec)
         self.elasticities_ = self.elasticities()
         return self

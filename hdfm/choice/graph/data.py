@@ -18,6 +18,7 @@ from hdfm.hierarchy.data import held, padded, room_for, rounded_up
 NEVER = -1e4
 MANY_PERIODS = 64
 SETS_IN_BLOCK, FEW_SETS, MANY_SETS = 256, 2**14, 2**20
+FEW_CELLS = 2**23  # 64 MB
 
 
 class Sizes(NamedTuple):
@@ -51,10 +52,15 @@ def common_sizes(panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None) -> Siz
     exact = gp is not None and basis_of(gp) is None
     customers = own.customers if alone else rounded_up(own.customers)
     size = block_size(customers)
+    blocks = []
+    for each in panel.choices:
+        n_sets, n_slots, n_predictors = each.x.shape
+        few = FEW_SETS if n_slots * n_predictors * FEW_SETS <= FEW_CELLS else SETS_IN_BLOCK
+        blocks.append(-(-room_for(n_sets, few, MANY_SETS) // size))
     return Sizes(
         customers,
         own.periods if exact else rounded_up(own.periods, MANY_PERIODS),
-        tuple(-(-room_for(len(each.customer), FEW_SETS, MANY_SETS) // size) for each in panel.choices),
+        tuple(blocks),
     )
 
 

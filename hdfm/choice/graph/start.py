@@ -19,6 +19,7 @@ from hdfm.choice.priors import ChoicePriors
 FIRST_SD = 0.5
 FIRST_WEIGHT = 2.0
 ITERATIONS = 25
+MOST_CELLS = 2**22  # numbers that are computed at a time
 STEPS = (1.0, 0.3, 0.1, 0.01, 0.0)
 
 
@@ -224,13 +225,16 @@ def _sum_over_customers(scores, n_customers):
 
 
 def _information(sets, alpha, groups):
-    """Fisher information (G, P, P) about a category's coefficients, summed by group."""
-    share = _shares(sets, alpha)
-    weighted = share[:, :, None] * sets.D
-    mean = weighted.sum(axis=1)
-    each = weighted.transpose(0, 2, 1) @ sets.D - mean[:, :, None] * mean[:, None, :]
-    P = each.shape[1]
-    return (groups @ each.reshape(len(each), P * P)).reshape(groups.shape[0], P, P)
+    """Fisher information (G, P, P) about a category's coefficients, summed by group, some sets at a time."""
+    share, P = _shares(sets, alpha), sets.D.shape[2]
+    total, size = np.zeros((groups.shape[0], P * P)), max(1, MOST_CELLS // max(P * P, 1))
+    for first in range(0, len(share), size):
+        some = slice(first, first + size)
+        weighted = share[some, :, None] * sets.D[some]
+        mean = weighted.sum(axis=1)
+        each = weighted.transpose(0, 2, 1) @ sets.D[some] - mean[:, :, None] * mean[:, None, :]
+        total += groups[:, some] @ each.reshape(len(each), P * P)
+    return total.reshape(len(total), P, P)
 
 
 def _shares(sets, alpha):

@@ -16,6 +16,7 @@ from hdfm.choice.panel.sets import ChoiceSets
 
 OUTSIDE = -1
 UNKNOWN = -2
+FULL = 0.5  # the share of all products that sets hold, from which on each product has a slot of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,8 @@ def lay_out(
     position[members] = np.arange(len(members))
     o = position[sets.code[r]]
     product = category.product.get_indexer(pd.Index(sets.product.iloc[r]))
-    j, n_slots = _slots(o, product, len(category.product) if roles.slot_by_product else 0)
+    n_products, full = len(category.product), FULL * len(members) * len(category.product)
+    j, n_slots = _slots(o, product, n_products if roles.one_of_each and len(r) >= full else 0)
 
     def dense(entries, fill):
         out = np.full((len(members), n_slots, *entries.shape[1:]), fill, dtype=entries.dtype)
@@ -164,11 +166,11 @@ def to_rows(
 
 
 def _slots(o, product, n_slots):
-    """The slot of each row in its set: of its product where known (n_slots > 0), else the next free one."""
+    """The slot of each row in its set: of its product where known (n_slots > 0), else in their order."""
     known = (product >= 0) & (n_slots > 0)
-    running = pd.Series(o[~known]).groupby(o[~known]).cumcount().to_numpy() + n_slots
-    slot = product.copy()
-    slot[~known] = running
+    slot, rest = product.copy(), np.flatnonzero(~known)
+    rest = rest[np.lexsort((product[rest], o[rest]))]
+    slot[rest] = pd.Series(o[rest]).groupby(o[rest]).cumcount().to_numpy() + n_slots
     return slot, max(n_slots, int(slot.max(initial=-1)) + 1)
 
 

@@ -16,9 +16,11 @@ from hdfm.choice.panel.layout import Category, CategoryChoices, RowCodes, lay_ou
 from hdfm.choice.panel.predictors import (
     ROUNDING,
     belonging,
+    centred,
     column_moments,
     customer_covariates,
     informative,
+    log_price_centre,
     predictor_values,
     refuse_outcomes,
     refuse_products_without_price,
@@ -26,7 +28,7 @@ from hdfm.choice.panel.predictors import (
 from hdfm.choice.panel.read import read_chosen
 from hdfm.choice.panel.roles import ChoiceRoles, with_features
 from hdfm.choice.panel.sets import check_chosen, read_sets
-from hdfm.exceptions import InvalidDataError, unknown
+from hdfm.exceptions import InvalidDataError
 from hdfm.factors.tier import COEFFICIENT
 from hdfm.frames.columns import sorted_labels
 from hdfm.frames.labels import stored_labels, warn_of_twins
@@ -55,6 +57,8 @@ class ChoicePanel:
         The arrays of each category.
     coefficient : pandas.MultiIndex
         (category, predictor) of all S coefficients.
+    log_price_centre : numpy.ndarray
+        What is taken from the log price, by category (C,): its mean, with an outside option, else 0.
     predictor_mean : numpy.ndarray
         Mean (S,) of each predictor over the available alternatives of sets with more than one option.
     predictor_sd : numpy.ndarray
@@ -81,6 +85,7 @@ class ChoicePanel:
     categories: tuple[Category, ...]
     choices: tuple[CategoryChoices, ...]
     coefficient: pd.MultiIndex
+    log_price_centre: np.ndarray
     predictor_mean: np.ndarray
     predictor_sd: np.ndarray
     covariates: np.ndarray
@@ -103,13 +108,7 @@ class ChoicePanel:
     @cached_property
     def coefficient_scale(self) -> np.ndarray:
         """What predictors are divided by (S,): 1 for dummies and log prices, else their sd within sets."""
-        match self.roles.price_transform:
-            case "log":
-                log_price = self.roles.price
-            case "linear":
-                log_price = None
-            case _:
-                raise unknown("price_transform", self.roles.price_transform)
+        log_price = self.roles.log_price
         natural = np.concatenate(
             [(c.intercept_of >= 0) | (c.predictor == log_price).astype(bool) for c in self.categories]
         )
@@ -148,7 +147,7 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
     Returns
     -------
     ChoicePanel
-        The same for rows in any order, but for ``row`` and, where slots are not those of products, slots.
+        The same for rows in any order, but for ``row``.
 
     Raises
     ------
@@ -168,15 +167,18 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
     code = labels.get_indexer(pd.Index(sets.category))
     refuse_products_without_price(X, roles, sets)
     belongs = belonging(X, roles, code, len(labels), sets.available)
+    where = sets.available[:, None] & belongs[code]
+    values = predictor_values(X, roles, where)
+    if roles.choice_set is not None:
+        refuse_outcomes(values, roles, chosen)
+    centre = log_price_centre(values, roles, sets.available, code, len(labels))
     rows = RowCodes(
         category=code,
         customer=customers.get_indexer(pd.Index(sets.customer)),
         period=sets.periods.get_indexer(pd.Index(sets.period)),
-        values=predictor_values(X, roles, sets.available[:, None] & belongs[code]),
+        values=centred(values, roles, centre[code], where),
         chosen=chosen.to_numpy(),
     )
-    if roles.choice_set is not None:
-        refuse_outcomes(rows.values, roles, chosen)
     informs = informative(rows.values, roles, sets, code, len(labels)) & belongs
     categories = _categories(labels, sets, rows, informs, roles)
     choices = tuple(lay_out(category, code == c, sets, rows, roles) for c, category in enumerate(categories))
@@ -196,6 +198,7 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
         categories=categories,
         choices=choices,
         coefficient=_pairs(((each.label, name) for each in categories for name in each.predictor), labels),
+        log_price_centre=centre,
         predictor_mean=predictor_mean,
         predictor_sd=predictor_sd,
         covariates=(covariates - covariate_mean) / covariate_sd,

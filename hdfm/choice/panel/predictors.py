@@ -13,6 +13,11 @@ from hdfm.exceptions import InvalidDataError, unknown
 from hdfm.frames.columns import examples, numeric_column, plain, refuse_rows
 
 ROUNDING = 1e-12
+_PRICE_REMEDY = (
+    "Fill in what it would have cost, whether or not it was bought, or mark what could not be bought in an "
+    "availability column"
+)
+FEW_ROWS = 10  # a feature of so many rows that follows the choice is no accident
 
 
 def refuse_products_without_price(frame: pd.DataFrame, roles: ChoiceRoles, sets: ChoiceSets) -> None:
@@ -81,7 +86,8 @@ def informative(
     """True (C, K) where a column tells available alternatives apart, or them from the outside option.
 
     Within choice sets only differences count. Against an outside option levels do too: a column must then
-    vary within the category or, where no intercept stands beside it, differ from 0.
+    vary within the category or, where no intercept stands beside it, differ from 0. The level of a log price
+    is that of the currency, and never counts.
     """
     group = category if roles.outside else sets.code
     n_groups = n_categories if roles.outside else len(sets.label)
@@ -89,23 +95,56 @@ def informative(
     level = roles.outside and not roles.product_intercepts
     used = sets.available
     informs = np.zeros((n_categories, values.shape[1]), dtype=bool)
-    for k, column in enumerate(values.T):
+    for k, (name, column) in enumerate(zip(roles.predictors, values.T, strict=True)):
         low, high = np.full(n_groups, np.inf), np.full(n_groups, -np.inf)
         np.minimum.at(low, group[used], column[used])
         np.maximum.at(high, group[used], column[used])
         size = np.maximum(np.abs(low), np.abs(high))
-        moves = size > 0 if level else high - low > ROUNDING * size
+        moves = size > 0 if level and name != roles.log_price else high - low > ROUNDING * size
         informs[:, k] = np.bincount(owner, moves & (high >= low), minlength=n_categories) > 0
     return informs
 
 
+def log_price_centre(
+    values: np.ndarray, roles: ChoiceRoles, available: np.ndarray, category: np.ndarray, n_categories: int
+) -> np.ndarray:
+    """What is taken from the log price, by category (C,): its mean where something stands against utility 0.
+
+    A log price moves with the currency, and with it would all utilities but the outside option's.
+    """
+    if not roles.outside or roles.log_price is None:
+        return np.zeros(n_categories)
+    column = values[:, roles.predictors.index(roles.log_price)]
+    count = np.bincount(category, available, minlength=n_categories)
+    return np.bincount(category, column * available, minlength=n_categories) / np.maximum(count, 1)
+
+
+def centred(values: np.ndarray, roles: ChoiceRoles, centre: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Values (n, K) of which the log price is less its centre (n,); 0 where ``where`` (n, K) is False."""
+    if roles.log_price is None:
+        return values
+    k = roles.predictors.index(roles.log_price)
+    return values - np.where(where, centre[:, None], 0.0) * (np.arange(values.shape[1]) == k)
+
+
 def refuse_outcomes(values: np.ndarray, roles: ChoiceRoles, chosen: pd.Series) -> None:
-    """Raise if a column of values (n, K) is the outcome (n,) itself."""
+    """Raise if a feature among values (n, K) is other than 0 on chosen rows (n,) alone.
+
+    A quantity bought, an amount paid or the outcome itself tells of the choice what nobody knows before it.
+    """
     for k, name in enumerate(roles.predictors):
-        if np.array_equal(values[:, k], chosen):
+        column = values[:, k]
+        if np.array_equal(column, chosen):
             raise InvalidDataError(
                 f"features column {name!r} equals y in all {len(chosen):,} rows, such as row "
                 f"{plain(chosen.index[0])!r}: it is the outcome. Leave it out of X or of features."
+            )
+        told = column != 0
+        if name != roles.price and told.sum() >= FEW_ROWS and chosen[told].all():
+            raise InvalidDataError(
+                f"features column {name!r} is other than 0 in {int(told.sum()):,} rows, all of them chosen, "
+                f"such as row {plain(chosen.index[told][0])!r} with {column[told][0]:.4g}: it follows from "
+                "the choice, as a quantity bought or an amount paid does. Leave it out of X or of features."
             )
 
 
@@ -143,7 +182,7 @@ def _feature(column, roles, where):
 
 
 def _price(column, roles, where):
-    values = numeric_column(column, "price", where=where)
+    values = numeric_column(column, "price", where=where, missing_remedy=_PRICE_REMEDY)
     match roles.price_transform:
         case "linear":
             return values

@@ -6,7 +6,7 @@ import pandas as pd
 from hdfm.choice.panel.layout import OUTSIDE, CategoryChoices
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.frames.columns import examples
-from hdfm.frames.findings import findings_table
+from hdfm.frames.findings import findings_table, price_spikes
 from hdfm.frames.periods import time_warnings, wide_gaps
 
 GAPS = "factors move by distance in time, also across them"
@@ -25,6 +25,11 @@ def choice_report(panel: ChoicePanel) -> pd.DataFrame:
         ("predictors tied to others", tied_predictors(panel), "told apart by the priors alone"),
         ("products never available", _products(panel, _available), "their intercepts are those of the prior"),
         ("products never chosen", _products(panel, _chosen), "their intercepts are held by the prior"),
+        (
+            "products with a spike in price",
+            spiked_products(panel),
+            "check the prices: they decide the answers",
+        ),
         (f"customers with fewer than {FEW_SETS} choice sets", _rare_customers(panel), pooled),
         ("covariates that never vary", _constant_covariates(panel), "they carry no information"),
     ]
@@ -56,6 +61,13 @@ def choice_warnings(panel: ChoicePanel) -> list[str]:
             f"Predictors that are combinations of others, intercepts included, are told apart by the priors "
             f"alone: {examples(tied)}."
         )
+    spiked = spiked_products(panel)
+    if len(spiked):
+        said.append(
+            f"Prices of {len(spiked):,} products have a spike, more than 5 times the usual one or less than "
+            f"a fifth: {examples(spiked)}. Repair them, or mark what could not be bought in an availability "
+            "column."
+        )
     return said
 
 
@@ -78,6 +90,21 @@ def tied_predictors(panel: ChoicePanel) -> list[str]:
         which = _tied(choices, panel.roles.outside) & (category.intercept_of < 0)
         tied += [_name(category.label, name, panel) for name in category.predictor[which]]
     return tied
+
+
+def spiked_products(panel: ChoicePanel) -> list[str]:
+    """Products with a price that is far from their usual one, where prices are used in logs."""
+    out: list[str] = []
+    if panel.roles.log_price is None or panel.roles.product is None:
+        return out
+    for category, choices in zip(panel.categories, panel.choices, strict=True):
+        columns = np.flatnonzero(category.predictor == panel.roles.log_price)
+        if len(columns):
+            product = choices.product[choices.mask]
+            log_price = choices.x[choices.mask][:, columns[-1]]
+            spiked = price_spikes(log_price, product, np.zeros(len(product), dtype=int))
+            out += [_name(category.label, category.product[j], panel) for j in np.unique(product[spiked])]
+    return out
 
 
 def _informative(panel):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from hdfm.exceptions import InvalidArgumentError
+from hdfm.exceptions import InvalidArgumentError, unknown
 
 DIMENSIONS = ("customer", "category", "product", "time", "choice_set")
 ONE_COLUMN = (*DIMENSIONS, "price", "availability")
@@ -51,9 +51,20 @@ class ChoiceRoles:
         return self.outside_option or self.choice_set is None
 
     @property
-    def slot_by_product(self) -> bool:
-        """Whether an alternative's slot in its set is the code of its product."""
+    def one_of_each(self) -> bool:
+        """Whether a choice set holds a product once at most."""
         return self.product is not None and self.choice_set is not None
+
+    @property
+    def log_price(self) -> str | None:
+        """The price column where it is used in logs."""
+        match self.price_transform:
+            case "log":
+                return self.price
+            case "linear":
+                return None
+            case _:
+                raise unknown("price_transform", self.price_transform)
 
     @property
     def predictors(self) -> tuple[str, ...]:

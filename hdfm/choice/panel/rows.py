@@ -10,7 +10,7 @@ import pandas as pd
 
 from hdfm.choice.panel.layout import Category, CategoryChoices, RowCodes, lay_out
 from hdfm.choice.panel.panel import ChoicePanel
-from hdfm.choice.panel.predictors import customer_covariates, predictor_values
+from hdfm.choice.panel.predictors import centred, customer_covariates, predictor_values
 from hdfm.choice.panel.read import read_chosen
 from hdfm.choice.panel.sets import check_chosen, read_sets, whole_sets_message
 from hdfm.exceptions import InvalidDataError
@@ -26,7 +26,7 @@ class EncodedChoices:
     ----------
     choices : tuple of CategoryChoices
         One for each category of the panel, perhaps without a set. Customers, periods and products that
-        were not fitted are coded -1; new products stand in slots after those of the category.
+        were not fitted are coded -1.
     unseen : CategoryChoices
         The sets of categories that were not fitted: no intercepts, every product -1.
     unseen_predictor : pandas.Index
@@ -91,11 +91,13 @@ def encode_choices(frame: pd.DataFrame, panel: ChoicePanel, y: object = None) ->
         check_chosen(chosen, sets, roles)
     category = _known(panel.category, sets.category, roles.category, "category")
     unseen = _unseen(panel)
+    where = _where(frame, panel, unseen, sets, category)
+    centre = np.append(panel.log_price_centre, panel.log_price_centre.mean())[category]
     rows = RowCodes(
         category=category,
         customer=_known(panel.customer, sets.customer, roles.customer, "customer"),
         period=_known(panel.period, sets.period, roles.time, "time"),
-        values=predictor_values(frame, roles, _where(frame, panel, unseen, sets, category)),
+        values=centred(predictor_values(frame, roles, where), roles, centre, where),
         chosen=None if chosen is None else chosen.to_numpy(),
     )
     choices = tuple(
@@ -123,7 +125,7 @@ def encode_choices(frame: pd.DataFrame, panel: ChoicePanel, y: object = None) ->
         row_product=product_code,
         n_rows=len(frame),
     )
-    if chosen is not None and roles.slot_by_product:
+    if chosen is not None and roles.one_of_each:
         _refuse_cut_sets(encoded, panel)
     return encoded
 
@@ -190,18 +192,26 @@ def _refuse_cut_sets(encoded, panel):
     """Raise if all choice sets that were fitted too hold none of the alternatives they had there."""
     fitted = panel.choice_set.get_indexer(encoded.choice_set)
     cut, common = [], 0
-    for new, old, category in zip(encoded.choices, panel.choices, panel.categories, strict=True):
+    for new, old in zip(encoded.choices, panel.choices, strict=True):
         position = np.full(len(panel.choice_set) + 1, -1)
         position[old.choice_set] = np.arange(len(old.choice_set))
         before = position[fitted[new.choice_set]]
         same = (before >= 0) & (new.customer == old.customer[before]) & (new.period == old.period[before])
-        here = new.row[same, : len(category.product)] >= 0
-        overlap = (here & (old.row[before[same]] >= 0)).any(axis=1)
+        here, there = new.product[same], old.product[before[same]]
+        own = (here >= 0).any(axis=1)
         common += int(same.sum())
-        cut += list(new.choice_set[same][~overlap & here.any(axis=1)])
+        cut += list(new.choice_set[same][own & ~_share_a_product(here, there)])
     if cut and len(cut) == common:
         raise InvalidDataError(
             f"{len(cut):,} of {len(encoded.choice_set):,} choice sets of column {panel.roles.choice_set!r}, "
             f"such as {plain(encoded.choice_set[cut[0]])!r}, were fitted with other alternatives of the same "
             f"set. {whole_sets_message(panel.roles)}"
         )
+
+
+def _share_a_product(here, there):
+    """True (o,) where sets of products (o, J) and (o, K), -1 for none, have one in common."""
+    found = np.zeros(len(here), dtype=bool)
+    for product in here.T:
+        found |= ((product[:, None] == there) & (product[:, None] >= 0)).any(axis=1)
+    return found

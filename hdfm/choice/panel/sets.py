@@ -80,7 +80,7 @@ def read_sets(frame: pd.DataFrame, roles: ChoiceRoles, timeline: Timeline | None
     if roles.choice_set is not None:
         for role, column in (("customer", customer), ("category", category), ("time", period)):
             _refuse_spanning(label, code, first, column, role)
-    if roles.slot_by_product:
+    if roles.one_of_each:
         _refuse_repeated(frame, roles, code)
     if not roles.outside:
         _refuse_unavailable(frame, roles, label, code, available)

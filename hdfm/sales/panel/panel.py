@@ -290,7 +290,14 @@ def _refuse_duplicates(frame, roles, i, t, n_periods):
 def log_column(frame, column, role):
     if column is None:
         return np.zeros(len(frame))
-    return np.log(numeric_column(frame[column], role, positive=True))
+    remedy = _MISSING_REMEDY.format(role)
+    return np.log(numeric_column(frame[column], role, positive=True, missing_remedy=remedy))
+
+
+_MISSING_REMEDY = (
+    "Fill in the {} that held then, of the product's last period say, also where nothing was sold: without "
+    "rows in which nothing was sold, elasticities are biased towards 0"
+)
 
 
 def _moments(controls, observed):

@@ -166,6 +166,19 @@ def test_the_outcome_among_the_features(trips):
         fit(trips, features=None)
 
 
+def test_what_follows_from_the_choice_among_the_features(trips):
+    """A quantity or amount is 0 where nothing was bought; a few rows may be chosen by accident."""
+    quantity = trips["chosen"] * (1 + trips["week"] % 3)
+    n, first = int(quantity.astype(bool).sum()), trips.index[trips["chosen"].astype(bool)][0]
+    found = (
+        rf"'quantity' is other than 0 in {n:,} rows, all of them chosen, such as row {first} with .*Leave it"
+    )
+    with pytest.raises(InvalidDataError, match=found):
+        fit(trips.assign(quantity=quantity), features=["display", "quantity"])
+    few = quantity.where(quantity.astype(bool).cumsum() < 10, 0)
+    choice_model(features=["display", "quantity"]).build_model(trips.assign(quantity=few), trips["chosen"])
+
+
 def test_empty_frame(fitted, trips):
     none = trips.iloc[:0]
     for ask in (fit, fitted.predict, fitted.predict_proba):

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+import pytest
 from reference.choice_frames import ROUNDING, assert_same
 from trips import PRODUCTS, ROLES, TINY, panel_of
 
@@ -209,8 +210,9 @@ def test_without_choice_sets_every_row_is_one(frame):
     (category,), (choices,) = panel.categories, panel.choices
     assert list(category.predictor) == ["intercept", "price", "display"]
     assert choices.x.shape == (len(frame), 1, 3)
-    expected = np.column_stack([np.ones(len(frame)), np.log(frame["price"]), frame["display"]])
-    np.testing.assert_allclose(choices.x[:, 0], expected, rtol=ROUNDING)
+    log_price = np.log(frame["price"])
+    expected = np.column_stack([np.ones(len(frame)), log_price - log_price.mean(), frame["display"]])
+    np.testing.assert_allclose(choices.x[:, 0], expected, rtol=ROUNDING, atol=ROUNDING)
     np.testing.assert_array_equal(choices.chosen, np.where(frame["chosen"], 0, OUTSIDE))
     np.testing.assert_array_equal(choices.row[:, 0], np.arange(len(frame)))
     assert not choices.product.any()
@@ -229,7 +231,7 @@ def test_without_choice_sets_products_keep_their_intercepts(frame):
 
 def test_without_products_slots_are_running_numbers(frame, panel):
     plain = panel_of(frame, product=None)
-    assert plain.roles.slot_by_product is False
+    assert plain.roles.one_of_each is False
     for category, each, known in zip(plain.categories, plain.choices, panel.choices, strict=True):
         assert list(category.product) == ["all"]
         assert category.reference == "all"
@@ -248,3 +250,49 @@ def test_values_of_slots_by_row(frame, panel):
     ]
     rows = to_rows(panel.choices, prices, panel.n_rows, fill=np.nan)
     np.testing.assert_allclose(rows, frame["price"].where(frame["in_stock"]), rtol=ROUNDING)
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_only_an_outside_option_has_log_prices_centred(frame, outside):
+    """Of every category, so that the currency doesn't matter where something stands against utility 0."""
+    panel, cents = (
+        panel_of(frame.assign(price=unit * frame["price"]), outside_option=outside) for unit in (1, 100)
+    )
+    for c, (category, each, other) in enumerate(
+        zip(panel.categories, panel.choices, cents.choices, strict=True)
+    ):
+        k = list(category.predictor).index("price")
+        log_price = np.log(frame["price"].to_numpy())[each.row[each.mask]]
+        centre = log_price.mean() if outside else 0.0
+        assert panel.log_price_centre[c] == pytest.approx(centre)
+        np.testing.assert_allclose(each.x[each.mask][:, k], log_price - centre, atol=ROUNDING)
+        moved = 0.0 if outside else np.log(100)
+        np.testing.assert_allclose(other.x[each.mask][:, k] - each.x[each.mask][:, k], moved, atol=1e-12)
+
+
+def test_a_constant_log_price_carries_no_information_whatever_the_currency(frame):
+    for price in (1.0, 7.0):
+        panel = panel_of(frame.assign(price=price), outside_option=True, product_intercepts=False)
+        assert "price" in panel.left_out.get_level_values("predictor")
+        assert "price" not in panel.coefficient.get_level_values("predictor")
+
+
+def test_sets_of_few_of_many_products_have_few_slots(monkeypatch):
+    """Whatever the order of rows; with a slot a product they are the same sets."""
+    rng = np.random.default_rng(0)
+    few = np.concatenate([rng.permutation(30)[:4] for _ in range(50)])
+    frame = pd.DataFrame({"trip": np.repeat(np.arange(50), 4), "brand": few, "price": rng.uniform(1, 9, 200)})
+    y = np.tile([0, 0, 1, 0], 50)
+    roles = ChoiceRoles(product="brand", choice_set="trip", price="price", features=())
+    each, order = build_choice_panel(frame, y, roles).choices[0], rng.permutation(200)
+    again = build_choice_panel(frame.iloc[order], y[order], roles).choices[0]
+    assert each.x.shape == (50, 4, 30)
+    assert (np.diff(each.product, axis=1) > 0).all()
+    np.testing.assert_array_equal(each.x, again.x)
+    np.testing.assert_array_equal(each.chosen, again.chosen)
+    monkeypatch.setattr("hdfm.choice.panel.layout.FULL", 0.0)
+    wide = build_choice_panel(frame, y, roles).choices[0]
+    assert wide.x.shape == (50, 30, 30)
+    np.testing.assert_array_equal(wide.x[wide.mask], each.x[each.mask])
+    o = np.arange(50)
+    np.testing.assert_array_equal(wide.product[o, wide.chosen], each.product[o, each.chosen])

@@ -130,3 +130,12 @@ def test_results_are_frozen(cls, panel):
     assert ("__slots__" in vars(cls)) == (cls is not ChoicePanel)  # whose facts are found once, and kept
     with pytest.raises(dataclasses.FrozenInstanceError):
         panel.n_rows = 0
+
+
+@pytest.mark.parametrize(("price", "named"), [(0.01, True), (900.0, True), (1.5, False)])
+def test_products_with_a_spike_in_price_are_named(frame, price, named):
+    row = frame.index[frame["in_stock"]][40]
+    panel = panel_of(frame.assign(price=frame["price"].where(frame.index != row, price)))
+    label = f"{frame.loc[row, 'category']}: {frame.loc[row, 'brand']}"
+    assert (findings(panel).get("products with a spike in price") == (1, label)) == named
+    assert any(label in text for text in choice_warnings(panel)) == named
