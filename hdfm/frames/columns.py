@@ -160,7 +160,8 @@ def label_column(column: pd.Series, role: str) -> pd.Series:
         return column
     if pd.api.types.infer_dtype(column) not in ONE_KIND:
         _refuse_unusual(column, role)
-        refuse_mixed_types(column, role)
+        if role != "time":  # read_time knows what to do
+            refuse_mixed_types(column, role)
     return column
 
 

@@ -132,7 +132,7 @@ def test_one_customer_has_no_individual_factors(spread_sampling, trips):
     one.fit(trips, trips["chosen"])
     assert one.spec_.n_individual_factors == 0
     assert "alpha" not in one.idata_["posterior"]
-    with pytest.raises(InvalidArgumentError, match="needs a customer column: name it with customer="):
+    with pytest.raises(InvalidArgumentError, match=r"needs a customer column.*name it with customer="):
         one.coefficients(by="customer")
 
 

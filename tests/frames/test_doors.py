@@ -84,6 +84,7 @@ def test_the_remedies_of_blanks_and_case(door, fitted_door):
         )
 
 
+@UNFITTED
 def test_some_new_products(door, fitted_door):
     new = door.X[door.product] == door.X[door.product].iloc[0]
     X = door.X.assign(**{door.product: door.X[door.product].where(~new, "new")})
@@ -92,6 +93,7 @@ def test_some_new_products(door, fitted_door):
         fitted_door.predict(X)
 
 
+@pytest.mark.filterwarnings("ignore:Time effects leave less:hdfm.exceptions.DataWarning")
 def test_labels_fitted_with_and_without_a_blank(mock_sampling, door):
     blank = np.arange(len(door.X)) % 2 == 0
     labels = door.X[door.product].where(blank, door.X[door.product] + " ")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars
 import pyarrow as pa
 import pytest
 from sklearn.utils.validation import check_is_fitted
@@ -11,7 +12,7 @@ from hdfm.model_selection import ColumnGroupKFold
 
 
 def to_polars(frame):
-    return pytest.importorskip("polars").from_pandas(frame)
+    return polars.from_pandas(frame)
 
 
 def dictionaries(frame):

@@ -12,7 +12,7 @@ from hdfm.exceptions import InvalidDataError
 @pytest.mark.parametrize(
     ("spoil", "remedy"),
     [
-        (lambda week: "week " + week.astype(str), "Take the number out: "),
+        (lambda week: "week " + week.astype(str), "Convert it with "),
         (lambda week: week.astype(str), "Convert it with "),
         (
             lambda week: (pd.Timestamp("2024-01-01") + pd.to_timedelta(7 * week, "D")).astype(str),

@@ -146,6 +146,7 @@ def test_words_need_an_ordered_categorical(data):
     assert "the categories in the order of time" in str(refused.value)
 
 
+@pytest.mark.filterwarnings("ignore:Time effects leave less:hdfm.exceptions.DataWarning")
 @both
 def test_time_stamps_are_named_before_the_work_starts(data, monkeypatch):
     monkeypatch.setattr("hdfm.frames.periods.STAMPS_FROM", 10)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytensor.tensor as pt
 import pytest
-from conftest import ROLES
+from conftest import ROLES, UNFITTED
 from pytensor.compile.mode import Mode
 from scipy.special import log_ndtr
 from scipy.stats import truncnorm
@@ -176,6 +176,7 @@ def test_the_population_before_the_selection(seed):
     assert 0.8 < ((table["lower"] < truth) & (truth < table["upper"])).mean() < 0.98
 
 
+@UNFITTED
 def test_new_products_come_from_the_population_before(sellers):
     def median_of_a_new_one(above):
         model = laplace(selected_above=above).fit(sellers, sellers["units_sold"])

@@ -140,7 +140,8 @@ def refuse_outcomes(values: np.ndarray, roles: ChoiceRoles, chosen: pd.Series) -
                 f"{plain(chosen.index[0])!r}: it is the outcome. Leave it out of X or of features."
             )
         told = column != 0
-        if name != roles.price and told.sum() >= FEW_ROWS and chosen[told].all():
+        follows = chosen[told].all() and not chosen.all()
+        if name != roles.price and told.sum() >= FEW_ROWS and follows:
             raise InvalidDataError(
                 f"features column {name!r} is other than 0 in {int(told.sum()):,} rows, all of them chosen, "
                 f"such as row {plain(chosen.index[told][0])!r} with {column[told][0]:.4g}: it follows from "

@@ -18,6 +18,7 @@ RESERVED_LABELS = (
     *(*SUMMARY, "shrinkage", "n_products"),
     *("between_price_bias", "between_price_sd", "elasticity_global", "elasticity_sd", "product_effect_sd"),
     *("time_drift_sd", "time_shock_sd"),
+    *("weighted_mean", "weighted_lower", "weighted_upper"),
     *("chain", "draw", "draws", "control", "global", "row", ALL_PRODUCTS),
     *("elasticity", "product_effect", "time_effect", "control_effect", "group_level", "between_price"),
     *("correlation", "dispersion", "overdispersion", "noise_sd", "units", "price_level", "n_price_changes"),
@@ -105,5 +106,7 @@ def _read_roles(estimator, X, roles, reset):
     }
     check_roles(X, named, one_column=ONE_COLUMN, dimensions=DIMENSIONS, reserved=RESERVED_LABELS)
     columns = [roles.product, *roles.groups, roles.time, roles.price, *roles.controls, roles.exposure]
-    frame = select_columns(estimator, X, columns, reset=reset)
-    return frame if reference is None else frame.assign(**{reference: X[reference]})
+    if reference is None:
+        return select_columns(estimator, X, columns, reset=reset)
+    frame = select_columns(estimator, X.drop(columns=reference), columns, reset=reset)
+    return frame.assign(**{reference: X[reference]})

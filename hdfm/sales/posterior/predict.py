@@ -75,15 +75,14 @@ def demand_multipliers(draws, panel, spec, rows, seed) -> Iterator[np.ndarray]:
         Of fitted products, in their order, all of them; prices don't matter.
     """
     draws, rows, block_of = extend_to_rows(draws, panel, spec, rows, seed)
-    size, block, effect = draws.delta.shape[1], -1, None
+    size = draws.delta.shape[1]
     starts = np.searchsorted(rows.product, np.arange(len(panel.product) + 1))
     for first, last in pairwise(starts):
         mine = slice(first, last)
         exposure = np.exp(rows.log_exposure[mine])
-        if draws.gamma is not None and block_of[first] != block:
-            block = block_of[first]
-            effect = np.exp(draws.gamma[block])
-        factor = np.ones((last - first, size)) if effect is None else effect[rows.period[mine]]
+        factor = np.ones((last - first, size))
+        if draws.gamma is not None:
+            factor = np.exp(draws.time_effect(block_of[mine], rows.period[mine]))
         if draws.kappa is not None:
             factor = factor * np.exp(rows.controls[:, mine].T @ draws.kappa)
         yield exposure @ factor / (last - first)

@@ -74,7 +74,7 @@ def test_labels_of_another_type_than_fitted(fitted, trips, column):
 @pytest.mark.parametrize(
     ("value", "found"),
     [
-        (np.nan, "has missing values in 1 of 323 rows, such as nan in row {}. Drop these rows or fill them"),
+        (np.nan, "has missing values in 1 of 323 rows, such as nan in row {}. "),
         (np.inf, "has infinite or missing values in 1 of 323 rows, such as inf in row {}. Replace or drop"),
         ("1.5", "holds text in 1 of 323 rows, such as '1.5' in row {}. Convert it with pandas.to_numeric"),
     ],
@@ -134,7 +134,10 @@ def test_sets_that_span_two(fitted, trips, role, column, value):
 @pytest.mark.parametrize(
     ("value", "found"),
     [
-        (2, "has values other than 0 and 1 in 1 of 323 rows, such as 2 in row 4. y is 1 on the chosen row"),
+        (
+            2,
+            "has values other than 0 and 1 in 1 of 323 rows, such as 2 in row 4. X has one row",
+        ),
         (0.5, "has values other than 0 and 1 in 1 of 323 rows, such as 0.5 in row 4"),
         (np.nan, "has missing values in 1 of 323 rows, such as nan in row 4. Drop these rows"),
         ("yes", "holds text in 1 of 323 rows, such as 'yes' in row 4. Convert it"),

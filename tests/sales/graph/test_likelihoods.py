@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytensor.tensor as pt
 import pytest
+from conftest import UNFITTED
 from pymc.pytensorf import gradient as gradient_of
 from pytensor.compile.mode import Mode
 from reference.demand import CASES, GROUPED, POINTS, SAME, SHIFTED, WALK, fit_at, store_sales
@@ -227,6 +228,7 @@ def test_what_the_log_density_does_not_depend_on(change, name):
     np.testing.assert_allclose(values, expected, rtol=LIKELIHOOD)
 
 
+@UNFITTED
 def test_currency_changes_no_prediction(mock_sampling, elasticity, sales):
     dollars = elasticity().fit(sales, sales["units_sold"])
     cents = sales.assign(price=100 * sales["price"])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROLES
+from conftest import ROLES, UNFITTED
 from sklearn.base import clone
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
@@ -48,6 +48,7 @@ def test_tables_after_the_fit(fitted, sales):
     assert fitted.loo().n_data_points == len(sales)
 
 
+@UNFITTED
 def test_predictions(fitted, sales):
     expected = fitted.predict(sales)
     assert np.corrcoef(expected, sales["units_sold"])[0, 1] > 0.8

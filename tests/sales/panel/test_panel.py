@@ -54,6 +54,8 @@ def two_products(prices, *, observed=None):
 
 def assert_same_panel(left, right):
     for field in dataclasses.fields(SalesPanel):
+        if field.name in ("row", "index"):  # where the frame's rows are
+            continue
         a, b = getattr(left, field.name), getattr(right, field.name)
         if isinstance(a, np.ndarray):
             np.testing.assert_allclose(a, b, rtol=ROUNDING, atol=ROUNDING, err_msg=field.name)

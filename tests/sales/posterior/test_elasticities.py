@@ -6,6 +6,7 @@ import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import UNFITTED
 from reference.demand import fit_at
 
 SUMMARY = ["mean", "sd", "lower", "upper", "p_elastic", "p_positive"]
@@ -75,6 +76,7 @@ def test_elasticities_without_a_price_are_empty(cases):
     assert list(table.columns) == SUMMARY
 
 
+@UNFITTED
 @pytest.mark.filterwarnings("ignore:.*don't say what it usually costs:hdfm.exceptions.DataWarning")
 def test_the_sign_constraint_holds(cases):
     case = cases("negative")
