@@ -104,7 +104,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     likelihood : {"negative_binomial", "poisson", "log_normal"}
         Distribution of the units.
     time_effects : {"category", "shared", None}
-        One effect per period and finest group, per period, or none.
+        One effect per period and finest group, per period, or none. They say which moves of prices tell
+        of elasticities: with those of groups a price against the group's others; with shared ones also
+        the moves of a whole group, such as its deal of the week; with none those of all prices too, along
+        with whatever else moves demand.
     product_effects : {"random", "fixed"}
         Pooled product levels, or one level each, not pooled. With "poisson" and "fixed" product totals
         are conditioned on, which is exact and free of :math:`\delta`; levels are then drawn from

@@ -134,6 +134,7 @@ def test_jax_and_the_process_are_as_they_were(fit, when, programs):
     run(LEAVES_ALL, fit, when, **programs)
 
 
+@pytest.mark.slow
 def test_draws_do_not_depend_on_what_jax_did_before(fit, programs, tmp_path):
     files = [tmp_path / f"{used}.npy" for used in (0, 1)]
     for used, file in enumerate(files):

@@ -132,6 +132,8 @@ ANSWERS = {
     "diagnostics": lambda model, X: model.diagnostics().drop(columns=["about", "verdict"]),
 }
 
+SLOW = {"identification", "loo", "predict_proba of new", "score of new"}
+
 
 @pytest.fixture(scope="module")
 def few_customers():
@@ -178,7 +180,7 @@ def peak_memory():
 
 @pytest.mark.parametrize(
     "name",
-    quick([name for name in ANSWERS if name != "diagnostics"], *(set(ANSWERS) - {"identification", "loo"})),
+    quick([name for name in ANSWERS if name != "diagnostics"], *(set(ANSWERS) - SLOW)),
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")  # ArviZ: draws out of thin air
 def test_an_answer_allocates_a_small_share_of_the_draws(name, large, many_customers, narrow, few_customers):

@@ -26,7 +26,7 @@ def model_of(name, likelihood, above, padding, **simulation):
     return demand_model(one.panel, spec, common_sizes(one.panel) if padding else None)
 
 
-@pytest.mark.parametrize(("name", "likelihood", "above"), quick(CASES, CASES[1]))
+@pytest.mark.parametrize(("name", "likelihood", "above"), quick(CASES, CASES[5]))
 def test_padding_adds_coordinates_of_their_own_alone(name, likelihood, above):
     one = case(name, likelihood, noise=likelihood, periods=11)
     fixed = {"product_effect": (one.panel.mean_log_units, one.spec.priors.level_sd)}
@@ -36,7 +36,7 @@ def test_padding_adds_coordinates_of_their_own_alone(name, likelihood, above):
     )
 
 
-@pytest.mark.parametrize(("name", "likelihood", "above"), quick(CASES, CASES[1]))
+@pytest.mark.parametrize(("name", "likelihood", "above"), quick(CASES, CASES[5]))
 def test_panels_that_are_alike_share_a_program(name, likelihood, above):
     """Other units and prices, other products and periods, the same groups and controls."""
     shared, values = share_a_program(
