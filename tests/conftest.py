@@ -37,8 +37,10 @@ UNFITTED = pytest.mark.filterwarnings("ignore:.* not fitted, such as:hdfm.except
 
 def quick(cases, *few):
     """Parameters of a test of which all but a few are slow."""
+    slow = pytest.mark.slow
     return [
-        case if case in few else pytest.param(*np.atleast_1d(case), marks=pytest.mark.slow) for case in cases
+        case if case in few else pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=slow)
+        for case in cases
     ]
 
 

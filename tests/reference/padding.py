@@ -49,7 +49,7 @@ def refuse_more_than_padding(model, larger, priors=None):
             dict(zip(each.program.names, each.program.deterministics(at[None], each.data), strict=True))
             for each, at in ((own, q), (padded, q_padded))
         )
-    assert len(q_padded) > len(q)
+    assert len(q_padded) >= len(q)
     added, mean, sd = q_padded[~where], mean[~where], sd[~where]
     expected = value - norm.logpdf(added, mean, sd).sum()
     # PyTensor takes the logarithm of a constant sd in 32 bits where these hold the sd.
