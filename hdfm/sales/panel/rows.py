@@ -29,8 +29,8 @@ class SalesRows:
     ----------
     product, period : numpy.ndarray
         Positions (n,) in the panel.
-    label, period_label : pandas.Series
-        The labels (n,) themselves.
+    label : pandas.Series
+        Labels (n,) of the products.
     time : numpy.ndarray
         Usual distances of periods (n,) from the first fitted one.
     groups : list of numpy.ndarray
@@ -49,7 +49,6 @@ class SalesRows:
     product: np.ndarray
     label: pd.Series
     period: np.ndarray
-    period_label: pd.Series
     time: np.ndarray
     groups: list[np.ndarray]
     log_price: np.ndarray
@@ -93,7 +92,6 @@ def encode_rows(frame: pd.DataFrame, panel: SalesPanel, reference_price: str | N
         product=product,
         label=label,
         period=period,
-        period_label=period_label,
         time=_time(panel, period, period_label),
         groups=groups,
         log_price=log_column(frame, roles.price, "price"),
@@ -150,7 +148,6 @@ def panel_rows(panel: SalesPanel) -> tuple[SalesRows, np.ndarray]:
         product=i,
         label=pd.Series(panel.product[i]),
         period=t,
-        period_label=pd.Series(panel.period[t]),
         time=panel.timeline.steps[t],
         groups=[panel.group_at(depth)[i] for depth in range(len(panel.levels))],
         log_price=panel.log_price[i, t] + panel.price_level[i],
@@ -189,7 +186,6 @@ def rows_of_periods(panel: SalesPanel, periods: Any) -> SalesRows:
         product=i,
         label=pd.Series(panel.product[i]),
         period=t,
-        period_label=label.iloc[p].reset_index(drop=True),
         time=time[p],
         groups=[panel.group_at(depth)[i] for depth in range(len(panel.levels))],
         log_price=panel.price_level[i],

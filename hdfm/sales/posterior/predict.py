@@ -16,6 +16,7 @@ from hdfm.exceptions import unknown
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
 from hdfm.sales.posterior.draws import DemandDraws, extend_to_rows
+from hdfm.sales.posterior.walk import time_key
 from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.streams import Stream, labelled_stream
 
@@ -101,17 +102,19 @@ def unit_quantiles(draws, panel, spec, rows, seed, quantiles: Sequence[float]) -
 def unit_blocks(draws, panel, spec, rows, seed) -> Iterator[tuple[slice, np.ndarray]]:
     """Pieces of the rows and units drawn (b, S), noise included.
 
-    The noise of a row depends on the seed, its product and its period alone.
+    The noise of a row depends on the seed, its product and the place of its period in time alone.
     """
     for piece, eta in linear_predictor_blocks(draws, panel, spec, rows, seed):
-        times = [
-            label if position < 0 else int(position)
-            for position, label in zip(rows.period[piece], rows.period_label.iloc[piece], strict=True)
-        ]
-        keys = zip(rows.label.iloc[piece], times, strict=True)
+        keys = zip(rows.label.iloc[piece], _places(rows, piece), strict=True)
         rngs = (labelled_stream(seed, int(Stream.UNITS), *key) for key in keys)
         units = [draw_units(e, draws.scale, spec.likelihood, rng) for e, rng in zip(eta, rngs, strict=True)]
         yield piece, np.stack(units)
+
+
+def _places(rows, piece):
+    """Keys of the periods of some rows: the position of a fitted one, else its time."""
+    times = zip(rows.period[piece], rows.time[piece], strict=True)
+    return [("time", time_key(time)) if position < 0 else int(position) for position, time in times]
 
 
 def pointwise_log_likelihood(draws, panel, spec, rows, units, seed) -> Iterator[tuple[slice, np.ndarray]]:

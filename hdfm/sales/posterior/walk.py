@@ -85,7 +85,7 @@ def effects_at(time: np.ndarray, gamma: np.ndarray, walk: Walk, seed: int, block
             length = rising[j + 1] - rising[j]
             out[here] = path.at(time[here] - rising[j], level[j], Part.BETWEEN, level[j + 1], length)
     for p in np.flatnonzero(~fitted):
-        rng = stream(seed, Stream.TIME_EFFECTS, block, Part.SHOCK, int(time[p] < 0), _key(abs(time[p])))
+        rng = stream(seed, Stream.TIME_EFFECTS, block, Part.SHOCK, int(time[p] < 0), time_key(abs(time[p])))
         out[p] += walk.shock * rng.standard_normal(gamma.shape[1])
     return out
 
@@ -147,7 +147,7 @@ class _Path:
                 if distance[p] >= there - SAME_TIME:
                     out[p] = following
                 else:
-                    key = (part, self.edge, _key(distance[p]))
+                    key = (part, self.edge, time_key(distance[p]))
                     own = stream(self.seed, Stream.TIME_EFFECTS, self.block, Part.CELL, *key)
                     out[p] = self._between(level, following, distance[p] - here, there - here, own)
                 p += 1
@@ -161,6 +161,6 @@ class _Path:
         return mean + self.drift * np.sqrt(distance * (1 - share)) * rng.standard_normal(len(level))
 
 
-def _key(time):
+def time_key(time: float) -> int:
     """A time as a whole number, the same for all that count as one."""
     return round(time / SAME_TIME)

@@ -108,6 +108,9 @@ def test_a_new_period_does_not_depend_on_its_dtype(fitted, fitted_sales):
         np.testing.assert_allclose(
             fitted.predict(future.astype({"time_period": dtype})), fitted.predict(future), rtol=SAME
         )
+        pd.testing.assert_frame_equal(
+            fitted.predict_quantiles(future.astype({"time_period": dtype})), fitted.predict_quantiles(future)
+        )
     together = pd.concat([fitted_sales[:5], future])
     np.testing.assert_allclose(
         fitted.predict(together.astype({"time_period": float})), fitted.predict(together), rtol=SAME
