@@ -31,7 +31,7 @@ from hdfm.estimator import (
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown, warn_caller
 from hdfm.factors.tier import GPS
 from hdfm.frames.columns import as_names, shown
-from hdfm.frames.read import in_pandas, refuse_other_rows
+from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import weighted_mean
 from hdfm.sampling.engines import SAMPLERS
 from hdfm.sampling.session import computes
@@ -397,6 +397,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.choice.posterior.predict import weights_of_sets
 
         check_is_fitted(self, "idata_")
+        refuse_name(X, sample_weight, "sample_weight")
         refuse_other_rows(X, sample_weight, "sample_weight")
         encoded, placed, scores = self._set_scores(X, y)
         weights = None if sample_weight is None else weights_of_sets(placed, sample_weight, encoded)

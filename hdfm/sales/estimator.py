@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from hdfm.estimator import BayesianEstimator, check_prior_predictions, has_roles, row_scores
 from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
 from hdfm.frames.columns import as_names
-from hdfm.frames.read import in_pandas, refuse_other_rows
+from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean
 from hdfm.sales.panel.panel import SalesPanel, build_panel
 from hdfm.sales.panel.read import read_frame
@@ -398,6 +398,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         For the share of variance explained use ``sklearn.metrics.r2_score(y, model.predict(X))``.
         """
         check_is_fitted(self, "idata_")
+        refuse_name(X, sample_weight, "sample_weight")
         refuse_other_rows(X, sample_weight, "sample_weight")
         scores = self._row_scores(X, y)
         weights = None if sample_weight is None else check_weights(sample_weight, len(scores))

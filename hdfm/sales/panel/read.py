@@ -10,7 +10,14 @@ from sklearn.utils.validation import column_or_1d
 
 from hdfm.exceptions import DataWarning, InvalidDataError, unknown, warn_caller
 from hdfm.frames.columns import check_roles, numeric_column, refuse_fractions
-from hdfm.frames.read import check_same_rows, in_pandas, read_plain, require_frame, select_columns
+from hdfm.frames.read import (
+    check_same_rows,
+    in_pandas,
+    read_plain,
+    refuse_name,
+    require_frame,
+    select_columns,
+)
 from hdfm.sales.panel.roles import ALL_PRODUCTS, Roles
 from hdfm.summaries.intervals import SUMMARY
 
@@ -35,6 +42,7 @@ def read_frame(
     Without any role every column is a control, and X may be anything that scikit-learn takes.
     """
     X, y = in_pandas(X), in_pandas(y)
+    refuse_name(X, y)
     if roles == Roles():
         wanted = {} if likelihood is None else {"y": y, "y_numeric": True}
         frame, y = read_plain(estimator, X, reset=reset, **wanted)
