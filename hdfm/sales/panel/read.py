@@ -34,6 +34,17 @@ DIMENSIONS = ("product", "groups", "time")
 ONE_COLUMN = ("product", "time", "price", "exposure", "reference_price")
 
 
+def reserved_labels(roles: Roles) -> tuple[str, ...]:
+    """Names of tables' columns and of the posterior's variables, those of groups included.
+
+    A group ``x`` has the variables ``elasticity_x`` and ``elasticity_x_sd``, and so has a group ``x_sd``.
+    """
+    means = [f"elasticity_{name}" for name in roles.groups]
+    spreads = [f"{name}_sd" for name in roles.groups]
+    twice = [name for name in spreads if name in roles.groups]
+    return (*RESERVED_LABELS, *means, *(f"{mean}_sd" for mean in means), *twice)
+
+
 def read_frame(
     estimator: BaseEstimator, X: Any, y: Any, roles: Roles, likelihood: str | None, *, reset: bool
 ) -> tuple[pd.DataFrame, np.ndarray | None, Roles]:
@@ -112,7 +123,7 @@ def _read_roles(estimator, X, roles, reset):
         "exposure": roles.exposure,
         "reference_price": reference,
     }
-    check_roles(X, named, one_column=ONE_COLUMN, dimensions=DIMENSIONS, reserved=RESERVED_LABELS)
+    check_roles(X, named, one_column=ONE_COLUMN, dimensions=DIMENSIONS, reserved=reserved_labels(roles))
     columns = [roles.product, *roles.groups, roles.time, roles.price, *roles.controls, roles.exposure]
     if reference is None:
         return select_columns(estimator, X, columns, reset=reset)
