@@ -4,9 +4,10 @@ import html
 import os
 import uuid
 from abc import abstractmethod
+from dataclasses import fields, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import joblib
 import numpy as np
@@ -15,14 +16,57 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, estimator_html_repr
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.hierarchy.hyperparameters import Hyperparameters
 
 LARGEST_SEED = 2**31 - 1
 LOG_DENSITY = "log_density"  # what score_samples calls its values
 LARGEST_PRIOR = 50_000_000  # predictions
+OF_PRIORS = "priors__"
 
 
 class BayesianEstimator(BaseEstimator):
-    """Base of the estimators: everything that does not depend on the model."""
+    """Base of the estimators: everything that does not depend on the model.
+
+    ``PRIORS`` is the class of the argument ``priors``, of which None stands for the default.
+    """
+
+    PRIORS: ClassVar[type[Hyperparameters]]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments of the constructor; ``deep``, those of ``priors`` too, as ``priors__product_sd``.
+
+        Where ``priors`` is None they are the defaults.
+        """
+        params = super().get_params(deep=deep)
+        priors = self.PRIORS() if self.priors is None else self.priors
+        if deep and isinstance(priors, self.PRIORS):
+            params |= {f"{OF_PRIORS}{field.name}": getattr(priors, field.name) for field in fields(priors)}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set arguments of the constructor; ``priors__product_sd=0.1`` is one of ``priors``.
+
+        The others stay as they are in ``priors``, which is replaced, or have the defaults where it is None.
+        """
+        of_priors = {name for name in params if name.startswith(OF_PRIORS)}
+        super().set_params(**{name: value for name, value in params.items() if name not in of_priors})
+        if of_priors:
+            changes = {name.removeprefix(OF_PRIORS): params[name] for name in of_priors}
+            self.priors = _changed(self._checked_priors(), changes)
+        return self
+
+    def _get_params_html(self, deep: bool = True, *args: Any, **kwargs: Any) -> Any:
+        """As scikit-learn's, which would show each hyperparameter as one that the user has set."""
+        return super()._get_params_html(False, *args, **kwargs)
+
+    def _checked_priors(self) -> Any:
+        priors = self.PRIORS() if self.priors is None else self.priors
+        if not isinstance(priors, self.PRIORS):
+            article = "an" if self.PRIORS.__name__[0] in "AEIOU" else "a"
+            raise InvalidArgumentError(
+                f"priors must be {article} {self.PRIORS.__name__} or None; got {priors!r}."
+            )
+        return priors
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the estimator to a file; a file that was there is replaced only once all is written.
@@ -111,6 +155,18 @@ class BayesianEstimator(BaseEstimator):
     @abstractmethod
     def _summary_text(self) -> str:
         """The sentence above that table."""
+
+
+def _changed(priors, changes):
+    """Priors with other values of some fields."""
+    names = [field.name for field in fields(priors)]
+    unknown = sorted(set(changes).difference(names))
+    if unknown:
+        raise InvalidArgumentError(
+            f"{type(priors).__name__} has no {unknown[0]!r}, which {OF_PRIORS}{unknown[0]} asks for; it has "
+            f"{names}."
+        )
+    return replace(priors, **changes)
 
 
 def has_roles(estimator: BayesianEstimator) -> bool:

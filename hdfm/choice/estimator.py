@@ -31,7 +31,7 @@ from hdfm.estimator import (
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown, warn_caller
 from hdfm.factors.tier import GPS
 from hdfm.frames.columns import as_names, shown
-from hdfm.frames.read import in_pandas, refuse_other_rows
+from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import weighted_mean
 from hdfm.sampling.engines import SAMPLERS
 from hdfm.sampling.session import computes
@@ -121,7 +121,8 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
     gp : {"hsgp", "exact"}
         Factors by Laplacian eigenfunctions, or by the Cholesky root of the covariance.
     priors : ChoicePriors, optional
-        Hyperparameters of the priors; None for ``ChoicePriors()``.
+        Hyperparameters of the priors; None for ``ChoicePriors()``. Each is a parameter for ``set_params`` and
+        searches too, such as ``priors__customer_sd``.
     inference : {"nuts", "map", "variational"}
         "map" (the mode) and "variational" (mean-field normal) are quick looks, to compare models: the first
         has no intervals, those of the second are too narrow.
@@ -193,6 +194,8 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
     ... )
     >>> model.fit(choices, choices["chosen"]).elasticities_[["mean", "lower", "upper"]]  # doctest: +SKIP
     """
+
+    PRIORS = ChoicePriors
 
     def __init__(
         self,
@@ -394,6 +397,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.choice.posterior.predict import weights_of_sets
 
         check_is_fitted(self, "idata_")
+        refuse_name(X, sample_weight, "sample_weight")
         refuse_other_rows(X, sample_weight, "sample_weight")
         encoded, placed, scores = self._set_scores(X, y)
         weights = None if sample_weight is None else weights_of_sets(placed, sample_weight, encoded)
@@ -572,15 +576,12 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
                 raise InvalidArgumentError(
                     f"{name} must be a whole number, at least 0; got {shown(value)}.{hint}"
                 )
-        priors = ChoicePriors() if self.priors is None else self.priors
-        if not isinstance(priors, ChoicePriors):
-            raise InvalidArgumentError(f"priors must be a ChoicePriors or None; got {priors!r}.")
         return ChoiceSpec(
             int(self.n_factors),
             int(self.n_category_factors),
             int(self.n_individual_factors),
             _by_customer(self.loadings),
-            priors,
+            self._checked_priors(),
         )
 
     def _panel(self, X: Any, y: Any) -> tuple[ChoicePanel, ChoiceSpec, np.ndarray]:

@@ -1,16 +1,19 @@
-"""Hyperparameters of the priors, as a frozen dataclass that can be grid-searched as a whole object."""
+"""Hyperparameters of the priors, to be searched one by one or as a whole."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import ClassVar
 
-import numpy as np
 from scipy import stats
 
 from hdfm.exceptions import InvalidArgumentError, unknown
+from hdfm.hierarchy.hyperparameters import Hyperparameters
 
 
 @dataclass(frozen=True)
-class ChoicePriors:
+class ChoicePriors(Hyperparameters):
     r"""Priors of the dynamic factor choice model, on the logit scale.
+
+    A search may vary ``priors__customer_sd`` and so on.
 
     Coefficients are those of product dummies and of the log price as they are, and of other predictors
     per standard deviation within choice sets.
@@ -51,6 +54,8 @@ class ChoicePriors:
     [0.056, 0.402]
     """
 
+    ANY_SIGN: ClassVar[frozenset[str]] = frozenset({"loading_mean"})
+
     coefficient_sd: float = 2.0
     covariate_sd: float = 1.0
     customer_sd: float = 1.0
@@ -67,12 +72,7 @@ class ChoicePriors:
     kernel: str = "matern32"
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in ("loading_mean", "kernel", "lengthscale_family"):
-                continue
-            if not np.all(np.asarray(value) > 0):
-                raise InvalidArgumentError(f"ChoicePriors.{field.name} must be above 0; got {value!r}.")
+        super().__post_init__()
         if self.lengthscale_family not in ("log_normal", "weibull"):
             raise InvalidArgumentError(
                 "ChoicePriors.lengthscale_family must be 'log_normal' or 'weibull'; "

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.frames.texts import number_remedy
 
 ALL = "all"
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
@@ -45,6 +46,7 @@ def check_roles(
     if missing:
         raise InvalidDataError(
             f"X has no column for {', '.join(missing)}. Its columns are {list(map(str, frame.columns))}."
+            f"{_prefix_remedy(frame.columns, [name for _, name in named])}"
         )
     repeated = frame.columns[frame.columns.duplicated()].intersection([name for _, name in named])
     if len(repeated):
@@ -62,6 +64,14 @@ def check_roles(
                 f"The column {name!r} is given as both {owner[name]} and {role}; a column has one role."
             )
         owner[name] = role
+
+
+def _prefix_remedy(columns, names):
+    """What to do where a ColumnTransformer gave columns the names of its parts."""
+    prefixed = [f"__{name}" for name in names]
+    if not any(str(column).endswith(name) for column in columns for name in prefixed):
+        return ""
+    return " ColumnTransformer(..., verbose_feature_names_out=False) keeps the names as they were."
 
 
 def as_names(names: str | Sequence[str] | None, role: str) -> list[str]:
@@ -97,7 +107,7 @@ def numeric_column(
     to do about missing values.
     """
     what = named_column(column, role)
-    values = _as_floats(column, what)
+    values = _as_floats(column, role)
     used = np.ones(len(column), dtype=bool) if where is None else where
     missing = pd.isna(column).to_numpy()
     refuse_rows(column, used & missing, what, "missing values", missing_remedy)
@@ -257,7 +267,8 @@ def examples(labels: Sequence | pd.Index | np.ndarray, most: int = 5) -> str:
     return shown + (", ..." if len(labels) > most else "")
 
 
-def _as_floats(column: pd.Series, what: str) -> np.ndarray:
+def _as_floats(column: pd.Series, role: str) -> np.ndarray:
+    what, given = named_column(column, role), column
     if pd.api.types.is_complex_dtype(column) or column.dtype.kind in "mM":
         raise InvalidDataError(f"{what} has dtype {column.dtype}; it must hold real numbers.")
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -269,7 +280,7 @@ def _as_floats(column: pd.Series, what: str) -> np.ndarray:
         count = len(shown)
         raise InvalidDataError(
             f"{what} holds text in {count:,} of {len(column):,} rows, such as {shown.iloc[0]!r} "
-            f"in row {shown.index[0]!r}. Convert it with pandas.to_numeric."
+            f"in row {shown.index[0]!r}. {number_remedy(given, role)}"
         )
     try:
         return column.to_numpy(dtype=float, na_value=np.nan)

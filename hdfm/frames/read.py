@@ -29,6 +29,8 @@ def read_plain(
 def in_pandas(data: Any) -> Any:
     """A frame or column of polars, pyarrow or what else narwhals reads as one of pandas; else what it was.
 
+    Of a masked array of NumPy, what is masked is missing.
+
     Examples
     --------
     >>> import pyarrow as pa
@@ -37,6 +39,8 @@ def in_pandas(data: Any) -> Any:
     0    1.0
     1    2.0
     """
+    if isinstance(data, np.ma.MaskedArray):
+        return _with_missing(data)
     if data is None or isinstance(data, pd.DataFrame | pd.Series | np.ndarray | list):
         return data
     read = nw.from_native(data, pass_through=True, allow_series=True)
@@ -45,13 +49,36 @@ def in_pandas(data: Any) -> Any:
     return read.to_pandas() if isinstance(read, nw.DataFrame | nw.Series) else data
 
 
+def _with_missing(data):
+    if not np.ma.is_masked(data):
+        return np.asarray(data)
+    return data.astype(float if data.dtype.kind in "biuf" else object).filled(np.nan)
+
+
+def refuse_name(X: Any, values: Any, what: str = "y") -> None:
+    """Raise if the name of a column stands for its values: scikit-learn's models take the values."""
+    alone = isinstance(values, list | tuple) and len(values) == 1 and len(X) != 1
+    name = values[0] if alone else values
+    if not isinstance(name, str):
+        return
+    columns = list(X.columns) if isinstance(X, pd.DataFrame) else []
+    if name in columns:
+        raise InvalidDataError(
+            f"{what} is {values!r}, the name of a column of X: pass the column itself, {what}=X[{name!r}]."
+        )
+    known = f" The columns of X are {list(map(str, columns))}." if columns else ""
+    raise InvalidDataError(f"{what} is the text {values!r}; it is one value per row of X.{known}")
+
+
 def require_frame(X: Any) -> None:
     """Raise unless X is a frame of pandas."""
     if not isinstance(X, pd.DataFrame):
         raise InvalidDataError(
             f"X is a {type(X).__name__}, but roles are column names: pass a pandas DataFrame, or "
-            "one of polars or pyarrow. After a "
-            'scikit-learn transformer, set_output(transform="pandas") keeps the names.'
+            "one of polars or pyarrow. A scikit-learn transformer before the model keeps the names after "
+            'set_output(transform="pandas"); where an array is made of the frame all the same, name its '
+            "columns again before the model, with sklearn.preprocessing.FunctionTransformer("
+            'pandas.DataFrame, kw_args={"columns": [...]}).'
         )
 
 

@@ -3,8 +3,13 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from hdfm.exceptions import InvalidDataError
+from hdfm.frames.columns import named_column, numeric_column, refuse_rows
+from hdfm.frames.read import in_pandas
+
+REMEDY = "A weight says how often a row counts: 0 leaves it out, 1 counts it once"
 
 
 def weighted_mean(values: Any, weights: np.ndarray | None) -> float:
@@ -20,11 +25,14 @@ def check_weights(weights: Any, n_rows: int) -> np.ndarray:
     InvalidDataError
         If there is not one weight a row, or they can't be averaged with.
     """
-    weights = np.asarray(weights, dtype=float)
-    if weights.shape != (n_rows,):
+    weights = in_pandas(weights)
+    if np.shape(weights) != (n_rows,):
         raise InvalidDataError(
-            f"sample_weight has {weights.size:,} values for {n_rows:,} rows of X; they must agree."
+            f"sample_weight has {np.size(weights):,} values for {n_rows:,} rows of X; they must agree."
         )
-    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-        raise InvalidDataError("sample_weight must be finite, not negative, and not all 0.")
-    return weights
+    column, role = pd.Series(weights), "sample_weight"
+    values = numeric_column(column, role, missing_remedy=REMEDY)
+    refuse_rows(column, values < 0, named_column(column, role), "negative values", REMEDY)
+    if not values.any():
+        raise InvalidDataError(f"sample_weight is 0 in all {n_rows:,} rows: no row counts. {REMEDY}.")
+    return values

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from hdfm.estimator import BayesianEstimator, check_prior_predictions, has_roles, row_scores
 from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
 from hdfm.frames.columns import as_names
-from hdfm.frames.read import in_pandas, refuse_other_rows
+from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean
 from hdfm.sales.panel.panel import SalesPanel, build_panel
 from hdfm.sales.panel.read import read_frame
@@ -122,7 +122,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         products are those of the population before the selection. None: products were not selected.
         Needs random product effects.
     priors : ElasticityPriors, optional
-        Hyperparameters of the priors; None for ``ElasticityPriors()``.
+        Hyperparameters of the priors; None for ``ElasticityPriors()``. Each is a parameter for ``set_params``
+        and searches too, such as ``priors__product_sd``.
     inference : {"nuts", "laplace"}
         How the posterior is found: by sampling, or by draws from its Laplace approximation with the scales
         integrated out [4]_, in seconds for millions of rows: ``chains`` times ``draws`` independent ones.
@@ -179,6 +180,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     ... )
     >>> model.fit(sales, sales["units_sold"]).elasticities_[["mean", "lower", "upper"]]  # doctest: +SKIP
     """
+
+    PRIORS = ElasticityPriors
 
     def __init__(
         self,
@@ -395,6 +398,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         For the share of variance explained use ``sklearn.metrics.r2_score(y, model.predict(X))``.
         """
         check_is_fitted(self, "idata_")
+        refuse_name(X, sample_weight, "sample_weight")
         refuse_other_rows(X, sample_weight, "sample_weight")
         scores = self._row_scores(X, y)
         weights = None if sample_weight is None else check_weights(sample_weight, len(scores))
@@ -676,15 +680,12 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
                 "reference_price is what products usually cost: it needs a product and a price column; got "
                 f"product={self.product!r}, price={self.price!r}."
             )
-        priors = ElasticityPriors() if self.priors is None else self.priors
-        if not isinstance(priors, ElasticityPriors):
-            raise InvalidArgumentError(f"priors must be an ElasticityPriors or None; got {priors!r}.")
         return DemandSpec(
             likelihood=self.likelihood,
             time_effects=self.time_effects is not None and self.time is not None,
             product_effects=self.product_effects,
             negative=_is_negative(self.sign),
-            priors=priors,
+            priors=self._checked_priors(),
             selected_above=self.selected_above,
         )
 

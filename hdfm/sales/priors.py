@@ -1,13 +1,16 @@
-"""Hyperparameters of the priors, as a frozen dataclass that can be grid-searched as a whole object."""
+"""Hyperparameters of the priors, to be searched one by one or as a whole."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import ClassVar
 
-from hdfm.exceptions import InvalidArgumentError
+from hdfm.hierarchy.hyperparameters import Hyperparameters
 
 
 @dataclass(frozen=True)
-class ElasticityPriors:
+class ElasticityPriors(Hyperparameters):
     """Priors of :class:`hdfm.HierarchicalElasticity`.
+
+    A search may vary ``priors__product_sd`` and so on.
 
     Parameters
     ----------
@@ -48,6 +51,8 @@ class ElasticityPriors:
     0.3
     """
 
+    ANY_SIGN: ClassVar[frozenset[str]] = frozenset({"global_mean"})
+
     global_mean: float = -1.5
     global_sd: float = 1.0
     group_sd: float = 0.4
@@ -63,14 +68,6 @@ class ElasticityPriors:
     control_sd: float = 1.0
     overdispersion: float = 1.0
     noise_sd: float = 1.0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in ("global_mean", "estimate_sd") or value is None:
-                continue
-            if not value > 0:
-                raise InvalidArgumentError(f"ElasticityPriors.{field.name} must be above 0; got {value!r}.")
 
     @classmethod
     def article(cls) -> "ElasticityPriors":

@@ -11,7 +11,7 @@ from arviz_base import from_dict
 from hdfm.exceptions import unknown
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
-from hdfm.sampling.draws import PosteriorDraws, reported_names
+from hdfm.sampling.draws import PosteriorDraws, no_draws, reported_names
 from hdfm.sampling.engines import engine_of
 from hdfm.sampling.progress import announce
 from hdfm.sampling.settings import SamplingSettings
@@ -58,8 +58,10 @@ def sample_demand(
         case "nuts":
             announce(posterior_text(panel, settings), settings.progressbar)
             model = demand_model(panel, spec, _sizes(panel, sampler))
-            reported = _reported(model, panel)
-            draws = engine_of(inference, sampler)(model, reported, settings)
+            if model.free_RVs:
+                draws = engine_of(inference, sampler)(model, _reported(model, panel), settings)
+            else:  # levels alone, and their draws are exact
+                draws = no_draws(settings, sampler)
         case _:
             raise unknown("inference", inference)
     return labelled(draws, panel, spec, settings, inference)
@@ -101,8 +103,10 @@ def posterior_text(panel: SalesPanel, settings: SamplingSettings) -> str:
     return text
 
 
-def conditional_levels(values: dict[str, np.ndarray], panel: SalesPanel, seed: int) -> np.ndarray:
-    r"""Levels (C, n, N) given everything else, under a flat prior on them.
+def conditional_levels(
+    values: dict[str, np.ndarray], shape: tuple[int, int], panel: SalesPanel, seed: int
+) -> np.ndarray:
+    r"""Levels (C, n, N) given everything else, if there is anything, under a flat prior on them.
 
     .. math:: \exp \delta_i \sim \mathrm{Gamma}\Big(\sum_t y_{it}, \sum_t \exp(\eta_{it} - \delta_i)\Big)
 
@@ -110,9 +114,8 @@ def conditional_levels(values: dict[str, np.ndarray], panel: SalesPanel, seed: i
     """
     totals = panel.units.sum(axis=1)
     rng = stream(seed, Stream.CONDITIONAL_LEVELS)
-    chains, draws = next(iter(values.values())).shape[:2]
-    levels = np.empty((chains, draws, len(totals)))
-    for c, s in np.ndindex(chains, draws):
+    levels = np.empty((*shape, len(totals)))
+    for c, s in np.ndindex(shape):
         eta = panel.log_exposure
         if "elasticity" in values:
             eta = eta + values["elasticity"][c, s][:, None] * panel.log_price
@@ -136,7 +139,8 @@ def labelled(
 ) -> xr.DataTree:
     """Draws as a DataTree with the data's labels, and how they were made in its attributes."""
     if spec.conditional:
-        draws.values["product_effect"] = conditional_levels(draws.values, panel, settings.seed)
+        shape = draws.statistics["diverging"].shape
+        draws.values["product_effect"] = conditional_levels(draws.values, shape, panel, settings.seed)
     product, dims = panel.dims["product"], variable_dimensions(panel)
     constants = {
         "price_level": panel.price_level,

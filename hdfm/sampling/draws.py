@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hdfm.sampling.settings import SamplingSettings
 from hdfm.sampling.store import DrawStore, Moments
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ def kept_draws(
     values, moments = store.result()
     kept = {name: value[:, store.kept] for name, value in statistics.items()}
     return PosteriorDraws(values, kept, tune, seconds, library, moments)
+
+
+def no_draws(settings: SamplingSettings, library: str) -> PosteriorDraws:
+    """Of a model that leaves a sampler nothing to draw."""
+    statistics = {"diverging": np.zeros((settings.chains, settings.draws), dtype=bool)}
+    return PosteriorDraws({}, statistics, 0, 0.0, library)
 
 
 def reported_names(model: "pm.Model") -> list[str]:

@@ -18,7 +18,7 @@ PIECE = 256  # products at a time
 def summarise(draws: np.ndarray, index: pd.Index, ci_prob: float) -> pd.DataFrame:
     """Mean, sd, equal-tailed interval, P(elasticity < -1) and P(elasticity > 0) of draws (N, S).
 
-    A single draw, such as a posterior mode, has no sd and no interval.
+    A single draw, such as a posterior mode, has no sd, interval or probabilities.
     """
     pieces = [draws[k : k + PIECE] for k in range(0, len(draws), PIECE)]
     with ThreadPoolExecutor(cpu_count()) as pool:
@@ -32,11 +32,10 @@ def _summaries(draws, ci_prob):
     """The columns of ``SUMMARY`` (6, n) of a piece of products."""
     lower, upper = np.quantile(draws, [(1 - ci_prob) / 2, (1 + ci_prob) / 2], axis=1)
     sd = draws.std(axis=1, ddof=1) if draws.shape[1] > 1 else np.full(len(draws), np.nan)
+    elastic, positive = (draws < -1).mean(axis=1), (draws > 0).mean(axis=1)
     if draws.shape[1] == 1:
-        lower = upper = sd
-    return np.stack(
-        [draws.mean(axis=1), sd, lower, upper, (draws < -1).mean(axis=1), (draws > 0).mean(axis=1)]
-    )
+        lower = upper = elastic = positive = sd
+    return np.stack([draws.mean(axis=1), sd, lower, upper, elastic, positive])
 
 
 def default_ci_prob(ci_prob: float | None) -> float:

@@ -79,7 +79,6 @@ def test_clone_keeps_priors_as_a_whole():
     assert copy is not model
     assert copy.get_params() == model.get_params()
     assert copy.get_params()["priors"] == ChoicePriors(coefficient_sd=0.7)
-    assert not any("__" in name for name in model.get_params(deep=True))
 
 
 def test_clone_of_a_fit_is_not_fitted(fitted):

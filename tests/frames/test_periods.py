@@ -14,6 +14,12 @@ def timeline(labels, **options):
     return Timeline(time.periods, time.order)
 
 
+def test_the_usual_step_is_the_median():
+    """One wide gap among weeks leaves them weeks; their mean distance is 13.25."""
+    assert timeline([1, 2, 3, 4, 54]).step == 1.0
+    np.testing.assert_array_equal(timeline([0, 2, 4, 6, 100]).steps, [0, 1, 2, 3, 50])
+
+
 @pytest.mark.parametrize(
     ("labels", "form"),
     [

@@ -27,6 +27,7 @@ from hdfm.sales.spec import DemandSpec
 LAYOUTS = {
     "one level": (("category",), (), {}, False),
     "two levels, a control": (("department", "category"), ("display",), {}, False),
+    "three levels": (("division", "department", "category"), (), {}, False),
     "shared time effects": (("category",), ("display",), {}, True),
     "no groups, fixed effects": (
         (),
@@ -100,6 +101,7 @@ def small_sales(products: int = 12, periods: int = 8, **simulation) -> pd.DataFr
     rng = np.random.default_rng(0)
     sales["display"] = rng.normal(size=len(sales))
     sales["department"] = np.where(sales["category"] == sales["category"].iloc[0], "a", "b")
+    sales["division"] = sales["department"].map({"a": "y", "b": "x"})
     return sales[rng.random(len(sales)) < 0.8]
 
 

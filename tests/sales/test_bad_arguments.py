@@ -62,6 +62,37 @@ def test_columns_named_after_dimensions_of_the_posterior(elasticity, sales, name
 
 
 @pytest.mark.parametrize(
+    ("groups", "role", "name"),
+    [
+        (["cat", "cat_sd"], "groups", "cat_sd"),
+        (["cat", "elasticity_cat"], "groups", "elasticity_cat"),
+        (["cat_sd", "cat"], "groups", "cat_sd"),
+        (["cat"], "time", "elasticity_cat_sd"),
+    ],
+)
+def test_groups_whose_names_make_one_variable(mock_sampling, elasticity, sales, groups, role, name):
+    """A group's elasticities and their spread are variables; the remedy is followed."""
+    frame = sales.assign(**dict.fromkeys(groups, sales["category"]))
+    roles = {"groups": groups}
+    if role == "time":
+        frame, roles = frame.rename(columns={"time_period": name}), roles | {"time": name}
+    found = rf"{role} column '{name}' has the name of something in the posterior.*rename the column: X"
+    with pytest.raises(InvalidArgumentError, match=found) as caught:
+        elasticity(**roles).build_model(frame, sales[UNITS])
+    call = re.search(r"rename the column: (.*)\.$", str(caught.value))[1]
+    roles = {
+        key: [f"{role}_{name}" if one == name else one for one in value]
+        if isinstance(value, list)
+        else f"{role}_{value}"
+        for key, value in roles.items()
+    }
+    model = elasticity(**roles).fit(eval(call, {"X": frame}), sales[UNITS])
+    posterior = model.idata_["posterior"]
+    assert {f"elasticity_{group}_sd" for group in roles["groups"]} <= set(posterior.data_vars)
+    assert posterior["elasticity_cat"].ndim == 3
+
+
+@pytest.mark.parametrize(
     "ask",
     [
         lambda model, X: model.predict(X),

@@ -43,7 +43,7 @@ def test_conditional_levels_are_log_gammas(store_sales, panel):
     beta, kappa = rng.normal(-2, 0.3, len(panel.product)), np.array([0.4])
     gamma = rng.normal(0, 0.3, (len(panel.blocks), len(panel.period)))
     values = same_draws(elasticity=beta, time_effect=gamma, control_effect=kappa)
-    levels = conditional_levels(values, panel, seed=0)
+    levels = conditional_levels(values, (2, DRAWS // 2), panel, seed=0)
     assert levels.shape == (2, DRAWS // 2, len(panel.product))
     promotion = store_sales["promotion"] - store_sales["promotion"].mean()
     for i, product in enumerate(panel.product):
@@ -60,7 +60,7 @@ def test_conditional_levels_are_log_gammas(store_sales, panel):
 
 
 def test_conditional_levels_without_effects(store_sales, panel):
-    levels = conditional_levels({"unused": np.zeros((1, DRAWS))}, panel, seed=0)[0]
+    levels = conditional_levels({}, (1, DRAWS), panel, seed=0)[0]
     sums = store_sales.groupby("product")[["units_sold", "stores"]].sum().loc[panel.product]
     totals = sums["units_sold"].replace(0, NEVER_SOLD_SHAPE)
     error = 5 * np.sqrt(totals / DRAWS) / sums["stores"]
@@ -69,10 +69,23 @@ def test_conditional_levels_without_effects(store_sales, panel):
 
 def test_conditional_levels_depend_on_the_seed_alone(panel):
     values = {"elasticity": np.full((2, 3, len(panel.product)), -2.0)}
-    first, again, other = (conditional_levels(values, panel, seed) for seed in (1, 1, 2))
+    first, again, other = (conditional_levels(values, (2, 3), panel, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).all()
     assert (first[0] != first[1]).all()
+
+
+@pytest.mark.parametrize("inference", ["nuts", "laplace"])
+def test_levels_alone(elasticity, sales, inference):
+    """Without price, time and controls nothing is left to sample: levels are exact draws."""
+    model = elasticity(**CONDITIONAL, time=None, price=None, inference=inference, draws=400)
+    model.fit(sales, sales["units_sold"])
+    means = sales.groupby("product")["units_sold"].transform("mean").to_numpy()
+    total = sales.groupby("product")["units_sold"].transform("sum").to_numpy()
+    assert (np.abs(model.predict(sales) / means - 1) < 5 / np.sqrt(800 * total)).all()
+    assert model.elasticities_.empty
+    assert np.isfinite(model.score(sales, sales["units_sold"]))
+    assert list(model.diagnostics().index[-1:]) == ["sampler"]
 
 
 def test_a_conditional_fit_keeps_the_totals(mock_sampling, elasticity, sales):

@@ -67,7 +67,6 @@ def test_clone_keeps_priors_as_a_whole(elasticity):
     assert copy is not model
     assert copy.get_params() == model.get_params()
     assert copy.get_params()["priors"] == ElasticityPriors(product_sd=0.1)
-    assert not any("__" in name for name in model.get_params(deep=True))
 
 
 def test_clone_of_a_fit_is_not_fitted(fitted):

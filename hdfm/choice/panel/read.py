@@ -12,7 +12,15 @@ from sklearn.utils.validation import column_or_1d
 from hdfm.choice.panel.roles import DIMENSIONS, ONE_COLUMN, RESERVED_LABELS, ChoiceRoles, with_features
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.columns import check_roles, named_column, numeric_column, plain, refuse_rows
-from hdfm.frames.read import check_same_rows, in_pandas, read_plain, require_frame, select_columns
+from hdfm.frames.read import (
+    check_same_rows,
+    in_pandas,
+    read_plain,
+    refuse_name,
+    require_frame,
+    select_columns,
+)
+from hdfm.frames.texts import are_flags, number_remedy
 
 
 def read_choice_frame(
@@ -40,6 +48,7 @@ def read_choice_frame(
         If a column is missing, X has no rows, or y does not match X.
     """
     X, y = in_pandas(X), in_pandas(y)
+    refuse_name(X, y)
     if not roles.named:
         wanted = {} if y is None and not reset else {"y": y}
         frame, y = read_plain(estimator, X, reset=reset, **wanted)
@@ -83,6 +92,11 @@ def refuse_chosen_labels(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> None:
     if not (is_text or labels.inferred_type == "integer") or labels.isin([0, 1]).all():
         return
     example = plain(labels[0])
+    if is_text and are_flags(labels):
+        raise InvalidDataError(
+            f"y holds text such as {example!r}, but it flags rows: it is 1 on the chosen row of each choice "
+            f"set, else 0. {number_remedy(values, 'chosen')}"
+        )
     if roles.product in X and labels.isin(X[roles.product].astype(object)).all():
         raise InvalidDataError(
             f"y holds labels of the product column {roles.product!r}, such as {example!r}, but it flags "

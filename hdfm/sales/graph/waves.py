@@ -1,6 +1,7 @@
 """Waves of time effects; imports no PyMC."""
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.fft import dct
 
 SAME_STEP = 1e-6
@@ -47,5 +48,7 @@ def weighted_waves(weight: np.ndarray, waves: np.ndarray | None = None) -> np.nd
     n_periods = weight.shape[-1]
     c = dct(weight, axis=-1) / (2 * n_periods)
     c = np.concatenate([c, np.zeros((*c.shape[:-1], 1)), -c[..., :0:-1]], axis=-1)
-    k = np.arange(1, n_periods)
-    return c[..., abs(k[:, None] - k)] + c[..., k[:, None] + k]
+    near, n = c[..., : n_periods - 1], n_periods - 1
+    about = np.concatenate([near[..., :0:-1], near], axis=-1)
+    differences = sliding_window_view(about, n, axis=-1)[..., ::-1, :]
+    return differences + sliding_window_view(c[..., 2 : 2 * n + 1], n, axis=-1)

@@ -20,7 +20,33 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike
-from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg.lapack import dpotrf, dpotrs, dtrtrs
+
+LOWER = np.tril_indices(2)
+
+
+# SciPy's own functions spend more time on their arguments than on matrices as small as these.
+def lower_root(A: np.ndarray) -> np.ndarray:
+    """Lower Cholesky root of A (n, n).
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If A is not positive definite.
+    """
+    if not len(A):
+        return A
+    root, failed = dpotrf(A.T, lower=0, clean=1)
+    if failed:
+        raise np.linalg.LinAlgError(f"The leading {failed} columns of a precision are not positive definite.")
+    return root.T
+
+
+def half_solved(L: np.ndarray, y: np.ndarray, *, transposed: bool = False) -> np.ndarray:
+    """L^-1 y, or L'^-1 y, of a lower root L (n, n) and y (n,) or (n, r)."""
+    if not y.size:
+        return np.zeros(y.shape)
+    return dtrtrs(L.T, y, lower=0, trans=0 if transposed else 1)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +96,7 @@ class ProductBlocks:
 
 def product_blocks(information: np.ndarray, omega: np.ndarray) -> ProductBlocks:
     """A of Z'WZ as its entries 11, 21 and 22 (3, N), factored."""
-    a, c, d = information + omega[np.tril_indices(2)][:, None]
+    a, c, d = information + omega[LOWER][:, None]
     l11 = np.sqrt(a)
     l21 = c / l11
     return ProductBlocks(np.stack([l11, l21, np.sqrt(d - l21**2)]))
@@ -101,28 +127,25 @@ class Arrow:
 
     def solve(self, of_bundles: np.ndarray, of_top: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Solution (G, b), (m,) for a right-hand side, and their inner product."""
-        halves = [
-            solve_triangular(L, y, lower=True, check_finite=False)
-            for L, y in zip(self.roots, of_bundles, strict=True)
-        ]
+        halves = [half_solved(L, y) for L, y in zip(self.roots, of_bundles, strict=True)]
         left = of_top - sum(
             (C.T @ h for C, h in zip(self.border, halves, strict=True)), np.zeros(len(of_top))
         )
-        top = cho_solve((self.top, True), left, check_finite=False) if len(left) else left
+        top = dpotrs(self.top, left, lower=1)[0] if len(left) else left
         inner = sum(float(h @ h) for h in halves) + float(left @ top)
         return self._back(halves, top), top, inner
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Normal draws (G, b, n), (m, n) with this precision, about 0."""
         z = rng.standard_normal((len(self.top), n))
-        top = solve_triangular(self.top, z, lower=True, trans="T", check_finite=False) if len(z) else z
+        top = half_solved(self.top, z, transposed=True)
         halves = [rng.standard_normal((len(L), n)) for L in self.roots]
         return self._back(halves, top), top
 
     def _back(self, halves, top):
         return np.stack(
             [
-                solve_triangular(L, h - C @ top, lower=True, trans="T", check_finite=False)
+                half_solved(L, h - C @ top, transposed=True)
                 for L, C, h in zip(self.roots, self.border, halves, strict=True)
             ]
         )
@@ -137,10 +160,8 @@ def left_by_first(n: int, bundles: np.ndarray, right: np.ndarray, top: np.ndarra
     if not n:
         return bundles, right, top
     wide = np.concatenate([bundles[:, :n, n:], right[:, :n]], axis=2)
-    roots = [cholesky(block, lower=True, check_finite=False) for block in bundles[:, :n, :n]]
-    half = np.stack(
-        [solve_triangular(L, y, lower=True, check_finite=False) for L, y in zip(roots, wide, strict=True)]
-    )
+    roots = [lower_root(block) for block in bundles[:, :n, :n]]
+    half = np.stack([half_solved(L, y) for L, y in zip(roots, wide, strict=True)])
     own, of_right = half[..., : -right.shape[2]], half[..., -right.shape[2] :]
     back = own.transpose(0, 2, 1)
     left = np.einsum("gnm,gnr->mr", of_right[..., :-1], of_right)
@@ -149,9 +170,7 @@ def left_by_first(n: int, bundles: np.ndarray, right: np.ndarray, top: np.ndarra
 
 def factor_arrow(bundles: np.ndarray, border: np.ndarray, top: np.ndarray) -> Arrow:
     """Roots of a precision of bundles (G, b, b), their border (G, b, m) and the top (m, m)."""
-    roots = [cholesky(block, lower=True, check_finite=False) for block in bundles]
-    half = [
-        solve_triangular(L, C, lower=True, check_finite=False) for L, C in zip(roots, border, strict=True)
-    ]
+    roots = [lower_root(block) for block in bundles]
+    half = [half_solved(L, C) for L, C in zip(roots, border, strict=True)]
     left = top - sum((C.T @ C for C in half), np.zeros_like(top))
-    return Arrow(roots, half, cholesky(left, lower=True, check_finite=False) if len(left) else left)
+    return Arrow(roots, half, lower_root(left))

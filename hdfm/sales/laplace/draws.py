@@ -98,9 +98,9 @@ def _systematic(weight, size, rng):
 
 
 def named(mode: LaplaceMode, scales: Scales, effects: Effects) -> dict[str, np.ndarray]:
-    """Draws (..., S) of one point under the names that the graph gives them."""
+    """Draws (..., S) of one point under the names that the graph gives them; (..., 1) of scales."""
     panel, spec, layout = mode.model.panel, mode.model.spec, mode.model.layout
-    S, group, n_waves = effects.product.shape[2], layout.group, layout.n_waves
+    group, n_waves = layout.group, layout.n_waves
     out = _named_scales(panel, spec, mode.coordinates.names, scales)
     if not spec.conditional:
         out["product_effect"] = effects.product[0]
@@ -121,7 +121,7 @@ def named(mode: LaplaceMode, scales: Scales, effects: Effects) -> dict[str, np.n
         out["time_effect"] = time_paths(layout, effects.bundle, effects.top)
     if len(panel.controls):
         out["control_effect"] = effects.top[layout.top["controls"]] / panel.control_sd[:, None]
-    return {name: np.broadcast_to(value, (*np.shape(value)[:-1], S)) for name, value in out.items()}
+    return out
 
 
 def _named_scales(panel, spec, estimated, scales):

@@ -11,7 +11,13 @@ from scipy.special import gammaln
 from hdfm.exceptions import unknown
 from hdfm.sales.laplace.effects import Effects, linear_predictor
 from hdfm.sales.laplace.evidence import LARGE, Evidence
-from hdfm.sales.laplace.newton import LARGEST_LOG_MEAN, Working, evidence_at, posterior_mode
+from hdfm.sales.laplace.newton import (
+    LARGEST_LOG_MEAN,
+    Working,
+    evidence_at,
+    posterior_mode,
+    working_likelihood,
+)
 from hdfm.sales.laplace.posterior import NormalPosterior, normal_posterior
 from hdfm.sales.laplace.prior import ArrowModel, Scales, arrow_model
 from hdfm.sales.laplace.quadrature import LowCounts, refine
@@ -34,7 +40,8 @@ DIFFERENCE = 0.05
 class LaplaceMode:
     """Where the marginal posterior of scales is highest; the working likelihood and eta (N, T) there.
 
-    ``curvature`` (D, D) is that of the last steps, if the panel is large and they were short.
+    ``plain`` is the working likelihood at eta without quadrature; ``curvature`` (D, D) is that of the last
+    steps, if the panel is large and they were short.
     """
 
     model: ArrowModel
@@ -42,6 +49,7 @@ class LaplaceMode:
     scales: Scales
     evidence: Evidence
     working: Working
+    plain: Working
     eta: np.ndarray
     low: LowCounts | None
     curvature: np.ndarray | None
@@ -74,7 +82,17 @@ def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
             break
     now = refine(model, scales, evidence, before=now.effects)
     H = H if panel.units.size > LARGE else None
-    return LaplaceMode(model, coordinates, scales, now.evidence, now.working, now.eta, now.low, H)
+    return LaplaceMode(
+        model=model,
+        coordinates=coordinates,
+        scales=scales,
+        evidence=now.evidence,
+        working=now.working,
+        plain=working_likelihood(model, now.eta, scales.noise),
+        eta=now.eta,
+        low=now.low,
+        curvature=H,
+    )
 
 
 def position(coordinates: ScaleModel, scales: Scales) -> np.ndarray:

@@ -179,11 +179,9 @@ def evidence_for(mode: LaplaceMode, scales: Scales) -> Evidence:
     """The working likelihood at the mode's effects for the noise of scales."""
     if scales.noise == mode.scales.noise:
         return mode.evidence
-    now, plain = (
-        working_likelihood(mode.model, mode.eta, noise) for noise in (scales.noise, mode.scales.noise)
-    )
-    W = now.precision * mode.working.precision / np.maximum(plain.precision, SMALL)
-    g = now.gradient + (mode.working.gradient - plain.gradient)
+    now = working_likelihood(mode.model, mode.eta, scales.noise)
+    W = now.precision * mode.working.precision / np.maximum(mode.plain.precision, SMALL)
+    g = now.gradient + (mode.working.gradient - mode.plain.gradient)
     return evidence(mode.model, mode.evidence.at, now.value, W, g)
 
 
@@ -192,13 +190,22 @@ def _height(mode, scales, points=1):
     found, spec = evidence_for(mode, scales), mode.model.spec
     posterior = normal_posterior(found, scales)
     value = height_of(mode.coordinates, posterior, mode.low)
-    size = posterior.half.size + posterior.of_group.size + posterior.of_controls.size
-    size += sum(root.size for root in posterior.arrow.roots)
-    kept = posterior if found is mode.evidence and points * size < MOST_KEPT else None
+    kept = _to_draw_from(mode, posterior, points)
     if not has_noise(spec):
         return value, kept
     constant = noise_constant(mode.model, scales.noise)
     return value + found.value + constant + noise_log_prior(spec, scales.noise), kept
+
+
+def _to_draw_from(mode, posterior, points):
+    """A posterior less the sums that draws do without, if those of all points can be held; else None."""
+    found = posterior.evidence
+    size = posterior.half.size + posterior.of_group.size + posterior.of_controls.size
+    size += sum(root.size for root in posterior.arrow.roots)
+    if found is not mode.evidence:
+        size += found.waves.size
+        posterior = replace(posterior, evidence=replace(found, wave_information=found.wave_information[:0]))
+    return posterior if points * size < MOST_KEPT else None
 
 
 def _at(mode, scales):

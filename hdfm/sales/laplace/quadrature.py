@@ -45,6 +45,7 @@ MANY = 1000  # products, whose evidence is interpolated in 32 bits
 LEAST_SHARE = 0.1
 LARGEST = 80.0  # log, in 32 bits
 BLOCK = 500_000  # cells times nodes at a time
+PATH = ["einsum_path", (0, 1), (0, 1)]  # of second moments over nodes, which is else looked for each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class LowCounts:
         total = logsumexp(height, axis=1, keepdims=True)
         change = np.exp(height - total) - WEIGHTS
         gap = v - expected[..., None]
-        return float(total.sum()), np.einsum("nk,jnk,ink->ji", change, gap, gap, optimize=True)
+        return float(total.sum()), np.einsum("nk,jnk,ink->ji", change, gap, gap, optimize=PATH)
 
     def working_posterior(self, omega: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, ProductBlocks]:
         """Mean (2, n) and precision of products' normal posterior given what is expected of them (2, n)."""

@@ -9,7 +9,7 @@ Array names and axis order: D scales that are estimated, in coordinates u (D,) o
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import halfnorm, norm
+from scipy.special import ndtr, ndtri
 
 from hdfm.sales.laplace.moments import moments
 from hdfm.sales.laplace.posterior import NormalPosterior
@@ -38,7 +38,7 @@ class ScaleModel:
         values = np.array([_get(scales, name) for name in self.names])
         spreads = np.where(self._correlation, self.sizes, values)
         correlations = np.where(self._correlation, values, 0.0)
-        u = norm.isf(halfnorm.sf(spreads, scale=self.sizes))
+        u = -ndtri(2 * ndtr(-spreads / self.sizes))
         return np.where(self._correlation, np.arctanh(np.clip(correlations, -0.999, 0.999)), u)
 
     def scales(self, u: np.ndarray, like: Scales) -> Scales:
@@ -64,11 +64,12 @@ class ScaleModel:
     def slope_of_logs(self, u: np.ndarray) -> np.ndarray:
         """d log sigma / du (D,); 1 for the correlation."""
         values = np.where(self._correlation, self.sizes, self._values(u))
-        slope = norm.pdf(u) / halfnorm.pdf(values, scale=self.sizes) / values
+        prior = np.sqrt(2 / np.pi) * np.exp(-((values / self.sizes) ** 2) / 2) / self.sizes
+        slope = np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi) / prior / values
         return np.where(self._correlation, 1.0, slope)
 
     def _values(self, u):
-        return np.where(self._correlation, np.tanh(u), halfnorm.isf(norm.sf(u), scale=self.sizes))
+        return np.where(self._correlation, np.tanh(u), -ndtri(ndtr(-u) / 2) * self.sizes)
 
     @property
     def _correlation(self):

@@ -10,7 +10,14 @@ from sklearn.utils.validation import column_or_1d
 
 from hdfm.exceptions import DataWarning, InvalidDataError, unknown, warn_caller
 from hdfm.frames.columns import check_roles, numeric_column, refuse_fractions
-from hdfm.frames.read import check_same_rows, in_pandas, read_plain, require_frame, select_columns
+from hdfm.frames.read import (
+    check_same_rows,
+    in_pandas,
+    read_plain,
+    refuse_name,
+    require_frame,
+    select_columns,
+)
 from hdfm.sales.panel.roles import ALL_PRODUCTS, Roles
 from hdfm.summaries.intervals import SUMMARY
 
@@ -27,6 +34,17 @@ DIMENSIONS = ("product", "groups", "time")
 ONE_COLUMN = ("product", "time", "price", "exposure", "reference_price")
 
 
+def reserved_labels(roles: Roles) -> tuple[str, ...]:
+    """Names of tables' columns and of the posterior's variables, those of groups included.
+
+    A group ``x`` has the variables ``elasticity_x`` and ``elasticity_x_sd``, and so has a group ``x_sd``.
+    """
+    means = [f"elasticity_{name}" for name in roles.groups]
+    spreads = [f"{name}_sd" for name in roles.groups]
+    twice = [name for name in spreads if name in roles.groups]
+    return (*RESERVED_LABELS, *means, *(f"{mean}_sd" for mean in means), *twice)
+
+
 def read_frame(
     estimator: BaseEstimator, X: Any, y: Any, roles: Roles, likelihood: str | None, *, reset: bool
 ) -> tuple[pd.DataFrame, np.ndarray | None, Roles]:
@@ -35,6 +53,7 @@ def read_frame(
     Without any role every column is a control, and X may be anything that scikit-learn takes.
     """
     X, y = in_pandas(X), in_pandas(y)
+    refuse_name(X, y)
     if roles == Roles():
         wanted = {} if likelihood is None else {"y": y, "y_numeric": True}
         frame, y = read_plain(estimator, X, reset=reset, **wanted)
@@ -104,7 +123,7 @@ def _read_roles(estimator, X, roles, reset):
         "exposure": roles.exposure,
         "reference_price": reference,
     }
-    check_roles(X, named, one_column=ONE_COLUMN, dimensions=DIMENSIONS, reserved=RESERVED_LABELS)
+    check_roles(X, named, one_column=ONE_COLUMN, dimensions=DIMENSIONS, reserved=reserved_labels(roles))
     columns = [roles.product, *roles.groups, roles.time, roles.price, *roles.controls, roles.exposure]
     if reference is None:
         return select_columns(estimator, X, columns, reset=reset)

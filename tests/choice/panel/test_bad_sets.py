@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from reference.choice_frames import N, assert_finite, broken, findings, fit, rows_of
+from reference.choice_frames import N, assert_finite, broken, choice_model, findings, fit, rows_of
 
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
 
@@ -212,3 +212,13 @@ def test_tied_predictors(mock_sampling, trips):
     ):
         model = fit(tied, features=["display", "poster"])
     assert_finite(model, tied)
+
+
+@pytest.mark.parametrize("words", [("yes", "no"), ("True", "False"), ("1", "0")])
+def test_flags_that_are_words(mock_sampling, trips, words):
+    y = pd.Series(np.where(trips["chosen"], *words), trips.index)
+    with pytest.raises(InvalidDataError, match=r"Convert it with .*y.*\.$") as caught:
+        choice_model().fit(trips, y)
+    call = re.search(r"Convert it with (.*)\.$", str(caught.value))[1]
+    model = choice_model().fit(trips, eval(call, {"y": y, "pandas": pd}))
+    assert_finite(model, trips)

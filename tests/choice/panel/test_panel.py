@@ -139,6 +139,15 @@ def test_moments_are_within_sets(frame, panel):
     pd.testing.assert_frame_equal(found, expected, rtol=ROUNDING)
 
 
+def test_moments_are_of_sets_with_something_to_choose(frame, panel):
+    """A set of one tells nothing of what predictors do, and does not move what they are standardised with."""
+    alone = frame[frame["chosen"].astype(bool)].assign(price=99.0)
+    alone = alone.assign(trip=alone["trip"] + frame["trip"].max() + 1).set_axis(-1 - np.arange(len(alone)))
+    more = panel_of(pd.concat([frame, alone]))
+    np.testing.assert_allclose(more.predictor_mean, panel.predictor_mean, rtol=ROUNDING)
+    np.testing.assert_allclose(more.predictor_sd, panel.predictor_sd, rtol=ROUNDING)
+
+
 def test_moments_against_the_outside_option_are_overall(frame):
     panel = panel_of(frame, outside_option=True)
     stocked = frame[frame["in_stock"]]

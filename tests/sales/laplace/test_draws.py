@@ -43,6 +43,16 @@ def test_draws_are_labelled_and_repeat():
     assert list(first[one.panel.dims["product"]].to_numpy()) == list(one.panel.product)
 
 
+def test_noise_that_is_known_is_spread(monkeypatch):
+    """Of all that has noise in it by the same factor: the dispersion stays overdispersion**-2."""
+    monkeypatch.setattr("hdfm.sales.laplace.points.MOST", 32)
+    monkeypatch.setattr("hdfm.sales.laplace.points.KNOWN_NOISE", 10.0)
+    one = case("one level", "negative_binomial", noise="negative_binomial")
+    values = sample_laplace(one.panel, one.spec, SETTINGS).values
+    assert len(np.unique(values["overdispersion"])) == SETTINGS.chains * SETTINGS.draws
+    np.testing.assert_allclose(values["dispersion"], values["overdispersion"] ** -2.0)
+
+
 def test_systematic_resampling():
     rng = np.random.default_rng(1)
     for _ in range(20):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from reference.sales import LAYOUTS, about_expected, bundle, case, columns, dense_posterior, size, vector
@@ -67,3 +69,22 @@ def test_second_moments(both):
             own = np.arange(layout.top[level.name].start, layout.top[level.name].stop)
             rows = unit[first_of_top + own] - unit[first_of_top + layout.top[above].start]
             assert value == pytest.approx(np.trace(dense.second_moment(rows)), rel=1e-9)
+
+
+def test_means_of_groups_are_about_those_of_their_parents():
+    """A priori, level by level, with the spread of each level: variances by dense algebra."""
+    one = case("three levels")
+    sds = (0.5, 0.3, 0.2)
+    one = replace(one, scales=replace(one.scales, groups=sds))
+    panel, layout, D = one.panel, one.layout, size(one)
+    covariance = np.linalg.inv(dense_posterior(one, *one.working).prior)
+    first = D - layout.n_top
+    places = [
+        *(np.arange(first + layout.top[name].start, D) for name in ("global", "division", "department")),
+        np.array(
+            [bundle(one, g).start + layout.n_waves + layout.group["mean"] for g in range(panel.n_groups)]
+        ),
+    ]
+    for level, sd, above, own in zip(panel.levels, sds, places[:-1], places[1:], strict=True):
+        gaps = np.eye(D)[own[: len(level.labels)]] - np.eye(D)[above[level.parent]]
+        np.testing.assert_allclose(gaps @ covariance @ gaps.T, sd**2 * np.eye(len(gaps)), **EXACT)

@@ -138,6 +138,26 @@ def test_constant_control_is_zero_throughout(frame, level):
     np.testing.assert_allclose(panel.controls[1], 0, atol=1e-9)
 
 
+def test_levels_are_centred_on_units_by_exposure(frame, panel):
+    """Over the cells that there are: products had no stores where they have no row."""
+    expected = np.log((frame["units_sold"].sum() + 0.5) / frame["stores"].sum())
+    assert not panel.observed.all()
+    assert panel.mean_log_units == pytest.approx(expected, rel=ROUNDING)
+
+
+def test_groups_of_three_levels(frame):
+    names = {0: ("b", "y"), 1: ("a", "x"), 2: ("c", "x"), 3: ("b", "y")}
+    frame = frame.assign(
+        aisle=frame["category"].map({key: value[0] for key, value in names.items()}),
+        floor=frame["category"].map({key: value[1] for key, value in names.items()}),
+    )
+    groups = ("floor", "aisle", "category")
+    panel = panel_of(frame, dataclasses.replace(ROLES, groups=groups))
+    of_product = frame.drop_duplicates("product").set_index("product").loc[panel.product]
+    for depth, (name, level) in enumerate(zip(groups, panel.levels, strict=True)):
+        assert level.labels[panel.group_at(depth)].tolist() == of_product[name].tolist()
+
+
 def test_exposure_is_logged(frame, panel):
     by_product = np.exp(panel.log_exposure).sum(axis=1, where=panel.observed)
     np.testing.assert_allclose(

@@ -9,6 +9,8 @@ import pytest
 from conftest import UNFITTED
 from reference.demand import fit_at
 
+from hdfm.datasets import simulate_sales
+
 SUMMARY = ["mean", "sd", "lower", "upper", "p_elastic", "p_positive"]
 WEIGHTED = ["weighted_mean", "weighted_lower", "weighted_upper"]
 
@@ -125,3 +127,17 @@ def test_weighted_means_have_intervals(fitted, fitted_sales):
         draws = np.average(fitted.draws_.beta[mine], axis=0, weights=units[mine])
         row = table.loc[label, WEIGHTED].to_numpy(float)
         np.testing.assert_allclose(row, [draws.mean(), *np.quantile(draws, [0.1, 0.9])])
+
+
+def test_outer_labels_of_three_levels(mock_sampling, elasticity):
+    """Of products and of groups at each depth: the labels above them, from the frame."""
+    sales = simulate_sales(12, 4, 8, seed=366)
+    sales["aisle"] = sales["category"].map({0: "b", 1: "a", 2: "c", 3: "b"})
+    sales["floor"] = sales["aisle"].map({"a": "x", "b": "y", "c": "x"})
+    groups = ["floor", "aisle", "category"]
+    model = elasticity(groups=groups).fit(sales, sales["units_sold"])
+    for depth, name in enumerate([*groups, "product"]):
+        outer, table = groups[:depth], model.elasticities(name)
+        assert list(table.columns[:depth]) == outer
+        expected = sales.drop_duplicates(name).set_index(name).loc[table.index, outer]
+        assert table[outer].to_numpy().tolist() == expected.to_numpy().tolist()
