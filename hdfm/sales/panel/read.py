@@ -6,11 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import column_or_1d
 
 from hdfm.exceptions import DataWarning, InvalidDataError, unknown, warn_caller
 from hdfm.frames.columns import check_roles, numeric_column, refuse_fractions
-from hdfm.frames.read import check_same_rows, in_pandas, read_plain, require_frame, select_columns
+from hdfm.frames.read import (
+    both_in_pandas,
+    check_same_rows,
+    one_column,
+    read_plain,
+    require_frame,
+    select_columns,
+)
 from hdfm.sales.panel.roles import ALL_PRODUCTS, Roles
 from hdfm.summaries.intervals import SUMMARY
 
@@ -34,7 +40,7 @@ def read_frame(
 
     Without any role every column is a control, and X may be anything that scikit-learn takes.
     """
-    X, y = in_pandas(X), in_pandas(y)
+    X, y = both_in_pandas(X, y)
     if roles == Roles():
         wanted = {} if likelihood is None else {"y": y, "y_numeric": True}
         frame, y = read_plain(estimator, X, reset=reset, **wanted)
@@ -51,7 +57,7 @@ def read_frame(
 
 def read_units(y: Any, likelihood: str, *, whole: bool) -> np.ndarray:
     """Units (n,): positive for the log-normal, else counts; fractions only if not ``whole``."""
-    column = y if isinstance(y, pd.Series) else pd.Series(column_or_1d(y, warn=True), name="y")
+    column = one_column(y)
     match likelihood:
         case "log_normal":
             return _positive_units(column)
