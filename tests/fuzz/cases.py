@@ -27,7 +27,12 @@ SPANS = {
     "before and after zero": np.arange(-3, 5),
 }
 INVARIANTS = ("permutation", "labels", "units of measure", "row by row")
-EXTRAS = {"note": ("label", "text"), "margin": ("number", "float"), "seen": ("week", "date"), "tag": ("label", "list")}  # fmt: skip
+EXTRAS = {
+    "note": ("label", "text"),
+    "margin": ("number", "float"),
+    "seen": ("week", "date"),
+    "tag": ("label", "list"),
+}
 CALM = 0.6  # of cases have no columns of odd kinds
 
 

@@ -1,7 +1,6 @@
 """Columns of every kind that a user may bring: functions of codes, weeks or numbers (n,) -> a column.
 
-Kinds in ``LABELS``, ``WEEKS`` and ``NUMBERS`` are such that different codes have different labels; a kind may be
-one that hdfm refuses.
+In ``LABELS``, ``EVEN_WEEKS`` and ``NUMBERS`` different codes have different labels; odd kinds may be refused.
 """
 
 import uuid
@@ -90,7 +89,11 @@ LABELS = {
     "blanks": each(lambda code: " " * (code % 3) + text(code) + " " * (code % 2)),
     "twins": each(lambda code: ["a", "A", "a ", "b", "B", " b", "c", "C"][code % 8] + "x" * (code // 8)),
     "empty text": each(lambda code: "" if code == 0 else text(code)),
-    "words of tables": each(lambda code: ["mean", "all", "sd", "nan", "None", "lower", "0", "all_products"][code % 8] + "_" * (code // 8)),
+    "words of tables": each(
+        lambda code: (
+            ["mean", "all", "sd", "nan", "None", "lower", "0", "all_products"][code % 8] + "_" * (code // 8)
+        )
+    ),
     "unicode": each(lambda code: chr(0x1F34E + code) + "é\n"),
     "long text": each(lambda code: f"{code}" * 300),
     "NumPy text": each(lambda code: np.str_(text(code))),
@@ -100,11 +103,17 @@ LABELS = {
     "ints and floats": each(lambda code: code if code % 2 else code + 0.5),
     "dates": each(lambda code: date(2024, 1, 1) + timedelta(days=code)),
     "datetime64": lambda codes: pd.Series(MONDAY + pd.to_timedelta(np.asarray(codes), unit="D")),
-    "zoned": lambda codes: pd.Series(MONDAY + pd.to_timedelta(np.asarray(codes), unit="D")).dt.tz_localize("UTC"),
+    "zoned": lambda codes: pd.Series(MONDAY + pd.to_timedelta(np.asarray(codes), unit="D")).dt.tz_localize(
+        "UTC"
+    ),
     "timedelta": lambda codes: pd.Series(pd.to_timedelta(np.asarray(codes), unit="h")),
-    "Period": lambda codes: pd.Series(pd.PeriodIndex.from_ordinals(np.asarray(codes, dtype=np.int64), freq="M")),
-    "infinity": lambda codes: pd.Series(np.where(np.asarray(codes) == 0, np.inf, np.asarray(codes, dtype=float))),
-}  # fmt: skip
+    "Period": lambda codes: pd.Series(
+        pd.PeriodIndex.from_ordinals(np.asarray(codes, dtype=np.int64), freq="M")
+    ),
+    "infinity": lambda codes: pd.Series(
+        np.where(np.asarray(codes) == 0, np.inf, np.asarray(codes, dtype=float))
+    ),
+}
 ODD_LABELS = {
     "None": with_one(LABELS["text"], None),
     "NaN": with_one(LABELS["float"], np.nan),
@@ -135,11 +144,13 @@ ODD_LABELS = {
     "Interval": spans,
     "Interval objects": each(lambda code: pd.Interval(code, code + 1)),
     "array": each(lambda code: np.array([code])),
-    "Timestamp and date": each(lambda code: date(2024, 1, 1 + code % 9) if code % 2 else pd.Timestamp(2024, 2, 1 + code % 9)),
+    "Timestamp and date": each(
+        lambda code: date(2024, 1, 1 + code % 9) if code % 2 else pd.Timestamp(2024, 2, 1 + code % 9)
+    ),
     "NaN category": lambda codes: with_one(LABELS["float"], np.nan)(codes).astype("category"),
     "sparse": lambda codes: pd.Series(pd.arrays.SparseArray(np.asarray(codes, dtype=np.int64))),
     "times of day": each(lambda code: time(code % 24)),
-}  # fmt: skip
+}
 
 
 def moments(unit):
@@ -195,10 +206,16 @@ EVEN_WEEKS = {
     "datetime objects": dated(lambda moment: moment),
     "Timestamp objects": dated(pd.Timestamp),
     "Arrow timestamp": lambda weeks: moments("us")(weeks).astype(pd.ArrowDtype(pa.timestamp("us"))),
-    "Arrow zoned": lambda weeks: moments("us")(weeks).dt.tz_localize("UTC").astype(pd.ArrowDtype(pa.timestamp("us", "UTC"))),
+    "Arrow zoned": lambda weeks: (
+        moments("us")(weeks).dt.tz_localize("UTC").astype(pd.ArrowDtype(pa.timestamp("us", "UTC")))
+    ),
     "Arrow date": lambda weeks: moments("us")(weeks).astype(pd.ArrowDtype(pa.date32())),
-    "Arrow duration": lambda weeks: pd.Series(pd.to_timedelta(7 * np.asarray(weeks), unit="D").as_unit("us")).astype(pd.ArrowDtype(pa.duration("us"))),
-    "Arrow dictionary": lambda weeks: pd.Series(pd.arrays.ArrowExtensionArray(pa.array(moments("us")(weeks)).dictionary_encode())),
+    "Arrow duration": lambda weeks: pd.Series(
+        pd.to_timedelta(7 * np.asarray(weeks), unit="D").as_unit("us")
+    ).astype(pd.ArrowDtype(pa.duration("us"))),
+    "Arrow dictionary": lambda weeks: pd.Series(
+        pd.arrays.ArrowExtensionArray(pa.array(moments("us")(weeks)).dictionary_encode())
+    ),
     "category of dates": lambda weeks: moments("us")(weeks).astype("category"),
     "ordered dates": lambda weeks: moments("us")(weeks).astype("category").cat.as_ordered(),
     "timedelta": lambda weeks: pd.Series(pd.to_timedelta(7 * np.asarray(weeks), unit="D")),
@@ -209,13 +226,12 @@ EVEN_WEEKS = {
     "YYYYWW": dated(lambda moment: int(moment.strftime("%G%V")), "int64"),
     "YYYYWW float": dated(lambda moment: float(moment.strftime("%G%V")), "float64"),
     "YYYYMMDD": dated(lambda moment: int(moment.strftime("%Y%m%d")), "int32"),
-    "YYYYMM": each(lambda week: 12 * 2020 + week, "int64"),
-    "future": lambda weeks: pd.Series(np.datetime64("3024-01-01", "s") + 7 * np.asarray(weeks).astype("timedelta64[D]")),
+    "YYYYMM": each(lambda week: 100 * ((24240 + week) // 12) + (24240 + week) % 12 + 1, "int64"),
+    "future": lambda weeks: pd.Series(
+        np.datetime64("3024-01-01", "s") + 7 * np.asarray(weeks).astype("timedelta64[D]")
+    ),
     "ordered categorical": ordered_weeks,
-}  # fmt: skip
-EVEN_WEEKS["YYYYMM"] = each(
-    lambda week: 100 * ((12 * 2020 + week) // 12) + (12 * 2020 + week) % 12 + 1, "int64"
-)
+}
 ODD_WEEKS = {
     "text of dates": dated(lambda moment: moment.strftime("%Y-%m-%d")),
     "text": each(lambda week: f"week {week}"),
@@ -226,11 +242,15 @@ ODD_WEEKS = {
     "two zones": dated(lambda moment: moment.replace(tzinfo=UTC if moment.day % 2 else None)),
     "two kinds": dated(lambda moment: moment.date() if moment.day % 2 else moment),
     "datetime and zone": with_one(dated(lambda moment: moment.replace(tzinfo=UTC)), 3),
-    "two frequencies": each(lambda week: pd.Period(year=2024, month=1 + week % 12, freq="M" if week % 2 else "Q")),
+    "two frequencies": each(
+        lambda week: pd.Period(year=2024, month=1 + week % 12, freq="M" if week % 2 else "Q")
+    ),
     "int and text": with_one(each(int), "1"),
     "NaT": with_one(moments("us"), pd.NaT),
     "NaN": with_one(EVEN_WEEKS["float"], np.nan),
-    "infinite": lambda weeks: pd.Series(np.where(np.asarray(weeks) == np.min(weeks, initial=0), np.inf, np.asarray(weeks, dtype=float))),
+    "infinite": lambda weeks: pd.Series(
+        np.where(np.asarray(weeks) == np.min(weeks, initial=0), np.inf, np.asarray(weeks, dtype=float))
+    ),
     "NA": lambda weeks: with_one(EVEN_WEEKS["int"], pd.NA)(weeks).astype("Int64"),
     "missing Period": with_one(periods("M"), pd.NaT),
     "times of day": each(lambda week: time(week % 24)),
@@ -247,7 +267,7 @@ ODD_WEEKS = {
     "ten digits": each(lambda week: 2024010100 + week, "int64"),
     "far apart": each(lambda week: 10 ** (week % 18), "int64"),
     "Periods as objects": lambda weeks: periods("M")(weeks).astype(object),
-}  # fmt: skip
+}
 WEEKS = EVEN_WEEKS | ODD_WEEKS
 
 
@@ -276,9 +296,11 @@ NUMBERS = {
     "categorical": lambda values: pd.Series(np.asarray(values)).astype("category"),
     "sparse": lambda values: pd.Series(pd.arrays.SparseArray(np.asarray(values, dtype=float))),
     "Arrow decimal": lambda values: pd.Series(
-        pd.arrays.ArrowExtensionArray(pa.array([Decimal(f"{number:.4f}") for number in values], pa.decimal128(38, 4)))
+        pd.arrays.ArrowExtensionArray(
+            pa.array([Decimal(f"{number:.4f}") for number in values], pa.decimal128(38, 4))
+        )
     ),
-}  # fmt: skip
+}
 WHOLE_NUMBERS = {
     **{name: whole(name) for name in ("int64", "int8", "uint16", "Int64", "UInt8")},
     "Arrow int": whole(pd.ArrowDtype(pa.int64())),
@@ -287,7 +309,9 @@ WHOLE_NUMBERS = {
 ODD_NUMBERS = {
     "text": objects(str),
     "string": lambda values: pd.Series([str(number) for number in values], dtype="string"),
-    "Arrow text": lambda values: pd.Series([str(number) for number in values]).astype(pd.ArrowDtype(pa.string())),
+    "Arrow text": lambda values: pd.Series([str(number) for number in values]).astype(
+        pd.ArrowDtype(pa.string())
+    ),
     "category of text": lambda values: pd.Series([str(number) for number in values]).astype("category"),
     "complex": lambda values: pd.Series(np.asarray(values) + 0j),
     "complex objects": objects(complex),
@@ -295,11 +319,19 @@ ODD_NUMBERS = {
     "Arrow bool": lambda values: pd.Series(np.asarray(values) > 1).astype(pd.ArrowDtype(pa.bool_())),
     "datetime64": lambda values: pd.Series(pd.to_datetime(np.asarray(values), unit="s")),
     "timedelta": lambda values: pd.Series(pd.to_timedelta(np.asarray(values), unit="s")),
-    "Arrow timestamp": lambda values: pd.Series(pd.to_datetime(np.asarray(values), unit="s")).astype(pd.ArrowDtype(pa.timestamp("ns"))),
-    "Arrow duration": lambda values: pd.Series(pd.to_timedelta(np.asarray(values), unit="s")).astype(pd.ArrowDtype(pa.duration("ns"))),
+    "Arrow timestamp": lambda values: pd.Series(pd.to_datetime(np.asarray(values), unit="s")).astype(
+        pd.ArrowDtype(pa.timestamp("ns"))
+    ),
+    "Arrow duration": lambda values: pd.Series(pd.to_timedelta(np.asarray(values), unit="s")).astype(
+        pd.ArrowDtype(pa.duration("ns"))
+    ),
     "Arrow null": lambda values: pd.Series(pd.arrays.ArrowExtensionArray(pa.nulls(len(values)))),
-    "Arrow list": lambda values: pd.Series(pd.arrays.ArrowExtensionArray(pa.array([[float(v)] for v in values], pa.list_(pa.float64())))),
-    "Period": lambda values: pd.Series(pd.PeriodIndex.from_ordinals(np.asarray(values, dtype=float).astype(np.int64), freq="M")),
+    "Arrow list": lambda values: pd.Series(
+        pd.arrays.ArrowExtensionArray(pa.array([[float(v)] for v in values], pa.list_(pa.float64())))
+    ),
+    "Period": lambda values: pd.Series(
+        pd.PeriodIndex.from_ordinals(np.asarray(values, dtype=float).astype(np.int64), freq="M")
+    ),
     "dates": objects(lambda number: date(2024, 1, 1)),
     "list": objects(lambda number: [number]),
     "array": objects(lambda number: np.array([number])),
@@ -307,8 +339,25 @@ ODD_NUMBERS = {
     "None": objects(lambda number: None),
     "Interval": lambda values: pd.Series(pd.cut(np.asarray(values, dtype=float), [-np.inf, 1.0, np.inf])),
     "bytes": objects(lambda number: str(number).encode()),
-}  # fmt: skip
-SPOILED = (np.nan, None, pd.NA, pd.NaT, np.inf, -np.inf, 0, -1, 1e300, 1e-300, "", "1.5", Decimal("NaN"), Decimal("Infinity"), 10**400, True)  # fmt: skip
+}
+SPOILED = (
+    np.nan,
+    None,
+    pd.NA,
+    pd.NaT,
+    np.inf,
+    -np.inf,
+    0,
+    -1,
+    1e300,
+    1e-300,
+    "",
+    "1.5",
+    Decimal("NaN"),
+    Decimal("Infinity"),
+    10**400,
+    True,
+)
 
 
 def spoiled(column, row, value):
@@ -316,8 +365,3 @@ def spoiled(column, row, value):
     out = column.astype(object).reset_index(drop=True)
     out.iloc[row] = value
     return out
-
-
-def narrowed(column):
-    """A column of objects in the type that pandas finds for them, where it finds one."""
-    return column.convert_dtypes()

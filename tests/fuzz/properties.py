@@ -10,7 +10,16 @@ from pandas.testing import assert_frame_equal, assert_series_equal
 ROUNDING = {"rtol": 1e-9, "atol": 1e-9}
 CURRENCY = 137.5
 ROUNDED = ("Arrow decimal", "float32", *WHOLE_NUMBERS)
-OTHER_LABELS = ("text", "int", "halves", "unordered categories", "numbers with zeros", "Decimal", "Arrow dictionary", "Period")  # fmt: skip
+OTHER_LABELS = (
+    "text",
+    "int",
+    "halves",
+    "unordered categories",
+    "numbers with zeros",
+    "Decimal",
+    "Arrow dictionary",
+    "Period",
+)
 
 
 def fit(door, case, sheet, order=None):

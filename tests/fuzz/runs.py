@@ -1,4 +1,4 @@
-"""How many frames a run of the fuzzer takes, and which: the same ones each time unless a seed is asked for."""
+"""How many frames a run of the fuzzer takes; the same ones each time unless a seed is asked for."""
 
 import os
 from collections.abc import Callable

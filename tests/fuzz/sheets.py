@@ -1,4 +1,4 @@
-"""Frames by what their columns mean, so that the same sales can be written in other labels, orders and units."""
+"""Frames by what their columns mean, so that the same can be written in other labels, orders and units."""
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -23,12 +23,14 @@ INDICES = {
     "text": lambda n: pd.Index([f"row {k}" for k in range(n)], name="product"),
     "dates": lambda n: pd.date_range("2024-01-01", periods=n),
     "floats": lambda n: pd.Index(np.arange(n) / 2),
-    "two levels": lambda n: pd.MultiIndex.from_arrays([np.arange(n) // 2, np.arange(n) % 2], names=["product", None]),
+    "two levels": lambda n: pd.MultiIndex.from_arrays(
+        [np.arange(n) // 2, np.arange(n) % 2], names=["product", None]
+    ),
     "duplicates": lambda n: pd.Index(np.arange(n) // 2),
     "one label": lambda n: pd.Index(["a"] * n),
     "missing": lambda n: pd.Index([None, *range(1, n)][:n], dtype=object),
     "categories": lambda n: pd.CategoricalIndex([f"row {k}" for k in range(n)]),
-}  # fmt: skip
+}
 
 CONTAINERS = {
     "pandas": lambda frame: frame,
@@ -66,7 +68,7 @@ OUTCOMES = {
     "Arrow array": lambda values, X: pa.chunked_array([np.asarray(values)]),
     "polars": lambda values, X: polars.Series("units", np.asarray(values)),
     "categorical": lambda values, X: pd.Series(values, X.index).astype("category"),
-}  # fmt: skip
+}
 ODD_OUTCOMES = {
     "None": lambda values, X: None,
     "short": lambda values, X: np.asarray(values)[:-1],
@@ -95,7 +97,7 @@ ODD_OUTCOMES = {
     "lists": lambda values, X: [[value] for value in values],
     "dict": lambda values, X: dict(enumerate(values)),
     "index in another order": lambda values, X: pd.Series(values, X.index[::-1]),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
