@@ -1,7 +1,7 @@
 """Columns of a long frame, checked: what is wrong is said with the column, the count and an example."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from numbers import Complex, Number, Real
 from typing import Any
 
@@ -13,6 +13,7 @@ from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.texts import number_remedy
 
 ALL = "all"
+LARGEST = 1e100  # beyond it sums of squares overflow
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 # What pandas.api.types.infer_dtype calls labels of one kind that have an equality and can be stored.
 ONE_KIND = (
@@ -113,6 +114,8 @@ def numeric_column(
     refuse_rows(column, used & missing, what, "missing values", missing_remedy)
     unbounded = used & ~np.isfinite(values)
     refuse_rows(column, unbounded, what, "infinite or missing values", "Replace or drop them")
+    too_large = used & (np.abs(values) > LARGEST)
+    refuse_rows(column, too_large, what, f"values beyond {LARGEST:g}", "Replace or drop them")
     if positive:
         refuse_rows(column, used & (values <= 0), what, "values that are zero or negative", _POSITIVE_REMEDY)
     if nonnegative:
@@ -168,7 +171,7 @@ def label_column(column: pd.Series, role: str) -> pd.Series:
         column = column.astype(pd.ArrowDtype(column.dtype.pyarrow_dtype.value_type))
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufmM":
         return column
-    if pd.api.types.infer_dtype(column) not in ONE_KIND:
+    if not _is_of_one_kind(column):
         _refuse_unusual(column, role)
         if role != "time":  # read_time knows what to do
             refuse_mixed_types(column, role)
@@ -206,7 +209,7 @@ def _remedy(kind, column, role):
 
 def refuse_mixed_types(column: pd.Series, role: str) -> None:
     """Raise if labels are of more than one kind, such as text and numbers; numbers of any type are one."""
-    if column.dtype != object or pd.api.types.infer_dtype(column) in ONE_KIND:
+    if column.dtype != object or _is_of_one_kind(column):
         return
     kinds = column.map(_kind)
     counts = kinds.value_counts(sort=False)
@@ -223,9 +226,18 @@ def refuse_mixed_types(column: pd.Series, role: str) -> None:
         )
 
 
+def _is_of_one_kind(column):
+    """Whether labels (n,) surely are; of dates and times of day pandas says the kind of the first alone."""
+    kind = pd.api.types.infer_dtype(column)
+    several = column.dtype == object and kind in ("date", "datetime") and column.map(type).nunique() > 1
+    return kind in ONE_KIND and not several
+
+
 def _kind(label):
     if isinstance(label, str):
         return "text"
+    if isinstance(label, datetime):
+        return "datetime"
     is_number = isinstance(label, Number) and not isinstance(label, bool | np.bool_)
     return "number" if is_number else type(label).__name__
 
@@ -251,7 +263,10 @@ def positions(labels: pd.Index, column: pd.Series, role: str) -> np.ndarray:
     """
     values = pd.Index(column)
     found = labels.get_indexer(values)
-    kinds = {"number" if kind in NUMBERS else kind for kind in (labels.inferred_type, values.inferred_type)}
+    kinds = {
+        "number" if kind in NUMBERS else kind.removesuffix("64")
+        for kind in (labels.inferred_type, values.inferred_type)
+    }
     if len(found) and (found < 0).all() and len(kinds) == 2:
         raise InvalidDataError(
             f"{role} column {column.name!r} holds {values.inferred_type} labels such as "
@@ -286,6 +301,8 @@ def _as_floats(column: pd.Series, role: str) -> np.ndarray:
         return column.to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError):
         raise InvalidDataError(f"{what} has dtype {column.dtype}; it must hold numbers.") from None
+    except OverflowError as error:
+        raise InvalidDataError(f"{what} holds a number that is too large: {error}.") from None
 
 
 def plain(value):

@@ -413,7 +413,8 @@ def _elapsed_spans(periods, fitted):
 def _elapsed_numbers(periods, fitted, role):
     code = year_code(fitted)
     if code is None:
-        return periods.to_numpy(dtype=float) - float(fitted[0])
+        # Whole numbers of any size, such as nanoseconds, before floats round them.
+        return (periods.to_numpy(dtype=object) - fitted.to_numpy(dtype=object)[0]).astype(float)
     position = code.positions(periods.to_numpy(dtype=float))
     unknown = np.isnan(position)
     if unknown.any():

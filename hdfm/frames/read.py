@@ -7,7 +7,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from hdfm.exceptions import DataWarning, InvalidDataError, warn_caller
 from hdfm.frames.columns import examples, plain
@@ -46,7 +46,47 @@ def in_pandas(data: Any) -> Any:
     read = nw.from_native(data, pass_through=True, allow_series=True)
     if isinstance(read, nw.LazyFrame):
         read = read.collect()
-    return read.to_pandas() if isinstance(read, nw.DataFrame | nw.Series) else data
+    if not isinstance(read, nw.DataFrame | nw.Series):
+        return data
+    try:
+        return read.to_pandas()
+    except (
+        TypeError,
+        NotImplementedError,
+    ):  # pandas' notes in an Arrow table name types of which pandas reads no names
+        return nw.to_native(read).to_pandas(ignore_metadata=True)
+
+
+def both_in_pandas(X: Any, y: Any) -> tuple[Any, Any]:
+    """X and y by :func:`in_pandas`; a y that belongs to X by position alone, as one of them has no row labels
+    of its own, gets X's.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> both_in_pandas(pd.DataFrame({"price": [1.0, 2.0]}, index=[7, 3]), pa.chunked_array([[5, 6]]))[1].index
+    Index([7, 3], dtype='int64')
+    """
+    frame, column = in_pandas(X), in_pandas(y)
+    converted = (frame is not X) != (column is not y)
+    if converted and isinstance(frame, pd.DataFrame) and isinstance(column, pd.Series | pd.DataFrame):
+        column = column.set_axis(frame.index, axis=0) if len(frame) == len(column) else column
+    return frame, column
+
+
+def one_column(y: Any) -> pd.Series:
+    """An outcome by row (n,) as a column.
+
+    Raises
+    ------
+    InvalidDataError
+        If it is complex; ValueError, in scikit-learn's words, if it has another shape.
+    """
+    if isinstance(y, pd.Series):
+        return y
+    if np.iscomplexobj(y):
+        raise InvalidDataError("y has complex numbers; it must hold real ones.")
+    return pd.Series(column_or_1d(y, warn=True), name="y")
 
 
 def _with_missing(data):
@@ -112,6 +152,8 @@ def _warn_of_new_columns(estimator, others):
 
 def check_same_rows(X: Any, values: Any, what: str = "y") -> None:
     """Raise if y has another number of rows than X, or row labels that say it belongs to other rows."""
+    if not np.ndim(values) and not hasattr(values, "__len__"):
+        raise InvalidDataError(f"{what} is a {type(values).__name__}: pass one value per row of X.")
     if len(X) != len(values):
         raise InvalidDataError(
             f"X has {len(X):,} rows and {what} has {len(values):,} values; they must agree."
@@ -127,7 +169,7 @@ def refuse_other_rows(X: Any, values: Any, what: str) -> None:
     indexed = all(isinstance(each, pd.Series | pd.DataFrame) for each in (X, values))
     if not indexed or len(X) != len(values) or values.index.equals(X.index):
         return
-    if not values.index.isin(X.index).any():
+    if values.index.nlevels != X.index.nlevels or not values.index.isin(X.index).any():
         return
     by_position = f"If rows belong together by position all the same, pass {what}.to_numpy()."
     known = X.index.isin(values.index)

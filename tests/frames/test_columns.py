@@ -1,5 +1,6 @@
 import decimal
 import re
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
@@ -185,3 +186,25 @@ def test_examples_are_few():
     assert examples(list("abcdefg")) == "a, b, c, d, e, ..."
     assert examples(list("abc"), most=2) == "a, b, ..."
     assert examples([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [(10**400, "a number that is too large"), (-1e300, r"values beyond 1e\+100 in 1 of 2 rows")],
+)
+def test_numbers_whose_squares_overflow(value, found):
+    column = pd.Series([1.0, value], dtype=object, name="display")
+    with pytest.raises(InvalidDataError, match=f"features column 'display' (holds|has) {found}"):
+        numeric_column(column, "features")
+
+
+def test_dates_among_times():
+    """pandas says "date" of both."""
+    column = pd.Series([date(2024, 1, 1), datetime(2024, 1, 1), date(2024, 1, 2)], dtype=object, name="id")
+    with pytest.raises(InvalidDataError, match="product column 'id' has datetime labels among date ones"):
+        label_column(column, "product")
+
+
+def test_times_in_objects_are_of_one_kind():
+    column = pd.Series([pd.Timestamp("2024-01-01"), datetime(2024, 1, 2)], dtype=object, name="id")
+    assert label_column(column, "product").equals(column)

@@ -173,3 +173,14 @@ def test_the_remedies_of_misaligned_rows(fitted_door, door):
     assert fitted_door.score(door.X, door.y.set_axis(door.X.index.astype(str) + "x")) == expected
     weights = pd.Series(1.0, door.X.index)
     assert fitted_door.score(door.X, door.y, sample_weight=weights) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("y", [3.0, np.float64(2)], ids=type)
+def test_one_number_for_y(door, y):
+    with pytest.raises(ValueError, match=r"y is a float.*: pass one value|y should be a 1d array"):
+        door.build(door.X, y)
+
+
+def test_complex_y(door):
+    with pytest.raises(InvalidDataError, match="y has complex numbers"):
+        door.build(door.X, door.y.to_numpy() + 1j)

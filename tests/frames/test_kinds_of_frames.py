@@ -73,3 +73,24 @@ def test_splitters_find_their_groups(door, kind):
     folds = splitter.split(door.X), splitter.split(KINDS[kind](door.X))
     for one, other in zip(*folds, strict=True):
         np.testing.assert_array_equal(one[1], other[1])
+
+
+def test_columns_without_row_labels_belong_by_position(mock_sampling, door, fitted_door):
+    """Of polars and pyarrow: the labels of X, and those of y beside a table, say nothing about them."""
+    shuffled = np.random.default_rng(1).permutation(len(door.X))
+    X, y = door.X.set_axis(shuffled), pa.chunked_array([door.y.to_numpy()])
+    np.testing.assert_array_equal(door.fit(X, y).predict(X), fitted_door.predict(door.X))
+    table, y = KINDS["pyarrow"](door.X), door.y.set_axis(shuffled)
+    assert fitted_door.score(table, y) == fitted_door.score(door.X, door.y)
+
+
+def test_labels_of_rows_of_several_levels(fitted_door, door):
+    levels = pd.MultiIndex.from_arrays([np.arange(len(door.y)), np.zeros(len(door.y))])
+    assert fitted_door.score(door.X, door.y.set_axis(levels)) == fitted_door.score(door.X, door.y)
+
+
+@pytest.mark.parametrize("kind", [pa.dictionary(pa.int32(), pa.string()), pa.timestamp("us", "UTC")], ids=str)
+def test_tables_with_notes_that_pandas_does_not_read(kind):
+    values = pa.array(["a", "b"] if pa.types.is_dictionary(kind) else [1, 2]).cast(kind)
+    frame = pd.DataFrame({"brand": pd.arrays.ArrowExtensionArray(values), "price": [1.0, 2.0]})
+    assert in_pandas(pa.Table.from_pandas(frame))["price"].tolist() == [1.0, 2.0]

@@ -110,3 +110,8 @@ def test_time_stamps():
     (said,) = time_warnings(timeline(stamps), 320, "rows")
     assert said.startswith("The time column 'week' holds 300 distinct periods for 320 rows")
     assert time_warnings(timeline(stamps), 3000, "rows") == []
+
+
+@pytest.mark.parametrize("first", [2**60, 2**63 + 10, -(2**62)])
+def test_distances_of_large_integers(first):
+    np.testing.assert_array_equal(timeline([first, first + 1, first + 3]).elapsed, [0, 1, 3])

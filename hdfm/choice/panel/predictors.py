@@ -26,7 +26,7 @@ def refuse_products_without_price(frame: pd.DataFrame, roles: ChoiceRoles, sets:
         return
     absent = _without_price(frame[roles.price], roles.price_transform)
     product, absent = sets.product[sets.available], absent[sets.available]
-    never = pd.Series(absent).groupby(product.to_numpy()).transform("all").to_numpy(dtype=bool)
+    never = pd.Series(absent).groupby(product.to_numpy(), sort=False).transform("all").to_numpy(dtype=bool)
     if not never.any():
         return
     labels = product[never].unique()

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import column_or_1d
 
 from hdfm.choice.panel.roles import DIMENSIONS, ONE_COLUMN, RESERVED_LABELS, ChoiceRoles, with_features
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.columns import check_roles, named_column, numeric_column, plain, refuse_rows
 from hdfm.frames.read import (
+    both_in_pandas,
     check_same_rows,
-    in_pandas,
+    one_column,
     read_plain,
     refuse_name,
     require_frame,
@@ -47,7 +47,7 @@ def read_choice_frame(
     InvalidDataError
         If a column is missing, X has no rows, or y does not match X.
     """
-    X, y = in_pandas(X), in_pandas(y)
+    X, y = both_in_pandas(X, y)
     refuse_name(X, y)
     if not roles.named:
         wanted = {} if y is None and not reset else {"y": y}
@@ -71,7 +71,7 @@ def read_choice_frame(
 
 def read_chosen(y: Any) -> pd.Series:
     """Booleans (n,), True where y flags the chosen alternative; y holds 0 and 1 or False and True."""
-    column = y if isinstance(y, pd.Series) else pd.Series(column_or_1d(y, warn=True), name="y")
+    column = one_column(y)
     flags = numeric_column(column, "chosen")
     what = named_column(column, "chosen")
     remedy = (
@@ -86,7 +86,7 @@ def refuse_chosen_labels(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> None:
 
     The message has the call that makes one row per alternative of such a wide frame.
     """
-    values = y if isinstance(y, pd.Series) else pd.Series(column_or_1d(y))
+    values = one_column(y)
     labels = pd.Index(values.dropna().unique())
     is_text = labels.inferred_type == "string"
     if not (is_text or labels.inferred_type == "integer") or labels.isin([0, 1]).all():
@@ -97,7 +97,7 @@ def refuse_chosen_labels(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> None:
             f"y holds text such as {example!r}, but it flags rows: it is 1 on the chosen row of each choice "
             f"set, else 0. {number_remedy(values, 'chosen')}"
         )
-    if roles.product in X and labels.isin(X[roles.product].astype(object)).all():
+    if roles.product in X and labels.astype(object).isin(X[roles.product].astype(object)).all():
         raise InvalidDataError(
             f"y holds labels of the product column {roles.product!r}, such as {example!r}, but it flags "
             "rows: X has one row per alternative, and y is 1 on the chosen one of each choice set, else 0. "

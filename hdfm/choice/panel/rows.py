@@ -166,7 +166,7 @@ def _where(frame, panel, unseen, sets, category):
     for c, each in enumerate((*panel.categories, unseen)):
         used[c, each.column[each.column >= 0]] = True
     where = used[category] & sets.available[:, None]
-    present = frame[list(panel.roles.predictors)].notna().to_numpy()
+    present = frame[list(panel.roles.predictors)].notna().to_numpy(dtype=bool)
     return where & (present | (category >= 0)[:, None])
 
 
@@ -181,10 +181,19 @@ def _new_products(sets, choices, roles):
     new = np.full(len(sets.code), roles.product is not None)
     for each in choices:
         new[each.row[each.row >= 0]] &= each.product[each.row >= 0] < 0
-    pairs = pd.MultiIndex.from_arrays([sets.category[new], sets.product[new]])
-    codes, distinct = pairs.factorize(sort=True)
+    columns = [column[new] for column in (sets.category, sets.product)]
+    labels = [sorted_labels(column) for column in columns]
+    category, product = (
+        each.get_indexer(pd.Index(column)) for each, column in zip(labels, columns, strict=True)
+    )
+    code, pair = pd.factorize(category * len(labels[1]) + product, sort=True)
     out = np.full(len(new), -1)
-    out[new] = codes
+    out[new] = code
+    positions_of_pairs = np.divmod(pair, max(len(labels[1]), 1))
+    distinct = pd.MultiIndex.from_arrays(
+        [each[k] for each, k in zip(labels, positions_of_pairs, strict=True)],
+        names=[each.name for each in labels],
+    )
     return distinct, out
 
 

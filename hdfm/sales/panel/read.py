@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import column_or_1d
 
 from hdfm.exceptions import DataWarning, InvalidDataError, unknown, warn_caller
 from hdfm.frames.columns import check_roles, numeric_column, refuse_fractions
 from hdfm.frames.read import (
+    both_in_pandas,
     check_same_rows,
-    in_pandas,
+    one_column,
     read_plain,
     refuse_name,
     require_frame,
@@ -52,7 +52,7 @@ def read_frame(
 
     Without any role every column is a control, and X may be anything that scikit-learn takes.
     """
-    X, y = in_pandas(X), in_pandas(y)
+    X, y = both_in_pandas(X, y)
     refuse_name(X, y)
     if roles == Roles():
         wanted = {} if likelihood is None else {"y": y, "y_numeric": True}
@@ -70,7 +70,7 @@ def read_frame(
 
 def read_units(y: Any, likelihood: str, *, whole: bool) -> np.ndarray:
     """Units (n,): positive for the log-normal, else counts; fractions only if not ``whole``."""
-    column = y if isinstance(y, pd.Series) else pd.Series(column_or_1d(y, warn=True), name="y")
+    column = one_column(y)
     match likelihood:
         case "log_normal":
             return _positive_units(column)

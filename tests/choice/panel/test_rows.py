@@ -1,11 +1,14 @@
 """Rows to predict in the codes of a fitted panel of choices."""
 
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import UNFITTED
 from reference.choice_frames import assert_same
-from trips import PRODUCTS, TINY, panel_of
+from trips import PRODUCTS, TINY, many_trips, panel_of
 
 from hdfm.choice.panel.layout import UNKNOWN
 from hdfm.choice.panel.rows import encode_choices
@@ -237,3 +240,19 @@ def test_ids_that_start_again_are_not_taken_for_cut_sets(frame):
     assert encode_choices(renumbered, panel, renumbered["chosen"]).n_rows == len(late)
     whole = panel_of(frame, outside_option=True)
     assert encode_choices(frame, whole, frame["chosen"]).n_rows == len(frame)
+
+
+def test_a_new_category_where_no_column_is_a_predictor():
+    roles = {"price": None, "features": ()}
+    panel = panel_of(many_trips(), **roles)
+    X = many_trips().assign(category="coffee")
+    assert len(encode_choices(X, panel).unseen_predictor) == 0
+
+
+def test_new_products_without_an_order(tiny):
+    """A Fraction and a Decimal are numbers, and neither is the smaller."""
+    panel = panel_of(tiny.assign(brand=tiny["brand"].map({"a": 1, "b": 2, "c": 3, "d": 4})), TINY)
+    brands = {"a": 1, "b": 2, "c": Decimal("0.5"), "d": Fraction(1, 3)}
+    encoded = encode_choices(tiny.assign(brand=tiny["brand"].map(brands)), panel)
+    new = [encoded.product[k][1] for k in encoded.row_product if k >= 0]
+    assert new == [brands[label] for label in tiny["brand"] if label in "cd"]
