@@ -83,6 +83,16 @@ def _warn_of_new_columns(estimator, others):
         )
 
 
+def refuse_names(X: pd.DataFrame, y: Any) -> None:
+    """Raise if y is the name of a column in place of its values, or several columns."""
+    if isinstance(y, str):
+        remedy = f": pass X[{y!r}]" if y in X else ", one value per row of X"
+        raise InvalidDataError(f"y is the text {y!r}, but it takes values{remedy}.")
+    width = y.shape[1] if getattr(y, "ndim", 1) > 1 else 1
+    if width != 1:
+        raise InvalidDataError(f"y has {width:,} columns, but it takes one: pass the outcome alone.")
+
+
 def check_same_rows(X: Any, values: Any, what: str = "y") -> None:
     """Raise if y has another number of rows than X, or row labels that say it belongs to other rows."""
     if len(X) != len(values):

@@ -14,11 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from hdfm.estimator import BayesianEstimator, check_prior_predictions, has_roles, row_scores
 from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
-from hdfm.frames.columns import as_names
+from hdfm.frames.columns import as_names, shown
 from hdfm.frames.read import in_pandas, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean
 from hdfm.sales.panel.panel import SalesPanel, build_panel
-from hdfm.sales.panel.read import read_frame
+from hdfm.sales.panel.read import ONE_COLUMN, read_frame
 from hdfm.sales.panel.report import SalesFindings
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows, rows_of_frame, rows_of_periods
@@ -284,7 +284,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         Products, groups and periods that were not fitted get the population's distribution: a new
         product's level follows from its group and its ``reference_price``, a period's time effect,
         before, between or after those fitted, from theirs: a random walk in time, with shocks. No row's
-        answer depends on which other rows stand in X.
+        answer depends on which other rows stand in X. A ``DataWarning`` tells of products that were not
+        fitted, and of prices and controls far outside those fitted.
         """
         rows = self._rows(X)
         return expected_units(self.draws_, self.panel_, self.spec_, rows, self.seed_)
@@ -658,7 +659,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         )
 
     def _spec(self) -> DemandSpec:
-        self._check_sampling()
+        self._check_sampling(ONE_COLUMN)
         self._check_choice("likelihood", LIKELIHOODS)
         self._check_choice("time_effects", TIME_EFFECTS)
         self._check_choice("product_effects", PRODUCT_EFFECTS)
@@ -678,7 +679,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             )
         priors = ElasticityPriors() if self.priors is None else self.priors
         if not isinstance(priors, ElasticityPriors):
-            raise InvalidArgumentError(f"priors must be an ElasticityPriors or None; got {priors!r}.")
+            raise InvalidArgumentError(f"priors must be an ElasticityPriors or None; got {shown(priors)}.")
         return DemandSpec(
             likelihood=self.likelihood,
             time_effects=self.time_effects is not None and self.time is not None,

@@ -10,7 +10,14 @@ from sklearn.utils.validation import column_or_1d
 
 from hdfm.exceptions import DataWarning, InvalidDataError, unknown, warn_caller
 from hdfm.frames.columns import check_roles, numeric_column, refuse_fractions
-from hdfm.frames.read import check_same_rows, in_pandas, read_plain, require_frame, select_columns
+from hdfm.frames.read import (
+    check_same_rows,
+    in_pandas,
+    read_plain,
+    refuse_names,
+    require_frame,
+    select_columns,
+)
 from hdfm.sales.panel.roles import ALL_PRODUCTS, Roles
 from hdfm.summaries.intervals import SUMMARY
 
@@ -45,6 +52,7 @@ def read_frame(
         return frame, None, roles
     if y is None:
         raise InvalidDataError("y is missing: pass the units sold, one value per row of X.")
+    refuse_names(X, y)
     check_same_rows(frame, y)
     return frame, read_units(y, likelihood, whole=roles.product is not None), roles
 
