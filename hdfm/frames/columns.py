@@ -39,10 +39,11 @@ def check_roles(
     """
     check_names(roles, one_column)
     named = [(role, name) for role, names in roles.items() for name in as_names(names, role)]
-    missing = [f"{role}={name!r}" for role, name in named if name not in frame.columns]
+    missing = dict.fromkeys(f"{role}={name!r}" for role, name in named if name not in frame.columns)
     if missing:
         raise InvalidDataError(
-            f"X has no column for {', '.join(missing)}. Its columns are {list(map(str, frame.columns))}."
+            f"X has no column for {examples(list(missing), 10)}. Its columns are "
+            f"{list(map(str, frame.columns))}."
         )
     repeated = frame.columns[frame.columns.duplicated()].intersection([name for _, name in named])
     if len(repeated):
@@ -151,6 +152,15 @@ def refuse_rows(column: pd.Series, bad: np.ndarray, what: str, finding: str, rem
         raise InvalidDataError(
             f"{what} has {finding} in {int(bad.sum()):,} of {len(column):,} rows, such as "
             f"{plain(column.iloc[first])!r} in row {plain(column.index[first])!r}. {remedy}."
+        )
+
+
+def refuse_outcome(column: pd.Series, values: np.ndarray, outcome: np.ndarray, role: str) -> None:
+    """Raise if a predictor's values (n,) are the outcome's."""
+    if np.array_equal(values, outcome) and np.ptp(values) > 0:
+        raise InvalidDataError(
+            f"{named_column(column, role)} equals y in all {len(column):,} rows, such as row "
+            f"{plain(column.index[0])!r}: it is the outcome. Leave it out of X or of {role}."
         )
 
 

@@ -73,3 +73,13 @@ def test_y_of_several_columns(door):
     y = pd.concat([door.y, door.y], axis=1)
     with pytest.raises(InvalidDataError, match="y has 2 columns, but it takes one"):
         door.build(door.X, y)
+
+
+def test_the_outcome_among_the_predictors(mock_sampling, door):
+    role = next(role for role in ("controls", "features") if role in door.make().get_params())
+    X = door.X.assign(outcome=door.y)
+    found = f"{role} column 'outcome' equals y in all {len(X)} rows, such as row 0: it is the outcome"
+    with pytest.raises(InvalidDataError, match=found):
+        door.build(X, **{role: ["outcome"]})
+    others = X.assign(outcome=door.y.where(door.y.index > 20, 3))
+    assert np.isfinite(door.fit(others, **{role: ["outcome"]}).predict(others)).all()

@@ -157,8 +157,8 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
     """
     roles = with_features(roles, X)
     sets, chosen = read_sets(X, roles), read_chosen(y)
-    check_chosen(chosen, sets, roles)
     refuse_purchases_alone(chosen, sets, roles)
+    check_chosen(chosen, sets, roles)
     customers, labels = sorted_labels(sets.customer), sorted_labels(sets.category)
     for names, role in (
         (customers, "customer"),
@@ -172,7 +172,7 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
     where = sets.available[:, None] & belongs[code]
     values = predictor_values(X, roles, where)
     if roles.beside_features:
-        refuse_outcomes(values, roles, chosen)
+        refuse_outcomes(X, values, roles, chosen)
     centre = log_price_centre(values, roles, sets.available, code, len(labels))
     rows = RowCodes(
         category=code,

@@ -123,15 +123,17 @@ def tied_predictors(panel: ChoicePanel) -> list[str]:
 
 
 def spiked_products(panel: ChoicePanel) -> list[str]:
-    """Products with a price that is far from their usual one, where prices are used in logs."""
+    """Products with a price that is far from their usual one."""
     out: list[str] = []
-    if panel.roles.log_price is None or panel.roles.product is None:
+    if panel.roles.price is None or panel.roles.product is None:
         return out
     for category, choices in zip(panel.categories, panel.choices, strict=True):
-        columns = np.flatnonzero(category.predictor == panel.roles.log_price)
+        columns = np.flatnonzero(category.predictor == panel.roles.price)
         if len(columns):
             product = choices.product[choices.mask]
             log_price = choices.x[choices.mask][:, columns[-1]]
+            if panel.roles.log_price is None:
+                product, log_price = product[log_price > 0], np.log(log_price[log_price > 0])
             spiked = price_spikes(log_price, product, np.zeros(len(product), dtype=int))
             out += [_name(category.label, category.product[j], panel) for j in np.unique(product[spiked])]
     return out

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import column_or_1d
 
 from hdfm.exceptions import DataWarning, InvalidDataError, unknown, warn_caller
-from hdfm.frames.columns import check_roles, numeric_column, refuse_fractions
+from hdfm.frames.columns import check_roles, numeric_column, refuse_fractions, refuse_outcome
 from hdfm.frames.read import (
     check_same_rows,
     in_pandas,
@@ -42,7 +42,8 @@ def read_frame(
     Without any role every column is a control, and X may be anything that scikit-learn takes.
     """
     X, y = in_pandas(X), in_pandas(y)
-    if roles == Roles():
+    named = roles != Roles()
+    if not named:
         wanted = {} if likelihood is None else {"y": y, "y_numeric": True}
         frame, y = read_plain(estimator, X, reset=reset, **wanted)
         roles = replace(roles, controls=tuple(frame.columns))
@@ -54,7 +55,10 @@ def read_frame(
         raise InvalidDataError("y is missing: pass the units sold, one value per row of X.")
     refuse_names(X, y)
     check_same_rows(frame, y)
-    return frame, read_units(y, likelihood, whole=roles.product is not None), roles
+    units = read_units(y, likelihood, whole=roles.product is not None)
+    for name in roles.controls if named else ():
+        refuse_outcome(frame[name], numeric_column(frame[name], "controls"), units, "controls")
+    return frame, units, roles
 
 
 def read_units(y: Any, likelihood: str, *, whole: bool) -> np.ndarray:

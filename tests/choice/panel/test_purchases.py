@@ -35,6 +35,18 @@ def test_what_was_bought_alone(mock_sampling, bought, choice_set, outside_option
     assert np.isfinite(model.elasticities_["mean"]).all()
 
 
+def test_baskets(mock_sampling, bought):
+    """Several purchases in one set become sets of their own."""
+    baskets = bought.assign(trip=bought.groupby(["household", "category", "week"]).ngroup())
+    assert baskets["trip"].duplicated().any()
+    baskets = baskets.drop_duplicates(["trip", "brand"])
+    with pytest.raises(InvalidDataError, match="X holds what was bought and no alternative") as caught:
+        fit(baskets)
+    call, name = re.search(r"long = (.*); name choice_set='(\w+)', and fit", str(caught.value)).groups()
+    long = eval(call, {"X": baskets.drop(columns="chosen")})
+    assert len(fit(long, long["brand"] == long["bought"], choice_set=name).panel_.choice_set) == len(baskets)
+
+
 @pytest.mark.filterwarnings("ignore:Predictors that are combinations:hdfm.exceptions.DataWarning")
 @pytest.mark.parametrize(
     "roles",

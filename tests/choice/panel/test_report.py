@@ -132,10 +132,12 @@ def test_results_are_frozen(cls, panel):
         panel.n_rows = 0
 
 
+@pytest.mark.parametrize("price_transform", ["log", "linear"])
 @pytest.mark.parametrize(("price", "named"), [(0.01, True), (900.0, True), (1.5, False)])
-def test_products_with_a_spike_in_price_are_named(frame, price, named):
+def test_products_with_a_spike_in_price_are_named(frame, price, named, price_transform):
     row = frame.index[frame["in_stock"]][40]
-    panel = panel_of(frame.assign(price=frame["price"].where(frame.index != row, price)))
+    spiked = frame.assign(price=frame["price"].where(frame.index != row, price))
+    panel = panel_of(spiked, price_transform=price_transform)
     label = f"{frame.loc[row, 'category']}: {frame.loc[row, 'brand']}"
     assert (findings(panel).get("products with a spike in price") == (1, label)) == named
     assert any(label in text for text in choice_warnings(panel)) == named
