@@ -135,6 +135,8 @@ def spiked_products(panel: ChoicePanel) -> list[str]:
             if panel.roles.log_price is None:
                 product, log_price = product[log_price > 0], np.log(log_price[log_price > 0])
             spiked = price_spikes(log_price, product, np.zeros(len(product), dtype=int))
+            if panel.roles.log_price is None:  # a price near 0 is far off in logs alone
+                spiked &= log_price > pd.Series(log_price).groupby(product).transform("median")
             out += [_name(category.label, category.product[j], panel) for j in np.unique(product[spiked])]
     return out
 

@@ -132,8 +132,13 @@ def test_results_are_frozen(cls, panel):
         panel.n_rows = 0
 
 
-@pytest.mark.parametrize("price_transform", ["log", "linear"])
-@pytest.mark.parametrize(("price", "named"), [(0.01, True), (900.0, True), (1.5, False)])
+@pytest.mark.parametrize(
+    ("price", "named", "price_transform"),
+    [
+        *((0.01, True, "log"), (900.0, True, "log"), (1.5, False, "log")),
+        *((0.01, False, "linear"), (900.0, True, "linear"), (1.5, False, "linear")),
+    ],
+)
 def test_products_with_a_spike_in_price_are_named(frame, price, named, price_transform):
     row = frame.index[frame["in_stock"]][40]
     spiked = frame.assign(price=frame["price"].where(frame.index != row, price))
