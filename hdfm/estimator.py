@@ -4,6 +4,7 @@ import html
 import os
 import uuid
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from numbers import Integral
 from pathlib import Path
@@ -16,6 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, estimator_html_repr
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.frames.columns import check_names, shown
 from hdfm.hierarchy.hyperparameters import Hyperparameters
 
 LARGEST_SEED = 2**31 - 1
@@ -111,11 +113,15 @@ class BayesianEstimator(BaseEstimator):
             raise InvalidDataError(f"{path} holds a {found}, not a {cls.__name__} written by save.")
         return estimator
 
-    def _check_sampling(self) -> None:
+    def _check_sampling(self, one_column: Sequence[str]) -> None:
+        """Check what both estimators are constructed with; ``one_column``: roles that take one column."""
+        check_names(self.get_params(deep=False), one_column)
         for name, least in (("draws", 4), ("tune", 0), ("chains", 1)):
             value = getattr(self, name)
             if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-                raise InvalidArgumentError(f"{name} must be a whole number, at least {least}; got {value!r}.")
+                raise InvalidArgumentError(
+                    f"{name} must be a whole number, at least {least}; got {shown(value)}."
+                )
         if not isinstance(self.target_accept, float) or not 0 < self.target_accept < 1:
             raise InvalidArgumentError(
                 f"target_accept must lie strictly between 0 and 1; got {self.target_accept!r}."
@@ -131,8 +137,9 @@ class BayesianEstimator(BaseEstimator):
                 )
 
     def _check_choice(self, name: str, allowed: tuple) -> None:
-        if getattr(self, name) not in allowed:
-            raise InvalidArgumentError(f"{name} must be one of {allowed}; got {getattr(self, name)!r}.")
+        value = getattr(self, name)
+        if pd.api.types.is_list_like(value) or value not in allowed:
+            raise InvalidArgumentError(f"{name} must be one of {allowed}; got {shown(value)}.")
 
     def _new_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(LARGEST_SEED))

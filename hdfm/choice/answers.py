@@ -237,7 +237,7 @@ class ChoiceAnswers:
         if isinstance(changes, pd.DataFrame) and products is not None:
             raise InvalidArgumentError("products= goes with a dict, not with a whole frame of changes.")
         after = scenario(X, changes, self.panel_, self._rows_of(X, products))
-        pairs = [self._sets(frame, by) for frame in (X, after)]
+        pairs = [self._sets(X, by), self._sets(after, by, whole=False)]
         draws, placed, groups = zip(*pairs, strict=True)
         return counterfactual_table(draws, placed, groups, ci_prob)
 
@@ -268,15 +268,15 @@ class ChoiceAnswers:
         announce(f"elasticities_ holds {OWN_NOTE}.", self.progressbar)
         return elasticity_table(self.draws_, placed, self.panel_, default_ci_prob(None), own=True)
 
-    def _encoded(self, X: Any, y: Any = None) -> EncodedChoices:
+    def _encoded(self, X: Any, y: Any = None, *, whole: bool = True) -> EncodedChoices:
         check_is_fitted(self, "idata_")
         frame, y, _ = read_choice_frame(self, X, y, self._roles(), reset=False)
         if y is not None and not self._roles().named:
             y = known_flags(y, self.classes_)
-        return encode_choices(frame, self.panel_, y)
+        return encode_choices(frame, self.panel_, y, whole=whole)
 
     def _placed(
-        self, X: Any, y: Any = None, *, common: bool
+        self, X: Any, y: Any = None, *, common: bool, whole: bool = True
     ) -> tuple[EncodedChoices, "ChoiceDraws", "tuple[PlacedSets, ...]"]:
         """New choice sets with the draws that are theirs.
 
@@ -285,13 +285,13 @@ class ChoiceAnswers:
         from hdfm.choice.posterior.draws import extend_draws
         from hdfm.choice.posterior.predict import place_sets
 
-        encoded = self._encoded(X, y)
+        encoded = self._encoded(X, y, whole=whole)
         kernel = self.spec_.priors.kernel
         draws = extend_draws(self.draws_, self.panel_, encoded, kernel, self.seed_, common=common)
         return encoded, draws, place_sets(draws, self.panel_, encoded, self.seed_)
 
     def _sets(
-        self, X: pd.DataFrame | None, by: str | Sequence[str] | None
+        self, X: pd.DataFrame | None, by: str | Sequence[str] | None, *, whole: bool = True
     ) -> tuple["ChoiceDraws", "tuple[PlacedSets, ...]", pd.DataFrame]:
         """Choice sets, the draws that are theirs, and their labels by role or column of X."""
         from hdfm.choice.posterior.elasticities import (
@@ -312,7 +312,7 @@ class ChoiceAnswers:
             placed = place_fitted(self.draws_, self.panel_)
             return self.draws_, placed, labels_of_sets(self.panel_, names, placed, None, None)
         by_customer = not {"customer", self.customer}.isdisjoint(names)
-        encoded, draws, placed = self._placed(X, common=by_customer)
+        encoded, draws, placed = self._placed(X, common=by_customer, whole=whole)
         others = None
         if isinstance(X, pd.DataFrame):
             roles = (*INDEX, *SET_ROLES)

@@ -16,7 +16,7 @@ from hdfm.choice.answers import ChoiceAnswers
 from hdfm.choice.panel.panel import ChoicePanel, build_choice_panel
 from hdfm.choice.panel.read import as_flags, read_choice_frame
 from hdfm.choice.panel.report import choice_report, choice_warnings
-from hdfm.choice.panel.roles import ChoiceRoles
+from hdfm.choice.panel.roles import ONE_COLUMN, ChoiceRoles
 from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.spec import ChoiceSpec
@@ -105,7 +105,8 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
     price : str, optional
         Column with the price.
     features : str or sequence of str, optional
-        Further numeric predictors; None: all numeric columns without a role.
+        Further numeric predictors; None: all numeric columns without a role, which a ``DataWarning`` names
+        where other columns have one.
     product_intercepts : bool
         Whether products have intercepts.
     price_transform : {"log", "linear"}
@@ -287,7 +288,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.sampling.settings import SamplingSettings
 
         panel, spec, classes = self._panel(X, y)
-        for message in choice_warnings(panel):
+        for message in choice_warnings(panel, guessed=self.features is None and self._has_roles()):
             warn_caller(message, DataWarning)
         gp, seed = choice_gp(panel, spec, self.gp), self._new_seed()
         settings = SamplingSettings(
@@ -335,10 +336,11 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         """Posterior mean probabilities (n_rows, 2) of not being and of being chosen.
 
         The second column adds up to 1 in each choice set, or, with the outside option, to what that leaves.
-        Alternatives in X may be others than those fitted, at other prices. Customers, products and
-        categories that were not fitted are draws from the population of those that were; factors in
-        periods that were not fitted are forecast by the exact Gaussian process. New customers who are alike,
-        in covariates and choice sets, get the same answer.
+        Alternatives in X may be others than those fitted, at other prices; a ``DataWarning`` tells of sets
+        of one row, of fitted sets that lack some of theirs, and of values far outside those fitted.
+        Customers, products and categories that were not fitted are draws from the population of those that
+        were; factors in periods that were not fitted are forecast by the exact Gaussian process. New
+        customers who are alike, in covariates and choice sets, get the same answer.
         """
         from hdfm.choice.panel.layout import to_rows
 
@@ -560,7 +562,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         )
 
     def _spec(self) -> ChoiceSpec:
-        self._check_sampling()
+        self._check_sampling(ONE_COLUMN)
         self._check_choice("inference", INFERENCES)
         self._check_keep()
         self._check_choice("sampler", SAMPLERS)

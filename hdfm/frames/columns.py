@@ -39,15 +39,13 @@ def check_roles(
     dimensions, reserved : sequence of str
         The roles whose columns name dimensions of the posterior, and the names they can't have there.
     """
-    for role in one_column:
-        if roles.get(role) is not None and not isinstance(roles[role], str):
-            raise InvalidArgumentError(f"{role} takes a column name; got {shown(roles[role])}.")
+    check_names(roles, one_column)
     named = [(role, name) for role, names in roles.items() for name in as_names(names, role)]
-    missing = [f"{role}={name!r}" for role, name in named if name not in frame.columns]
+    missing = dict.fromkeys(f"{role}={name!r}" for role, name in named if name not in frame.columns)
     if missing:
         raise InvalidDataError(
-            f"X has no column for {', '.join(missing)}. Its columns are {list(map(str, frame.columns))}."
-            f"{_prefix_remedy(frame.columns, [name for _, name in named])}"
+            f"X has no column for {examples(list(missing), 10)}. Its columns are "
+            f"{list(map(str, frame.columns))}.{_prefix_remedy(frame.columns, [name for _, name in named])}"
         )
     repeated = frame.columns[frame.columns.duplicated()].intersection([name for _, name in named])
     if len(repeated):
@@ -81,16 +79,31 @@ def as_names(names: str | Sequence[str] | None, role: str) -> list[str]:
         return []
     if isinstance(names, str):
         return [names]
-    if pd.api.types.is_list_like(names) and np.ndim(names) < 2:
+    if pd.api.types.is_list_like(names) and not is_data(names):
         return list(names)
     raise InvalidArgumentError(f"{role} takes a column name or a list of them; got {shown(names)}.")
 
 
+def check_names(arguments: dict[str, Any], one_column: Sequence[str]) -> None:
+    """Raise if a role that takes a single column has something but its name."""
+    for role in one_column:
+        value = arguments.get(role)
+        if not (value is None or isinstance(value, str)):
+            raise InvalidArgumentError(f"{role} takes a column name; got {shown(value)}.")
+
+
+def is_data(value: Any) -> bool:
+    """Whether a value is a frame, a column or an array of more than one dimension, and no list of names."""
+    if isinstance(value, pd.Series):
+        return pd.api.types.infer_dtype(value) != "string"
+    return getattr(value, "ndim", 0) > 1 or hasattr(value, "columns")
+
+
 def shown(value: Any) -> str:
     """A value as text for messages; data by their type alone, and where they belong."""
-    if isinstance(value, str | bool | Number) or value is None or np.ndim(value) < 2:
-        return repr(value)
-    return f"a {type(value).__name__} (data are passed to fit(X, y))"
+    if is_data(value) or isinstance(value, pd.Series | np.ndarray):
+        return f"a {type(value).__name__} (data are passed to fit(X, y))"
+    return repr(value)
 
 
 def numeric_column(
@@ -151,6 +164,15 @@ def refuse_rows(column: pd.Series, bad: np.ndarray, what: str, finding: str, rem
         raise InvalidDataError(
             f"{what} has {finding} in {int(bad.sum()):,} of {len(column):,} rows, such as "
             f"{plain(column.iloc[first])!r} in row {plain(column.index[first])!r}. {remedy}."
+        )
+
+
+def refuse_outcome(column: pd.Series, values: np.ndarray, outcome: np.ndarray, role: str) -> None:
+    """Raise if a predictor's values (n,) are the outcome's."""
+    if np.array_equal(values, outcome) and np.ptp(values) > 0:
+        raise InvalidDataError(
+            f"{named_column(column, role)} equals y in all {len(column):,} rows, such as row "
+            f"{plain(column.index[0])!r}: it is the outcome. Leave it out of X or of {role}."
         )
 
 

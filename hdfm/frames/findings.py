@@ -1,4 +1,4 @@
-"""What in data can't inform a model, or misleads it, as a table.
+"""What in data can't inform a model, or misleads it, as a table; and questions far from all data.
 
 Array names and axis order: n observations, K columns.
 """
@@ -8,13 +8,16 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from hdfm.frames.columns import examples
+from hdfm.exceptions import DataWarning, warn_caller
+from hdfm.frames.columns import examples, named_column, plain
 
 COLUMNS = ["finding", "count", "examples", "consequence"]
 SPIKE_OF_PRODUCT, SPIKE_OF_GROUP = np.log(5), np.log(100)
 FEW_PRICES = 5
 TIED_SHARE = 0.99
+LITTLE_LEFT = 0.05
 NO_VARIATION = 1e-9
+FAR = 5.0  # times the range that was seen, or the highest and lowest price
 RIDGE = 1e-10  # so that columns that others explain wholly have a share of 1
 
 
@@ -55,6 +58,18 @@ def explained_by_others(columns: np.ndarray) -> np.ndarray:
     return share
 
 
+def explained_beside(columns: np.ndarray, effects: np.ndarray) -> np.ndarray:
+    r"""The share :math:`R^2` (K,) that other columns (n, K) explain of what effects (n, J) leave of each.
+
+    1 where effects leave nothing; 0 for columns without variation.
+    """
+    size = np.sqrt((columns**2).sum(axis=0))
+    root = np.linalg.pinv(effects.T @ effects, hermitian=True)
+    left = columns - effects @ (root @ (effects.T @ columns))
+    gone = np.sqrt((left**2).sum(axis=0)) < 1e-6 * size
+    return np.where(gone, 1.0, explained_by_others(np.where(gone, 0.0, left)))
+
+
 def without_effects(values: np.ndarray, one: np.ndarray, other: np.ndarray, rounds: int = 100) -> np.ndarray:
     """Columns (n, K) less two sets of group means, by codes (n,) of both: residuals of two-way effects.
 
@@ -71,3 +86,55 @@ def without_effects(values: np.ndarray, one: np.ndarray, other: np.ndarray, roun
         if (np.sqrt(((out - before) ** 2).sum(axis=0)) < NO_VARIATION * size).all():
             break
     return np.where(np.sqrt((out**2).sum(axis=0)) < 1e-6 * size, 0.0, out)
+
+
+def far_outside(
+    column: pd.Series,
+    role: str,
+    values: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    *,
+    ratio: bool = False,
+) -> list[str]:
+    """What to say of a column with values far outside those of the fit: one sentence, or none.
+
+    Parameters
+    ----------
+    column, role : pandas.Series, str
+        What messages call the values.
+    values, low, high : numpy.ndarray
+        Values (n,), and the range (n,) that was seen of each; NaN where nothing is to be said.
+    ratio : bool
+        Whether far is 5 times the highest or a fifth of the lowest, as of prices, where these are above 0;
+        else it is 5 times the range beyond it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> display = pd.Series([0.0, 100.0], name="display")
+    >>> far_outside(display, "features", display.to_numpy(), np.zeros(2), np.ones(2))
+    ["features column 'display' in 1 of 2 rows, such as 100 in row 1 where 0 to 1 was seen"]
+    """
+    reach = FAR * (high - low) + NO_VARIATION * np.maximum(np.abs(low), np.abs(high))
+    by_ratio = ratio & (low > 0)
+    far = values < np.where(by_ratio, low / FAR, low - reach)
+    far |= values > np.where(by_ratio, high * FAR, high + reach)
+    if not far.any():
+        return []
+    k = int(np.argmax(far))
+    return [
+        f"{named_column(column, role)} in {int(far.sum()):,} of {len(far):,} rows, such as {values[k]:.4g} "
+        f"in row {plain(column.index[k])!r} where {low[k]:.4g} to {high[k]:.4g} was seen"
+    ]
+
+
+def warn_of_far(said: Sequence[str]) -> None:
+    """Warn once of all columns that :func:`far_outside` has something to say of."""
+    if said:
+        warn_caller(
+            f"Values far outside those of the fit: {'; '.join(said)}. Answers there are extrapolations that "
+            "no data support: check the units of measure, and ask about values nearer to those seen.",
+            DataWarning,
+        )

@@ -28,7 +28,13 @@ def normal_form(label: Hashable) -> str:
 
 
 def warn_of_unknown(
-    labels: pd.Index, column: pd.Series, unknown: np.ndarray, role: str, *, usual: bool = False
+    labels: pd.Index,
+    column: pd.Series,
+    unknown: np.ndarray,
+    role: str,
+    *,
+    usual: bool = False,
+    note: str = "",
 ) -> None:
     """Warn of rows whose label was not fitted.
 
@@ -43,6 +49,8 @@ def warn_of_unknown(
     usual : bool
         Whether unknown labels are nothing to speak of, as customers in a fold: then only those are named
         that equal a fitted one but for blanks, case or type.
+    note : str
+        What else to say of them.
     """
     if not unknown.any():
         return
@@ -60,7 +68,7 @@ def warn_of_unknown(
     if twin:
         other = twin[label]
         message += f" Fitted was {plain(other)!r}: {_how_to_match(label, other, column.name)}."
-    warn_caller(message, DataWarning)
+    warn_caller(f"{message} {note}".rstrip(), DataWarning)
 
 
 def warn_of_twins(labels: pd.Index, role: str) -> None:

@@ -150,6 +150,13 @@ def _warn_of_new_columns(estimator, others):
         )
 
 
+def refuse_columns(y: Any) -> None:
+    """Raise if y has several columns, or none."""
+    width = y.shape[1] if getattr(y, "ndim", 1) > 1 else 1
+    if width != 1:
+        raise InvalidDataError(f"y has {width:,} columns, but it takes one: pass the outcome alone.")
+
+
 def check_same_rows(X: Any, values: Any, what: str = "y") -> None:
     """Raise if y has another number of rows than X, or row labels that say it belongs to other rows."""
     if not np.ndim(values) and not hasattr(values, "__len__"):

@@ -42,11 +42,6 @@ def number_remedy(column: pd.Series, role: str) -> str:
     )
 
 
-def are_flags(labels: pd.Index) -> bool:
-    """Whether labels are two words for yes and no."""
-    return len(labels) == 2 and all(str(label).strip().casefold() in (*YES, *NO) for label in labels)
-
-
 def _yes(values):
     """The one of two texts that means yes, else the last."""
     said = [value for value in values if str(value).strip().casefold() in YES]

@@ -18,7 +18,7 @@ from hdfm.frames.columns import as_names
 from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean
 from hdfm.sales.panel.panel import SalesPanel, build_panel
-from hdfm.sales.panel.read import read_frame
+from hdfm.sales.panel.read import ONE_COLUMN, read_frame
 from hdfm.sales.panel.report import SalesFindings
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows, rows_of_frame, rows_of_periods
@@ -287,7 +287,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         Products, groups and periods that were not fitted get the population's distribution: a new
         product's level follows from its group and its ``reference_price``, a period's time effect,
         before, between or after those fitted, from theirs: a random walk in time, with shocks. No row's
-        answer depends on which other rows stand in X.
+        answer depends on which other rows stand in X. A ``DataWarning`` tells of products that were not
+        fitted, and of prices and controls far outside those fitted.
         """
         rows = self._rows(X)
         return expected_units(self.draws_, self.panel_, self.spec_, rows, self.seed_)
@@ -662,7 +663,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         )
 
     def _spec(self) -> DemandSpec:
-        self._check_sampling()
+        self._check_sampling(ONE_COLUMN)
         self._check_choice("likelihood", LIKELIHOODS)
         self._check_choice("time_effects", TIME_EFFECTS)
         self._check_choice("product_effects", PRODUCT_EFFECTS)

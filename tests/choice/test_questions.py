@@ -50,6 +50,50 @@ def test_the_chosen_label_on_every_row(mock_sampling, trips):
     assert fit(trips, eval(call, {"X": trips, "y": y})).panel_.n_rows == len(trips)
 
 
+def labels_of(trips, kind):
+    """The chosen product in y: text or codes, on every row of a set, on the chosen one, or one a set."""
+    brand = trips["brand"] if kind != "codes" else pd.Series(pd.factorize(trips["brand"])[0] + 5, trips.index)
+    y = trips["trip"].map(brand[trips["chosen"]].set_axis(trips["trip"][trips["chosen"]]))
+    of_sets = y[~trips["trip"].duplicated()]
+    outcomes = {
+        "category": y.astype("category"),
+        "codes": pd.to_numeric(y, errors="coerce"),
+        "blank": y.where(trips["chosen"], ""),
+        "missing": y.where(trips["chosen"]),
+        "sets": of_sets.to_numpy(),
+    }
+    return trips.assign(brand=brand), outcomes[kind]
+
+
+@pytest.mark.parametrize("kind", ["category", "codes", "blank", "missing", "sets"])
+def test_the_chosen_label_however_it_is_given(mock_sampling, trips, kind):
+    X, y = labels_of(trips, kind)
+    with pytest.raises(InvalidDataError, match="y holds labels of the product column 'brand'") as caught:
+        fit(X, y)
+    call = re.search(r"pass (\(.*\)) as y", str(caught.value))[1]
+    flags = eval(call, {"X": X, "y": y})
+    np.testing.assert_array_equal(flags, X["chosen"])
+    assert fit(X, flags).panel_.n_rows == len(X)
+
+
+def test_the_chosen_label_where_labels_are_0_and_1(trips):
+    """Repeated on every row of a set they are no flags."""
+    pairs = trips[trips["trip"].map(trips["trip"].value_counts()) == 2]
+    X = pairs.assign(brand=pairs.groupby("trip").cumcount())
+    y = X["trip"].map(X[X["chosen"]].set_index("trip")["brand"])
+    with pytest.raises(InvalidDataError, match="y holds labels of the product column 'brand', such as"):
+        fit(X, y, features="display", category=None)
+
+
+@pytest.mark.parametrize("words", [("no", "yes"), ("False", "True"), (1, 2)])
+def test_flags_in_words(mock_sampling, trips, words):
+    y = trips["chosen"].map(dict(zip((False, True), words, strict=True)))
+    with pytest.raises(InvalidDataError, match=r"y holds values such as .* in place of flags") as caught:
+        fit(trips, y)
+    call = re.search(r"pass (\(.*\)) as y", str(caught.value))[1]
+    assert fit(trips, eval(call, {"y": y})).panel_.n_rows == len(trips)
+
+
 @pytest.mark.parametrize("price", [np.nan, 0.0])
 def test_rows_that_stand_for_buying_nothing(mock_sampling, market, price):
     """With a row for nothing in each set, chosen where none of the others is."""
@@ -78,6 +122,22 @@ def test_by_what_has_no_column(outside, market, quick_looks, few):
             ask(few, by="customer")
     with pytest.raises(InvalidArgumentError, match="by='customer' needs a customer column"):
         model.coefficients(by=("customer", "time"))
+
+
+def test_by_time_without_a_time_column(mock_sampling, trips):
+    model = fit(trips, time=None)
+    found = "by='time' needs a time column, and the model was fitted without one: name it with time="
+    for ask in (model.shares, model.elasticities):
+        for X in (trips, None):
+            with pytest.raises(InvalidArgumentError, match=found):
+                ask(X, by="time")
+    for ask in (
+        lambda: model.counterfactual(trips, {"price": 0.9}, by=["time", "category"]),
+        lambda: model.willingness_to_pay("display", by="time"),
+    ):
+        with pytest.raises(InvalidArgumentError, match=found):
+            ask()
+    assert fit(trips, time="week").shares(by="time").index.get_level_values("time").nunique() == 4
 
 
 def test_by_a_column_of_the_table(outside, market):

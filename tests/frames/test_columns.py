@@ -52,6 +52,13 @@ def test_roles_not_found_are_all_listed():
         check_roles(frame, {"product": "sku", "time": "week", "controls": ["display"]}, **NO_RULES)
 
 
+def test_labels_where_names_are_meant_are_not_all_listed():
+    frame, labels = pd.DataFrame({"sku": [1]}), [f"p{k % 20}" for k in range(300)]
+    listed = ", ".join(f"controls='p{k}'" for k in range(10))
+    with pytest.raises(InvalidDataError, match=rf"X has no column for {listed}, \.\.\.\. Its columns"):
+        check_roles(frame, {"controls": labels}, **NO_RULES)
+
+
 @pytest.mark.parametrize(
     "column",
     [

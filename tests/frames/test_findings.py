@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hdfm.frames.findings import explained_by_others, price_spikes, without_effects
+from hdfm.exceptions import DataWarning
+from hdfm.frames.findings import (
+    explained_beside,
+    explained_by_others,
+    far_outside,
+    price_spikes,
+    warn_of_far,
+    without_effects,
+)
 
 
 @pytest.fixture
@@ -58,3 +66,43 @@ def test_products_of_few_prices_are_held_against_their_group():
         np.flatnonzero(price_spikes(np.log(prices), product, np.zeros(22, int))), [20]
     )
     np.testing.assert_array_equal(price_spikes(np.log(prices), product, product), False)
+
+
+def test_share_that_others_explain_beside_effects(cells):
+    i, _, values = cells
+    dummies = pd.get_dummies(i).to_numpy(float)
+    columns = np.column_stack([values[:, :2], values.sum(axis=1) + i, dummies @ np.arange(12.0)])
+    left = columns - dummies @ np.linalg.lstsq(dummies, columns)[0]
+    expected = explained_by_others(left[:, :3])
+    np.testing.assert_allclose(explained_beside(columns, dummies), [*expected, 1], atol=1e-6)
+    np.testing.assert_allclose(explained_beside(left, dummies[:, :0])[:3], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "ratio", "far"),
+    [
+        *((5.9, 0, 1, False, False), (6.1, 0, 1, False, True), (-5.1, 0, 1, False, True)),
+        *((100.0, 0, 1, False, True), (2.0, 1, 1, False, True), (1.0, 1, 1, False, False)),
+        *(
+            (0.2, 1, 3, True, False),
+            (0.19, 1, 3, True, True),
+            (16, 1, 3, True, True),
+            (14, 1, 3, True, False),
+        ),
+        *((0.19, 1, 3, False, False), (-30.0, -1, 3, True, True), (-20.0, -1, 3, True, False)),
+        *((np.nan, 0, 1, False, False), (9.0, np.nan, np.nan, True, False)),
+    ],
+)
+def test_what_is_far(value, low, high, ratio, far):
+    column = pd.Series([value, 0.5], index=["a", "b"], name="x")
+    limits = (np.array([end, np.nan], dtype=float) for end in (low, high))
+    said = far_outside(column, "controls", column.to_numpy(), *limits, ratio=ratio)
+    shown = f"such as {value:.4g} in row 'a' where {low:.4g} to {high:.4g} was seen"
+    assert said == ([f"controls column 'x' in 1 of 2 rows, {shown}"] if far else [])
+
+
+def test_one_warning_of_all_that_is_far():
+    warn_of_far([])
+    with pytest.warns(DataWarning, match="^Values far outside those of the fit: a; b. Answers there") as said:
+        warn_of_far(["a", "b"])
+    assert len(said) == 1

@@ -127,7 +127,6 @@ def test_pipeline_that_drops_names_says_what_to_do(sales):
     [pytest.param(KFold(2, shuffle=True, random_state=0), marks=pytest.mark.slow), GroupKFold(2)],
     ids=["rows", "products"],
 )
-@pytest.mark.filterwarnings("ignore:.*don't say what it usually costs:hdfm.exceptions.DataWarning")
 def test_grid_search_over_priors(mock_sampling, elasticity, sales, cv):
     grid = {"priors": [ElasticityPriors(), ElasticityPriors.article()], "time_effects": ["category", None]}
     search = GridSearchCV(elasticity(), grid, cv=cv, error_score="raise")
@@ -145,7 +144,6 @@ def test_grid_search_over_priors(mock_sampling, elasticity, sales, cv):
 
 
 @UNFITTED
-@pytest.mark.filterwarnings("ignore:.*don't say what it usually costs:hdfm.exceptions.DataWarning")
 def test_search_inside_a_pipeline(mock_sampling, sales):
     grid = {"model__priors": [ElasticityPriors.article()], "model__time_effects": ["shared"]}
     search = GridSearchCV(promotion_scaled(), grid, cv=KFold(2), error_score="raise", refit=False)

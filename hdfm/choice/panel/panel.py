@@ -25,6 +25,7 @@ from hdfm.choice.panel.predictors import (
     refuse_outcomes,
     refuse_products_without_price,
 )
+from hdfm.choice.panel.purchases import refuse_purchases_alone
 from hdfm.choice.panel.read import read_chosen
 from hdfm.choice.panel.roles import ChoiceRoles, with_features
 from hdfm.choice.panel.sets import check_chosen, read_sets
@@ -156,6 +157,7 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
     """
     roles = with_features(roles, X)
     sets, chosen = read_sets(X, roles), read_chosen(y)
+    refuse_purchases_alone(chosen, sets, roles)
     check_chosen(chosen, sets, roles)
     customers, labels = sorted_labels(sets.customer), sorted_labels(sets.category)
     for names, role in (
@@ -169,8 +171,8 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
     belongs = belonging(X, roles, code, len(labels), sets.available)
     where = sets.available[:, None] & belongs[code]
     values = predictor_values(X, roles, where)
-    if roles.choice_set is not None:
-        refuse_outcomes(values, roles, chosen)
+    if roles.beside_features:
+        refuse_outcomes(X, values, roles, chosen)
     centre = log_price_centre(values, roles, sets.available, code, len(labels))
     rows = RowCodes(
         category=code,

@@ -10,7 +10,7 @@ import pandas as pd
 from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.panel.sets import ChoiceSets
 from hdfm.exceptions import InvalidDataError, unknown
-from hdfm.frames.columns import examples, numeric_column, plain, refuse_rows
+from hdfm.frames.columns import examples, numeric_column, plain, refuse_outcome, refuse_rows
 
 ROUNDING = 1e-12
 _PRICE_REMEDY = (
@@ -127,18 +127,14 @@ def centred(values: np.ndarray, roles: ChoiceRoles, centre: np.ndarray, where: n
     return values - np.where(where, centre[:, None], 0.0) * (np.arange(values.shape[1]) == k)
 
 
-def refuse_outcomes(values: np.ndarray, roles: ChoiceRoles, chosen: pd.Series) -> None:
+def refuse_outcomes(frame: pd.DataFrame, values: np.ndarray, roles: ChoiceRoles, chosen: pd.Series) -> None:
     """Raise if a feature among values (n, K) is other than 0 on chosen rows (n,) alone.
 
     A quantity bought, an amount paid or the outcome itself tells of the choice what nobody knows before it.
     """
     for k, name in enumerate(roles.predictors):
         column = values[:, k]
-        if np.array_equal(column, chosen):
-            raise InvalidDataError(
-                f"features column {name!r} equals y in all {len(chosen):,} rows, such as row "
-                f"{plain(chosen.index[0])!r}: it is the outcome. Leave it out of X or of features."
-            )
+        refuse_outcome(frame[name], column, chosen.to_numpy(), "features")
         told = column != 0
         follows = chosen[told].all() and not chosen.all()
         if name != roles.price and told.sum() >= FEW_ROWS and follows:

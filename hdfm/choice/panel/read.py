@@ -16,11 +16,11 @@ from hdfm.frames.read import (
     check_same_rows,
     one_column,
     read_plain,
+    refuse_columns,
     refuse_name,
     require_frame,
     select_columns,
 )
-from hdfm.frames.texts import are_flags, number_remedy
 
 
 def read_choice_frame(
@@ -55,6 +55,7 @@ def read_choice_frame(
         return frame, y, replace(roles, features=tuple(frame.columns))
     require_frame(X)
     if y is not None:
+        refuse_columns(y)
         refuse_chosen_labels(X, y, roles)
     if roles.features is None and not reset:
         roles = _features_of_fit(estimator, roles)
@@ -84,24 +85,29 @@ def read_chosen(y: Any) -> pd.Series:
 def refuse_chosen_labels(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> None:
     """Raise if y holds labels of what was chosen in place of flags, as frames with one row a choice do.
 
-    The message has the call that makes one row per alternative of such a wide frame.
+    The message has the call that makes flags of them, and of a wide frame one row per alternative.
     """
     values = one_column(y)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(values.cat.categories.dtype)
     labels = pd.Index(values.dropna().unique())
     is_text = labels.inferred_type == "string"
-    if not (is_text or labels.inferred_type == "integer") or labels.isin([0, 1]).all():
+    if is_text:
+        labels = labels[labels.str.strip() != ""]  # on the rows that were not chosen
+    elif labels.inferred_type not in ("integer", "floating") or _are_flags(X, values, roles):
         return
-    example = plain(labels[0])
-    if is_text and are_flags(labels):
-        raise InvalidDataError(
-            f"y holds text such as {example!r}, but it flags rows: it is 1 on the chosen row of each choice "
-            f"set, else 0. {number_remedy(values, 'chosen')}"
-        )
+    example = plain(labels[0]) if len(labels) else ""
     if roles.product in X and labels.astype(object).isin(X[roles.product].astype(object)).all():
         raise InvalidDataError(
             f"y holds labels of the product column {roles.product!r}, such as {example!r}, but it flags "
             "rows: X has one row per alternative, and y is 1 on the chosen one of each choice set, else 0. "
-            f"If y repeats the choice on every row of a set, pass (y == X[{roles.product!r}]) as y."
+            f"{_as_flags(X, values, roles)} as y."
+        )
+    flag = _flag_in_words(X, values, labels, roles)
+    if flag is not None:
+        raise InvalidDataError(
+            f"y holds values such as {flag!r} in place of flags: y is 1 on the chosen row of each choice "
+            f"set, else 0. If {flag!r} marks the chosen rows, pass (y == {flag!r}) as y."
         )
     stubs, separator = _stubs(X, labels)
     if is_text or stubs:
@@ -114,6 +120,47 @@ def refuse_chosen_labels(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> None:
             f"j='product', sep={separator!r}, suffix='.+').reset_index(); name choice_set={i!r}, "
             f"product='product' and the roles of {stubs}; and fit(long, long['choice'] == long['product'])."
         )
+
+
+def _as_flags(X, values, roles):
+    """The call that makes flags of product labels."""
+    if len(values) == len(X) or roles.choice_set not in X:
+        return f"If y repeats the choice on every row of a set, pass (y == X[{roles.product!r}])"
+    sets = f"X[{roles.choice_set!r}]"
+    return (
+        f"If y has the choice of each set, in the order in which sets stand in X, pass ({sets}.map(dict(zip("
+        f"{sets}.unique(), y))) == X[{roles.product!r}])"
+    )
+
+
+def _are_flags(X, values, roles):
+    """Whether numbers (n,) are 0 and 1, and no labels of products that every row of a set repeats."""
+    if not values.dropna().isin([0, 1]).all():
+        return False
+    sets = _rows_by_set(X, values, roles)
+    if sets is None or roles.product not in X or not pd.api.types.is_numeric_dtype(X[roles.product].dtype):
+        return True
+    repeated = (sets.nunique(dropna=False) == 1).all() and (sets.size() > 1).all()
+    return not (repeated and values.nunique() == 2 and {0, 1} == set(X[roles.product]))
+
+
+def _flag_in_words(X, values, labels, roles):
+    """The value of two that stands once at most in each choice set of several rows, such as "yes"."""
+    if len(labels) != 2:
+        return None
+    for label in sorted(labels, key=str, reverse=True):
+        sets = _rows_by_set(X, values == label, roles)
+        if sets is not None and (sets.sum() <= 1).all() and (sets.size() > 1).any():
+            return label
+    return None
+
+
+def _rows_by_set(X, values, roles):
+    """Values (n,) grouped by choice set; None where sets can't be told."""
+    if roles.choice_set not in X or len(X) != len(values):
+        return None
+    sets = X[roles.choice_set]
+    return values.groupby(sets.to_numpy()) if sets.map(pd.api.types.is_hashable).all() else None
 
 
 def _stubs(X, labels):

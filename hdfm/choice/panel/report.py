@@ -3,15 +3,24 @@
 import numpy as np
 import pandas as pd
 
-from hdfm.choice.panel.layout import OUTSIDE, CategoryChoices
+from hdfm.choice.panel.layout import OUTSIDE, Category, CategoryChoices
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.frames.columns import examples
-from hdfm.frames.findings import findings_table, price_spikes
+from hdfm.frames.findings import (
+    LITTLE_LEFT,
+    TIED_SHARE,
+    explained_beside,
+    findings_table,
+    price_spikes,
+    without_effects,
+)
 from hdfm.frames.periods import time_warnings, wide_gaps
 
 GAPS = "factors move by distance in time, also across them"
 FEW_SETS = 5
-SINGULAR = 1e-9
+BY_CHANCE = 0.05
+_FOLLOW = "check that they are known before the choice; their coefficients are held by the priors alone"
+_TOGETHER = "the price coefficient is told from the priors"
 
 
 def choice_report(panel: ChoicePanel) -> pd.DataFrame:
@@ -23,6 +32,8 @@ def choice_report(panel: ChoicePanel) -> pd.DataFrame:
         ("predictors missing in a category", _absent(panel), "no predictors of these categories"),
         ("categories without a predictor", _bare(panel), "every alternative is as likely as another"),
         ("predictors tied to others", tied_predictors(panel), "told apart by the priors alone"),
+        ("little price variation left within choice sets", little_left(panel), _TOGETHER),
+        ("features other than 0 on chosen rows alone", [text for text, _ in following(panel)], _FOLLOW),
         ("products never available", _products(panel, _available), "their intercepts are those of the prior"),
         ("products never chosen", _products(panel, _chosen), "their intercepts are held by the prior"),
         (
@@ -38,9 +49,14 @@ def choice_report(panel: ChoicePanel) -> pd.DataFrame:
     return findings_table(findings)
 
 
-def choice_warnings(panel: ChoicePanel) -> list[str]:
-    """What a user should hear of at once, as sentences."""
+def choice_warnings(panel: ChoicePanel, *, guessed: bool = False) -> list[str]:
+    """What a user should hear of at once, as sentences; ``guessed``: features were not named."""
     said = []
+    if guessed and panel.roles.features:
+        said.append(
+            "features=None: taken as features are the numeric columns without a role, "
+            f"{', '.join(map(str, panel.roles.features))}. Name features=[...] to choose, or [] for none."
+        )
     if panel.roles.time is not None:
         said += time_warnings(panel.timeline, len(panel.choice_set), "choice sets")
     alone = uninformative_sets(panel)
@@ -60,6 +76,20 @@ def choice_warnings(panel: ChoicePanel) -> list[str]:
         said.append(
             f"Predictors that are combinations of others, intercepts included, are told apart by the priors "
             f"alone: {examples(tied)}."
+        )
+    little = little_left(panel)
+    if little:
+        said.append(
+            f"Of the variation of prices within products less than {LITTLE_LEFT:.0%} is left within choice "
+            f"sets in {examples(little)}: prices of products move together there, which tells nothing of "
+            "which one is chosen, and the priors decide the price coefficient. Occasions on which nothing "
+            "was bought tell more, with outside_option=True."
+        )
+    unlikely = [text for text, chance in following(panel) if chance < BY_CHANCE]
+    if unlikely:
+        said.append(
+            f"Features are other than 0 on chosen rows alone: {examples(unlikely)}. If they follow from the "
+            "choice, as a quantity bought does, leave them out of features."
         )
     spiked = spiked_products(panel)
     if len(spiked):
@@ -84,26 +114,64 @@ def sets_by_customer(panel: ChoicePanel) -> np.ndarray:
 
 
 def tied_predictors(panel: ChoicePanel) -> list[str]:
-    """Price and features that are linear combinations of the category's other predictors."""
+    """Price and features that are as good as linear combinations of the category's other predictors."""
     tied = []
     for category, choices in zip(panel.categories, panel.choices, strict=True):
-        which = _tied(choices, panel.roles.outside) & (category.intercept_of < 0)
+        which = _tied(category, choices, panel.roles.outside)
         tied += [_name(category.label, name, panel) for name in category.predictor[which]]
     return tied
 
 
 def spiked_products(panel: ChoicePanel) -> list[str]:
-    """Products with a price that is far from their usual one, where prices are used in logs."""
+    """Products with a price that is far from their usual one."""
     out: list[str] = []
-    if panel.roles.log_price is None or panel.roles.product is None:
+    if panel.roles.price is None or panel.roles.product is None:
         return out
     for category, choices in zip(panel.categories, panel.choices, strict=True):
-        columns = np.flatnonzero(category.predictor == panel.roles.log_price)
+        columns = np.flatnonzero(category.predictor == panel.roles.price)
         if len(columns):
             product = choices.product[choices.mask]
             log_price = choices.x[choices.mask][:, columns[-1]]
+            if panel.roles.log_price is None:
+                product, log_price = product[log_price > 0], np.log(log_price[log_price > 0])
             spiked = price_spikes(log_price, product, np.zeros(len(product), dtype=int))
+            if panel.roles.log_price is None:  # a price near 0 is far off in logs alone
+                spiked &= log_price > pd.Series(log_price).groupby(product).transform("median")
             out += [_name(category.label, category.product[j], panel) for j in np.unique(product[spiked])]
+    return out
+
+
+def little_left(panel: ChoicePanel) -> list[str]:
+    """Categories in which the prices of products move together in choice sets, with the share left."""
+    out: list[str] = []
+    if panel.roles.price is None or panel.roles.product is None or panel.roles.outside:
+        return out
+    for category, choices in zip(panel.categories, panel.choices, strict=True):
+        columns = np.flatnonzero(category.predictor == panel.roles.price)
+        if len(columns):
+            o, j = np.nonzero(choices.mask & (choices.mask.sum(axis=1, keepdims=True) > 1))
+            price, product = choices.x[o, j, columns[-1:]][:, None], choices.product[o, j]
+            within = without_effects(price, product, np.zeros_like(product))
+            before, after = ((each**2).sum() for each in (within, without_effects(price, product, o)))
+            if after < LITTLE_LEFT * before:
+                out.append(_name(category.label, f"{panel.roles.price} ({after / before:.1%})", panel))
+    return out
+
+
+def following(panel: ChoicePanel) -> list[tuple[str, float]]:
+    """Features that are other than 0 on chosen rows alone, with their number, and its chance."""
+    out = []
+    for name in panel.roles.features or ():
+        n_rows = n_chosen = n_told = n_both = 0
+        for category, choices in zip(panel.categories, panel.choices, strict=True):
+            column = np.flatnonzero(category.predictor == name)
+            chosen = np.arange(choices.mask.shape[1]) == choices.chosen[:, None]
+            n_rows, n_chosen = n_rows + choices.mask.sum(), n_chosen + chosen.sum()
+            if len(column):
+                told = choices.mask & (choices.x[..., column[-1]] != 0)
+                n_told, n_both = n_told + told.sum(), n_both + (told & chosen).sum()
+        if 0 < n_told == n_both < n_chosen:
+            out.append((f"{name} ({n_told:,} rows)", float(n_chosen / n_rows) ** n_told))
     return out
 
 
@@ -113,20 +181,17 @@ def _informative(panel):
         yield each, each.mask.sum(axis=1) + panel.roles.outside > 1
 
 
-def _tied(choices: CategoryChoices, outside: bool) -> np.ndarray:
-    """True (P_c,) for predictors in the null space of their moments, within sets without outside option."""
+def _tied(category: Category, choices: CategoryChoices, outside: bool) -> np.ndarray:
+    """True (P_c,) where others explain price or a feature but for a hundredth, beside the intercepts.
+
+    Within sets; with an outside option about the category's mean.
+    """
     mask, x = choices.mask[..., None], choices.x
-    if not outside:
-        x = np.where(
-            mask, x - x.sum(axis=1, keepdims=True) / np.maximum(mask.sum(axis=1, keepdims=True), 1), 0
-        )
-    flat = x.reshape(mask.size, x.shape[-1])
-    size = np.sqrt((flat**2).sum(axis=0))
-    moved = np.flatnonzero(size > 0)
-    scaled = flat[:, moved] / size[moved]
-    value, vector = np.linalg.eigh(scaled.T @ scaled)
-    tied = np.zeros(len(size), dtype=bool)
-    tied[moved] = (np.abs(vector[:, value < SINGULAR]) > np.sqrt(SINGULAR)).any(axis=1)
+    axis = (0, 1) if outside else 1
+    count = np.maximum(mask.sum(axis=axis, keepdims=True), 1)
+    flat = (x - x.sum(axis=axis, keepdims=True, where=mask) / count)[choices.mask]
+    intercept, tied = category.intercept_of >= 0, np.zeros(len(category.predictor), dtype=bool)
+    tied[~intercept] = explained_beside(flat[:, ~intercept], flat[:, intercept]) > TIED_SHARE
     return tied
 
 

@@ -77,6 +77,11 @@ class ChoiceRoles:
         return bool(self.columns) or self.features is not None
 
     @property
+    def beside_features(self) -> bool:
+        """Whether any column has a role other than that of a feature."""
+        return any(name not in (self.features or ()) for name in self.columns)
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Every column with a role, in a fixed order."""
         single = [getattr(self, role) for role in ONE_COLUMN]

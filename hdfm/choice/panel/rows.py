@@ -10,11 +10,13 @@ import pandas as pd
 
 from hdfm.choice.panel.layout import Category, CategoryChoices, RowCodes, lay_out
 from hdfm.choice.panel.panel import ChoicePanel
+from hdfm.choice.panel.parts import refuse_other_alternatives, warn_of_parts
 from hdfm.choice.panel.predictors import centred, customer_covariates, predictor_values
 from hdfm.choice.panel.read import read_chosen
-from hdfm.choice.panel.sets import check_chosen, read_sets, whole_sets_message
-from hdfm.exceptions import InvalidDataError
-from hdfm.frames.columns import plain, positions, sorted_labels
+from hdfm.choice.panel.seen import far_covariates, far_predictors
+from hdfm.choice.panel.sets import check_chosen, read_sets
+from hdfm.frames.columns import positions, sorted_labels
+from hdfm.frames.findings import warn_of_far
 from hdfm.frames.labels import warn_of_unknown
 
 
@@ -67,7 +69,9 @@ class EncodedChoices:
     n_rows: int
 
 
-def encode_choices(frame: pd.DataFrame, panel: ChoicePanel, y: object = None) -> EncodedChoices:
+def encode_choices(
+    frame: pd.DataFrame, panel: ChoicePanel, y: object = None, *, whole: bool = True
+) -> EncodedChoices:
     """Rows to predict, or with y to score, in the codes of a fitted panel.
 
     Parameters
@@ -78,6 +82,8 @@ def encode_choices(frame: pd.DataFrame, panel: ChoicePanel, y: object = None) ->
         What the model was fitted to.
     y : array-like of shape (n_rows,), optional
         1 on the chosen row of each set, else 0; without it ``chosen`` is -2 throughout.
+    whole : bool
+        Whether sets are meant to be whole, so that parts are warned of.
 
     Raises
     ------
@@ -93,11 +99,12 @@ def encode_choices(frame: pd.DataFrame, panel: ChoicePanel, y: object = None) ->
     unseen = _unseen(panel)
     where = _where(frame, panel, unseen, sets, category)
     centre = np.append(panel.log_price_centre, panel.log_price_centre.mean())[category]
+    values = predictor_values(frame, roles, where)
     rows = RowCodes(
         category=category,
         customer=_known(panel.customer, sets.customer, roles.customer, "customer"),
         period=_known(panel.period, sets.period, roles.time, "time"),
-        values=centred(predictor_values(frame, roles, where), roles, centre, where),
+        values=centred(values, roles, centre, where),
         chosen=None if chosen is None else chosen.to_numpy(),
     )
     choices = tuple(
@@ -109,6 +116,10 @@ def encode_choices(frame: pd.DataFrame, panel: ChoicePanel, y: object = None) ->
     product, product_code = _new_products(sets, choices, roles)
     _warn_of_unknown(panel, sets, category, rows.customer, product_code)
     covariates = customer_covariates(frame, roles, customer_code, len(customer))
+    warn_of_far(
+        far_predictors(frame, panel, values, category, choices, where)
+        + far_covariates(frame, panel, customer_code >= 0)
+    )
     encoded = EncodedChoices(
         choices=choices,
         unseen=strangers,
@@ -126,7 +137,9 @@ def encode_choices(frame: pd.DataFrame, panel: ChoicePanel, y: object = None) ->
         n_rows=len(frame),
     )
     if chosen is not None and roles.one_of_each:
-        _refuse_cut_sets(encoded, panel)
+        refuse_other_alternatives(choices, sets.label, panel)
+    if whole and roles.choice_set is not None:
+        warn_of_parts(choices, strangers, sets.label, panel)
     return encoded
 
 
@@ -195,32 +208,3 @@ def _new_products(sets, choices, roles):
         names=[each.name for each in labels],
     )
     return distinct, out
-
-
-def _refuse_cut_sets(encoded, panel):
-    """Raise if all choice sets that were fitted too hold none of the alternatives they had there."""
-    fitted = panel.choice_set.get_indexer(encoded.choice_set)
-    cut, common = [], 0
-    for new, old in zip(encoded.choices, panel.choices, strict=True):
-        position = np.full(len(panel.choice_set) + 1, -1)
-        position[old.choice_set] = np.arange(len(old.choice_set))
-        before = position[fitted[new.choice_set]]
-        same = (before >= 0) & (new.customer == old.customer[before]) & (new.period == old.period[before])
-        here, there = new.product[same], old.product[before[same]]
-        own = (here >= 0).any(axis=1)
-        common += int(same.sum())
-        cut += list(new.choice_set[same][own & ~_share_a_product(here, there)])
-    if cut and len(cut) == common:
-        raise InvalidDataError(
-            f"{len(cut):,} of {len(encoded.choice_set):,} choice sets of column {panel.roles.choice_set!r}, "
-            f"such as {plain(encoded.choice_set[cut[0]])!r}, were fitted with other alternatives of the same "
-            f"set. {whole_sets_message(panel.roles)}"
-        )
-
-
-def _share_a_product(here, there):
-    """True (o,) where sets of products (o, J) and (o, K), -1 for none, have one in common."""
-    found = np.zeros(len(here), dtype=bool)
-    for product in here.T:
-        found |= ((product[:, None] == there) & (product[:, None] >= 0)).any(axis=1)
-    return found

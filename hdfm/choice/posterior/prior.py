@@ -18,13 +18,13 @@ from hdfm.sampling.streams import Stream, stream
 
 
 def any_choice(X: pd.DataFrame, roles: ChoiceRoles) -> np.ndarray:
-    """Some outcome (n,) that X allows: the first available row of each choice set, or of all."""
+    """Some outcome (n,) that X allows: the first available row of each choice set, or of the first set."""
     there, chosen = np.ones(len(X), dtype=bool), np.zeros(len(X), dtype=int)
     named = isinstance(X, pd.DataFrame)
     if named and roles.availability in X:
         there = (X[roles.availability] == 1).to_numpy()
     rows = np.flatnonzero(there)
-    if not named or roles.choice_set not in X:
+    if not named or roles.outside or roles.choice_set not in X:
         chosen[rows[:1]] = 1
         return chosen
     chosen[rows[~X[roles.choice_set].iloc[rows].duplicated().to_numpy()]] = 1

@@ -113,6 +113,20 @@ class SalesPanel:
         """Mean log price of each product less its finest group's mean (N,)."""
         return self.price_level - self.group_price_level[self.group]
 
+    @cached_property
+    def price_range(self) -> np.ndarray:
+        """Lowest and highest price (2, N) of each product."""
+        log_price = self.price_level[:, None] + self.log_price
+        low = np.where(self.observed, log_price, np.inf).min(axis=1)
+        return np.exp([low, np.where(self.observed, log_price, -np.inf).max(axis=1)])
+
+    @cached_property
+    def control_range(self) -> np.ndarray:
+        """Lowest and highest value (2, K) of each control, in its own unit."""
+        standardised = self.controls[:, self.observed]
+        low, high = (extreme(axis=1) for extreme in (standardised.min, standardised.max))
+        return self.control_mean + self.control_sd * np.stack([low, high])
+
     @property
     def dims(self) -> dict[str, str]:
         """Names of the dimensions product, time, group (the finest) and block (shared time effects)."""

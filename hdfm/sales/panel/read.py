@@ -8,12 +8,13 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from hdfm.exceptions import DataWarning, InvalidDataError, unknown, warn_caller
-from hdfm.frames.columns import check_roles, numeric_column, refuse_fractions
+from hdfm.frames.columns import check_roles, numeric_column, refuse_fractions, refuse_outcome
 from hdfm.frames.read import (
     both_in_pandas,
     check_same_rows,
     one_column,
     read_plain,
+    refuse_columns,
     refuse_name,
     require_frame,
     select_columns,
@@ -54,7 +55,8 @@ def read_frame(
     """
     X, y = both_in_pandas(X, y)
     refuse_name(X, y)
-    if roles == Roles():
+    named = roles != Roles()
+    if not named:
         wanted = {} if likelihood is None else {"y": y, "y_numeric": True}
         frame, y = read_plain(estimator, X, reset=reset, **wanted)
         roles = replace(roles, controls=tuple(frame.columns))
@@ -64,8 +66,12 @@ def read_frame(
         return frame, None, roles
     if y is None:
         raise InvalidDataError("y is missing: pass the units sold, one value per row of X.")
+    refuse_columns(y)
     check_same_rows(frame, y)
-    return frame, read_units(y, likelihood, whole=roles.product is not None), roles
+    units = read_units(y, likelihood, whole=roles.product is not None)
+    for name in roles.controls if named else ():
+        refuse_outcome(frame[name], numeric_column(frame[name], "controls"), units, "controls")
+    return frame, units, roles
 
 
 def read_units(y: Any, likelihood: str, *, whole: bool) -> np.ndarray:

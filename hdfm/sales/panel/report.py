@@ -10,6 +10,8 @@ import pandas as pd
 
 from hdfm.frames.columns import examples
 from hdfm.frames.findings import (
+    LITTLE_LEFT,
+    NO_VARIATION,
     TIED_SHARE,
     explained_by_others,
     findings_table,
@@ -20,12 +22,17 @@ from hdfm.frames.periods import time_warnings, wide_gaps
 from hdfm.sales.panel.panel import SalesPanel
 
 SPIKE_RATIO = 1e4
-LITTLE_LEFT = 0.05
 FEWEST_ABSENT, FEWEST_ZEROS = 0.02, 3
 LONG_SILENCE, UNLIKELY = 8, 0.01
+RUN_DOWN, SURE = 3, 5.0  # a fall to a third, of so many standard errors
 GAPS = "time effects move by distance in time, also across them"
 _FALLS_BACK = "their elasticity falls back to the group's"
 _BY_PRIORS = "price and time effects are told apart by the priors alone"
+_LATER = "their level is that of the whole range: later predictions are too high"
+_BEFORE = (
+    "their level is that of the time since; rows with 0 units from before they were on sale pull it down: "
+    "leave those out"
+)
 _ZEROS = (
     "rows where nothing was sold seem to be left out: elasticities are biased towards 0; give every product "
     "a row with units 0 and its price in the periods it was on sale"
@@ -61,10 +68,12 @@ class SalesFindings:
                     self.spiked,
                     "check the prices: they decide the elasticity",
                 ),
+                ("products that begin selling after the first period", self.begun, _BEFORE),
+                ("products that stop selling before the last period", self.stopped, _LATER),
                 (
-                    "products that stop selling before the last period",
-                    _stopped(panel),
-                    "their level is that of the whole range: later predictions are too high",
+                    "products that run down to less than a third",
+                    self.running_down & ~self.stopped & ~self.begun,
+                    _LATER,
                 ),
             )
         ]
@@ -184,6 +193,41 @@ class SalesFindings:
         little = several & (before > 0) & (after < LITTLE_LEFT * before)
         return [f"{label} ({after[g] / before[g]:.1%})" for g, label in enumerate(panel.blocks) if little[g]]
 
+    @cached_property
+    def stopped(self) -> np.ndarray:
+        """True (N,) where nothing was sold in the last periods: more of them than chance would leave out."""
+        return _silent_at_end(self.panel.units > 0)
+
+    @cached_property
+    def begun(self) -> np.ndarray:
+        """True (N,) where nothing was sold in the first periods, likewise."""
+        return _silent_at_end(self.panel.units[:, ::-1] > 0)
+
+    @cached_property
+    def running_down(self) -> np.ndarray:
+        r"""True (N,) where sales fall to a third from the first to the last period, by a trend of residuals.
+
+        Of log units, less effects, price and controls by least squares, on time s:
+
+        .. math:: r_{it} = a_i + b_i s_t, \quad e^{b_i (s_{max} - s_{min})} < 1/3
+        """
+        panel, (i, t, cell) = self.panel, self._cells
+        if panel.roles.time is None:
+            return np.zeros(len(panel.product), dtype=bool)
+        y = np.log(panel.units[i, t] + 0.5) - panel.log_exposure[i, t]
+        effects = i, cell if self.time_effects else np.zeros_like(i)
+        r = without_effects(y[:, None], *effects)
+        r = (r - self._columns @ np.linalg.lstsq(self._columns, r)[0])[:, 0]
+        n = np.bincount(i)
+        s = panel.timeline.steps[t]
+        s = s - (np.bincount(i, s) / n)[i]
+        spread = np.maximum(np.bincount(i, s**2), NO_VARIATION)
+        slope = np.bincount(i, s * r) / spread
+        noise = np.bincount(i, (r - slope[i] * s) ** 2) / np.maximum(n - 2, 1)
+        span = pd.Series(s).groupby(i).agg(np.ptp).to_numpy()
+        sure = slope < -SURE * np.sqrt(noise / spread)
+        return (n > LONG_SILENCE) & sure & (slope * span < -np.log(RUN_DOWN))
+
     @property
     def _absent(self):
         """The share of product-periods without a row, between a product's first and last."""
@@ -229,9 +273,8 @@ def _group_findings(panel):
         yield f"groups of {level.name!r} with one product", level.labels[sizes == 1], "little is pooled there"
 
 
-def _stopped(panel):
-    """True (N,) where nothing was sold in the last periods: more of them than chance would leave out."""
-    sold = panel.units > 0
+def _silent_at_end(sold):
+    """True (N,) where products of which some sold (N, T) did not in the last periods, by no chance."""
     periods = sold.shape[1]
     last = periods - 1 - np.argmax(sold[:, ::-1], axis=1)
     usual = sold.sum(axis=1) / (last + 1)  # the share of periods with sales until then

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import DataWarning, InvalidArgumentError, warn_caller
-from hdfm.frames.columns import ALL, examples, label_column, numeric_column, positions
+from hdfm.exceptions import InvalidArgumentError
+from hdfm.frames.columns import ALL, label_column, numeric_column, positions
+from hdfm.frames.findings import far_outside, warn_of_far
 from hdfm.frames.labels import warn_of_unknown
 from hdfm.sales.panel.panel import (
     SalesPanel,
@@ -85,17 +86,22 @@ def encode_rows(frame: pd.DataFrame, panel: SalesPanel, reference_price: str | N
     known = panel.product if roles.product is not None else pd.Index([ALL])
     product = positions(known, label, "product")
     _refuse_two_groups(panel, label, group_labels)
-    warn_of_unknown(known, label, product < 0, "product")
+    log_price = log_column(frame, roles.price, "price")
+    log_reference, given, note = _log_reference(frame, panel, product, groups, reference_price)
+    warn_of_unknown(known, label, product < 0, "product", note=note)
     for level, column, code in zip(panel.levels, group_labels, groups, strict=True):
         warn_of_unknown(level.labels, column, code < 0, "group")
+    seen = _seen_prices(panel, product, groups)
+    seen[:, given] = np.exp(log_reference[given])
+    warn_of_far(_far_prices(frame, panel, np.exp(log_price), seen) + _far_controls(frame, panel, raw))
     return SalesRows(
         product=product,
         label=label,
         period=period,
         time=_time(panel, period, period_label),
         groups=groups,
-        log_price=log_column(frame, roles.price, "price"),
-        log_reference=_log_reference(frame, panel, label, product, groups, reference_price),
+        log_price=log_price,
+        log_reference=log_reference,
         log_exposure=log_column(frame, roles.exposure, "exposure"),
         controls=(controls - panel.control_mean[:, None]) / panel.control_sd[:, None],
     )
@@ -195,31 +201,56 @@ def rows_of_periods(panel: SalesPanel, periods: Any) -> SalesRows:
     )
 
 
-def _log_reference(frame, panel, label, product, groups, column):
-    """Log of what products usually cost (n,); says so where that is their group's mean."""
-    new = product < 0
+def _log_reference(frame, panel, product, groups, column):
+    """Log of what products usually cost (n,), where X says so, and a sentence where new ones don't."""
+    new, given = product < 0, np.zeros(len(product), dtype=bool)
     level = panel.price_level[np.where(new, 0, product)]
     if not new.any() or panel.roles.price is None:
-        return level
+        return level, given, ""
     group = groups[-1] if groups else np.zeros(len(new), dtype=int)
     usual = panel.group_price_level
     level = np.where(new, np.where(group >= 0, usual[group], usual.mean()), level)
-    said = new & frame[column].notna().to_numpy() if column in frame else np.zeros(len(new), dtype=bool)
-    if said.any():
-        given = numeric_column(frame[column], "reference_price", positive=True, where=said)
-        level[said] = np.log(given[said])
-    silent = label[new & ~said]
-    if len(silent):
-        remedy = (
-            "name a column of usual prices with reference_price="
-            if column is None
-            else f"give it in the reference_price column {column!r}"
-        )
-        warn_caller(
-            f"{len(silent):,} of {len(label):,} rows have a product that was not fitted, such as "
-            f"{examples(silent.unique(), 3)}, and don't say what it usually costs: that is taken to be the "
-            "mean log price of its group, and prices in X are changes against it. If that isn't so, "
-            f"{remedy}.",
-            DataWarning,
-        )
-    return level
+    if column in frame:
+        given = new & frame[column].notna().to_numpy()
+    if given.any():
+        prices = numeric_column(frame[column], "reference_price", positive=True, where=given)
+        level[given] = np.log(prices[given])
+    silent = int((new & ~given).sum())
+    if not silent:
+        return level, given, ""
+    remedy = (
+        "name a column of usual prices with reference_price="
+        if column is None
+        else f"give it in the reference_price column {column!r}"
+    )
+    note = (
+        f"{silent:,} of these rows don't say what their product usually costs: that is taken to be the mean "
+        f"log price of its group, and prices in X are changes against it. If that isn't so, {remedy}."
+    )
+    return level, given, note
+
+
+def _seen_prices(panel, product, groups):
+    """Lowest and highest price (2, n) of the product in the fit, or where that is new of its group."""
+    group, (low, high) = groups[-1] if groups else np.zeros(len(product), dtype=int), panel.price_range
+    by_group = pd.DataFrame({"low": low, "high": high}).groupby(panel.group)
+    lowest = np.append(by_group["low"].min(), low.min())  # the last of groups that are new too
+    highest = np.append(by_group["high"].max(), high.max())
+    new = product < 0
+    return np.where(new, np.stack([lowest, highest])[:, group], np.stack([low, high])[:, product])
+
+
+def _far_prices(frame, panel, price, seen):
+    """What to say of prices (n,) far from those seen (2, n)."""
+    if panel.roles.price is None:
+        return []
+    return far_outside(frame[panel.roles.price], "price", price, *seen, ratio=True)
+
+
+def _far_controls(frame, panel, values):
+    """What to say of controls (K, n) far from those seen."""
+    said = []
+    for name, column, limits in zip(panel.roles.controls, values, panel.control_range.T, strict=True):
+        low, high = (np.full(len(column), limit) for limit in limits)
+        said += far_outside(frame[name], "controls", column, low, high)
+    return said

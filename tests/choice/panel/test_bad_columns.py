@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from reference.choice_frames import N, assert_finite, broken, choice_model, findings, fit, rows_of
 
-from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
 
 
 @pytest.mark.parametrize("value", [None, np.nan, pd.NA])
@@ -167,6 +167,30 @@ def test_the_outcome_among_the_features(trips):
     )
     with pytest.raises(InvalidDataError, match=found):
         fit(trips, features=None)
+
+
+def test_features_that_were_not_named_are_said(mock_sampling, trips):
+    X = trips.drop(columns="chosen")
+    found = (
+        r"features=None: taken as features are the numeric columns without a role, display, strength\. Name "
+        r"features=\[\.\.\.\] to choose, or \[\] for none\."
+    )
+    with pytest.warns(DataWarning, match=found) as said:
+        model = choice_model(features=None).fit(X, trips["chosen"])
+    assert len(said) == 1
+    assert model.panel_.roles.features == ("display", "strength")
+    for features in (["display", "strength"], []):
+        choice_model(features=features).fit(X, trips["chosen"])
+    choice_model(features=None).fit(X.drop(columns=["display", "strength"]), trips["chosen"])
+    plain = type(model)(draws=5, tune=5, chains=2, progressbar=False)  # no roles: every column is meant
+    assert plain.fit(X[["price", "display"]], trips["chosen"]).n_features_in_ == 2
+
+
+def test_outcomes_without_choice_sets(trips):
+    found = "features column 'quantity' is other than 0 in 120 rows, all of them chosen"
+    X = trips.assign(quantity=3 * trips["chosen"])
+    with pytest.raises(InvalidDataError, match=found):
+        choice_model(choice_set=None, features="quantity").fit(X, trips["chosen"])
 
 
 def test_what_follows_from_the_choice_among_the_features(trips):

@@ -67,12 +67,6 @@ def test_sets_of_one_alternative_carry_no_information(trips):
     assert values[0] < -10
 
 
-def test_only_sets_of_one_alternative(trips):
-    single = trips[trips["chosen"]]
-    with pytest.raises(InvalidDataError, match="No predictor carries information"):
-        fit(single, product_intercepts=False)
-
-
 @pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
 def test_nullable_dtypes(mock_sampling, fitted, trips, backend):
     X = trips.convert_dtypes(dtype_backend=backend)

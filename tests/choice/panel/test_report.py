@@ -132,10 +132,81 @@ def test_results_are_frozen(cls, panel):
         panel.n_rows = 0
 
 
-@pytest.mark.parametrize(("price", "named"), [(0.01, True), (900.0, True), (1.5, False)])
-def test_products_with_a_spike_in_price_are_named(frame, price, named):
+@pytest.mark.parametrize(
+    ("price", "named", "price_transform"),
+    [
+        *((0.01, True, "log"), (900.0, True, "log"), (1.5, False, "log")),
+        *((0.01, False, "linear"), (900.0, True, "linear"), (1.5, False, "linear")),
+    ],
+)
+def test_products_with_a_spike_in_price_are_named(frame, price, named, price_transform):
     row = frame.index[frame["in_stock"]][40]
-    panel = panel_of(frame.assign(price=frame["price"].where(frame.index != row, price)))
+    spiked = frame.assign(price=frame["price"].where(frame.index != row, price))
+    panel = panel_of(spiked, price_transform=price_transform)
     label = f"{frame.loc[row, 'category']}: {frame.loc[row, 'brand']}"
     assert (findings(panel).get("products with a spike in price") == (1, label)) == named
     assert any(label in text for text in choice_warnings(panel)) == named
+
+
+FOLLOWS = "features other than 0 on chosen rows alone"
+LITTLE = "little price variation left within choice sets"
+
+
+@pytest.mark.parametrize(("rows", "said"), [(1, False), (2, False), (6, True), (9, True)])
+def test_features_of_few_chosen_rows(frame, rows, said):
+    """One row that was chosen happens by chance; six do not."""
+    chosen = frame["chosen"] & (frame["category"] == "milk")
+    quantity = np.where(chosen & (chosen.cumsum() <= rows), 2, 0)
+    panel = panel_of(frame.assign(quantity=quantity), features=("display", "quantity"))
+    assert findings(panel)[FOLLOWS] == (1, f"quantity ({rows} rows)")
+    found = f"other than 0 on chosen rows alone: quantity ({rows} rows). If they follow from the choice"
+    assert any(found in text for text in choice_warnings(panel)) == said
+    other = np.where(frame.index == frame.index[~frame["chosen"] & frame["in_stock"]][0], 2, quantity)
+    assert FOLLOWS not in findings(panel_of(frame.assign(quantity=other), features=("display", "quantity")))
+
+
+def test_features_that_were_not_named(frame):
+    panel = panel_of(frame)
+    (said,) = choice_warnings(panel, guessed=True)
+    assert said.startswith(
+        "features=None: taken as features are the numeric columns without a role, display, "
+    )
+    assert choice_warnings(panel_of(frame, features=()), guessed=True) == []
+
+
+def test_features_that_others_nearly_explain(frame):
+    """What the price explains but for a little, beside the intercepts."""
+    rng = np.random.default_rng(0)
+    level = frame.groupby(["category", "brand"])["price"].transform("mean")
+    discount = np.log(frame["price"]) - np.log(level) + 0.01 * rng.standard_normal(len(frame))
+    panel = panel_of(frame.assign(discount=discount), features=("display", "discount"))
+    assert findings(panel)["predictors tied to others"] == (
+        4,
+        "milk: price, milk: discount, tea: price, tea: discount",
+    )
+    loose = panel_of(frame.assign(discount=discount + 0.2 * rng.standard_normal(len(frame))))
+    assert "predictors tied to others" not in findings(loose)
+
+
+def test_prices_that_differ_between_products_are_not_tied_to_intercepts(frame):
+    """A hundredth of the variation of prices is within products, and it informs."""
+    apart = frame["brand"].map({"plain": 1.0, "store": 10.0, "black": 10.0}).fillna(30.0)
+    panel = panel_of(frame.assign(price=apart * frame["price"] ** 0.3))
+    assert "predictors tied to others" not in findings(panel)
+
+
+@pytest.mark.parametrize("price_transform", ["log", "linear"])
+def test_prices_that_move_together_in_choice_sets(frame, price_transform):
+    """All brands on the same deal, but for a little."""
+    rng = np.random.default_rng(1)
+    deal = frame["trip"].map(dict(zip(range(1000, 1120), rng.normal(size=120), strict=True)))
+    level = frame["brand"].map(dict(zip(sorted(frame["brand"].unique()), np.arange(6) / 3, strict=True)))
+    price = 20 + level + 4 * deal + 0.1 * rng.standard_normal(len(frame))
+    together = frame.assign(price=price)
+    panel = panel_of(together, price_transform=price_transform)
+    count, named = findings(panel)[LITTLE]
+    assert count == 2
+    assert named.startswith("milk: price (0.")
+    assert any("outside_option=True" in text for text in choice_warnings(panel))
+    assert LITTLE not in findings(panel_of(together, price_transform=price_transform, outside_option=True))
+    assert LITTLE not in findings(panel_of(together.assign(price=frame["price"])))

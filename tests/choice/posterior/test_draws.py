@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from conftest import UNFITTED
 from reference.choice_draws import DRAWS, KERNEL, SAME, SEED, hand_posterior
 from reference.kriging import kriging
@@ -135,6 +136,7 @@ def test_future_individual_factors_sum_to_zero_over_customers(trips, panel, post
 
 
 @UNFITTED
+@pytest.mark.filterwarnings("ignore:.* choice sets .* have one row:hdfm.exceptions.DataWarning")
 def test_new_product_borrows_the_intercept_of_a_fitted_one(trips, panel, posterior):
     tea = trips[(trips["category"] == "tea") & (trips["brand"] != "green")]
     new = tea.assign(brand=tea["brand"].where(tea["brand"] != "black", "oolong"))

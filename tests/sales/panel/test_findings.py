@@ -95,3 +95,47 @@ def test_products_that_stop(sales):
         "products that stop selling before the last period"
         in found(sales[(sales["sku"] != "s07") | (sales["week"] < 28)])[0]
     )
+
+
+BEGUN, STOPPED = "products that begin selling after the first period", "products that stop selling before the"
+RUN_DOWN = "products that run down to less than a third"
+
+
+def test_products_that_begin(sales):
+    sales.loc[(sales["sku"] == "s04") & (sales["week"] < 11), "units"] = 0
+    assert found(sales)[0] == {BEGUN: "s04"}
+    table, _ = found(sales[(sales["sku"] != "s04") | (sales["week"] >= 11)])
+    assert table[BEGUN] == "s04"
+    assert not any(name.startswith(STOPPED) for name in table)
+
+
+@pytest.mark.parametrize("time_effects", [True, False])
+@pytest.mark.parametrize("last", [0.1, 0.9])
+def test_products_that_run_down(sales, last, time_effects):
+    """To a tenth, or by a tenth; what the price takes away, or a season that all share, is no trend."""
+    rng = np.random.default_rng(3)
+    base = 60 * np.exp(-2 * np.log(sales["price"] / 4))
+    decay = np.where(sales["sku"] == "s05", last ** (sales["week"] / 39), 1.0)
+    table, _ = found(sales.assign(units=rng.poisson(base * decay)), time_effects=time_effects)
+    assert table.get(RUN_DOWN) == ("s05" if last < 1 / 3 else None)
+    assert set(table) <= {RUN_DOWN}
+
+
+def test_what_price_and_season_take_away_is_no_trend(sales):
+    rng = np.random.default_rng(3)
+    price = sales["price"] * np.where(sales["sku"] == "s05", 2.0 ** (sales["week"] / 39), 1.0)
+    base = 60 * np.exp(-2 * np.log(price / 4) - sales["week"] / 20)
+    assert RUN_DOWN not in found(sales.assign(price=price, units=rng.poisson(base)))[0]
+
+
+def test_what_stops_is_not_said_to_run_down_too(sales):
+    units = sales["units"].where((sales["sku"] != "s03") | (sales["week"] < 20), 0)
+    table, _ = found(sales.assign(units=units))
+    assert [name for name in table if "s03" in table[name]] == [f"{STOPPED} last period"]
+
+
+def test_without_periods_nothing_runs_down(sales):
+    panel = build_panel(sales, sales["units"].to_numpy(float), Roles("sku", (), None, "price"))
+    assert not SalesFindings(panel, False).running_down.any()
+    bare = build_panel(sales, sales["units"].to_numpy(float), Roles("sku", (), "week"))
+    assert not SalesFindings(bare, True).running_down.any()

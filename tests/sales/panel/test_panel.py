@@ -275,7 +275,6 @@ def test_without_a_price_nothing_is_priced(frame):
 
 
 @UNFITTED
-@pytest.mark.filterwarnings("ignore:.*don't say what it usually costs:hdfm.exceptions.DataWarning")
 def test_unknown_labels_are_marked(frame, panel):
     new = frame.head(3).copy()
     new["product"] = [new["product"].iloc[0], 999, 998]

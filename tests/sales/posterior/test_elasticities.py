@@ -79,7 +79,6 @@ def test_elasticities_without_a_price_are_empty(cases):
 
 
 @UNFITTED
-@pytest.mark.filterwarnings("ignore:.*don't say what it usually costs:hdfm.exceptions.DataWarning")
 def test_the_sign_constraint_holds(cases):
     case = cases("negative")
     model = fit_at(case)

@@ -13,7 +13,7 @@ from hdfm.sales.posterior.predict import linear_predictor_blocks
 
 pytestmark = UNFITTED
 
-SILENT = "don't say what it usually costs"
+SILENT = "don't say what their product usually costs"
 
 
 @pytest.fixture
@@ -68,8 +68,11 @@ def test_what_products_of_the_group_cost_is_the_default_and_is_said(model, cases
     usual = np.exp(model.panel_.group_price_level[model.panel_.group[0]])
     with_column = model.predict(X.assign(usual=usual))
     for silent in (X.drop(columns="usual"), X.assign(usual=np.nan)):
-        with pytest.warns(DataWarning, match=rf"{len(X)} of {len(X)} rows .* 900, and {SILENT}.*'usual'"):
+        with pytest.warns(
+            DataWarning, match=rf"{len(X)} of {len(X)} rows .* 900 .*{SILENT}.*'usual'"
+        ) as said:
             np.testing.assert_allclose(model.predict(silent), with_column, rtol=SAME)
+        assert len(said) == 1
     model.set_params(reference_price=None)
     with pytest.warns(DataWarning, match=f"{SILENT}.*with reference_price="):
         np.testing.assert_allclose(model.predict(X.drop(columns="usual")), with_column, rtol=SAME)
@@ -90,7 +93,8 @@ def test_fitted_products_need_no_reference_price(model, cases):
 def test_each_row_alone_and_all_at_once_agree(model, cases):
     sales = cases("all").sales
     X = newcomers(model, cases("all"))
-    frame = pd.concat([X, X.assign(price=2.0), X.assign(usual=9.0), X.assign(product=901), sales[:5]])
+    cut, dearer = X.assign(price=0.4 * X["price"]), X.assign(usual=2 * X["usual"])
+    frame = pd.concat([X, cut, dearer, X.assign(product=901), sales[:5]])
     frame = frame.reset_index(drop=True)
     together = model.predict(frame)
     alone = np.concatenate([model.predict(frame.iloc[[k]]) for k in range(len(frame) - 5)])

@@ -87,7 +87,6 @@ def unseen(sales):
     }
 
 
-@pytest.mark.filterwarnings("ignore:.*don't say what it usually costs:hdfm.exceptions.DataWarning")
 @pytest.mark.parametrize("kind", ["product", "category", "period", "future", "all"])
 def test_the_unseen_does_not_depend_on_what_else_is_predicted(fitted, fitted_sales, kind):
     new = unseen(fitted_sales)
