@@ -66,7 +66,7 @@ class BayesianEstimator(BaseEstimator):
         if not isinstance(priors, self.PRIORS):
             article = "an" if self.PRIORS.__name__[0] in "AEIOU" else "a"
             raise InvalidArgumentError(
-                f"priors must be {article} {self.PRIORS.__name__} or None; got {priors!r}."
+                f"priors must be {article} {self.PRIORS.__name__} or None; got {shown(priors)}."
             )
         return priors
 

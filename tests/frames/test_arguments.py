@@ -61,11 +61,11 @@ def test_a_frame_before_all_else(door):
 
 def test_y_as_the_name_of_a_column(mock_sampling, door):
     X = door.X.assign(outcome=door.y)
-    with pytest.raises(InvalidDataError, match=r"y is the text 'outcome', but it takes values") as caught:
+    with pytest.raises(InvalidDataError, match=r"y is 'outcome', the name of a column") as caught:
         door.build(X, "outcome")
-    y = eval(re.search(r"pass (.*)\.$", str(caught.value))[1], {"X": X})
+    y = eval(re.search(r"pass the column itself, y=(.*)\.$", str(caught.value))[1], {"X": X})
     assert np.isfinite(door.fit(door.X, y).predict(door.X)).all()
-    with pytest.raises(InvalidDataError, match=r"y is the text 'sold', .*one value per row of X"):
+    with pytest.raises(InvalidDataError, match=r"y is the text 'sold'; it is one value per row of X"):
         door.build(X, "sold")
 
 

@@ -117,7 +117,7 @@ def test_pipeline(mock_sampling, sales):
 def test_pipeline_that_drops_names_says_what_to_do(sales):
     pipeline = promotion_scaled()
     pipeline[0].set_output(transform="default")
-    with pytest.raises(ValueError, match=r'ndarray.*set_output\(transform="pandas"\) keeps the names'):
+    with pytest.raises(ValueError, match=r'ndarray.*keeps the names after set_output\(transform="pandas"\)'):
         pipeline.fit(sales, sales["units_sold"])
 
 

@@ -159,7 +159,7 @@ def _rows_by_set(X, values, roles):
     """Values (n,) grouped by choice set; None where sets can't be told."""
     if roles.choice_set not in X or len(X) != len(values):
         return None
-    sets = X[roles.choice_set]
+    sets = X[roles.choice_set].astype(object)
     return values.groupby(sets.to_numpy()) if sets.map(pd.api.types.is_hashable).all() else None
 
 

@@ -217,8 +217,8 @@ def test_tied_predictors(mock_sampling, trips):
 @pytest.mark.parametrize("words", [("yes", "no"), ("True", "False"), ("1", "0")])
 def test_flags_that_are_words(mock_sampling, trips, words):
     y = pd.Series(np.where(trips["chosen"], *words), trips.index)
-    with pytest.raises(InvalidDataError, match=r"Convert it with .*y.*\.$") as caught:
+    with pytest.raises(InvalidDataError, match=r"pass .*y.* as y\.$") as caught:
         choice_model().fit(trips, y)
-    call = re.search(r"Convert it with (.*)\.$", str(caught.value))[1]
+    call = re.search(r"pass (.*) as y\.$", str(caught.value))[1]
     model = choice_model().fit(trips, eval(call, {"y": y, "pandas": pd}))
     assert_finite(model, trips)
