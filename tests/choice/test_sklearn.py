@@ -130,7 +130,9 @@ def test_pipeline(mock_sampling, trips):
 def test_pipeline_that_drops_names_says_what_to_do(trips):
     pipeline = display_scaled()
     pipeline[0].set_output(transform="default")
-    with pytest.raises(InvalidDataError, match=r'ndarray.*keeps the names after set_output\(transform="pandas"\)'):
+    with pytest.raises(
+        InvalidDataError, match=r'ndarray.*keeps the names after set_output\(transform="pandas"\)'
+    ):
         pipeline.fit(trips, trips["chosen"])
 
 
