@@ -50,10 +50,8 @@ def in_pandas(data: Any) -> Any:
         return data
     try:
         return read.to_pandas()
-    except (
-        TypeError,
-        NotImplementedError,
-    ):  # pandas' notes in an Arrow table name types of which pandas reads no names
+    except (TypeError, NotImplementedError):
+        # pandas' notes in an Arrow table name types of which pandas reads no names
         return nw.to_native(read).to_pandas(ignore_metadata=True)
 
 

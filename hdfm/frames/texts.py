@@ -42,6 +42,13 @@ def number_remedy(column: pd.Series, role: str) -> str:
     )
 
 
+def yes_of(labels: pd.Index) -> object | None:
+    """The one that means yes, where labels are two words for yes and no."""
+    said = {str(label).strip().casefold(): label for label in labels}
+    yes, no = ([said[word] for word in said if word in words] for words in (YES, NO))
+    return yes[0] if len(labels) == len(yes) + len(no) == 2 and yes and no else None
+
+
 def _yes(values):
     """The one of two texts that means yes, else the last."""
     said = [value for value in values if str(value).strip().casefold() in YES]

@@ -43,6 +43,9 @@ def test_answers_are_those_of_numbered_weeks(fits, data, kind):
         rows = np.isin(data.week, asked)
         found = data.answers(model, with_weeks(data, kind)[rows])
         np.testing.assert_allclose(found, data.answers(numbered, data.frame[rows]), rtol=SAME)
+    if hasattr(model, "predict_quantiles"):  # noise of new weeks included
+        found = model.predict_quantiles(with_weeks(data, kind)[rows])
+        np.testing.assert_allclose(found, numbered.predict_quantiles(data.frame[rows]), rtol=SAME)
 
 
 @both

@@ -21,6 +21,7 @@ from hdfm.frames.read import (
     require_frame,
     select_columns,
 )
+from hdfm.frames.texts import yes_of
 
 
 def read_choice_frame(
@@ -145,14 +146,14 @@ def _are_flags(X, values, roles):
 
 
 def _flag_in_words(X, values, labels, roles):
-    """The value of two that stands once at most in each choice set of several rows, such as "yes"."""
+    """The value of two that stands once at most in each choice set of several rows, else that says yes."""
     if len(labels) != 2:
         return None
     for label in sorted(labels, key=str, reverse=True):
         sets = _rows_by_set(X, values == label, roles)
         if sets is not None and (sets.sum() <= 1).all() and (sets.size() > 1).any():
             return label
-    return None
+    return yes_of(labels)
 
 
 def _rows_by_set(X, values, roles):

@@ -214,6 +214,13 @@ def test_tied_predictors(mock_sampling, trips):
     assert_finite(model, tied)
 
 
+def test_flags_that_are_words_without_choice_sets(trips):
+    model = choice_model(choice_set=None, product=None, availability=None, outside_option=True)
+    y = pd.Series(np.where(trips["chosen"], "yes", "no"), trips.index)
+    with pytest.raises(InvalidDataError, match=r"If 'yes' marks the chosen rows, pass \(y == 'yes'\) as y"):
+        model.fit(trips, y)
+
+
 @pytest.mark.parametrize("words", [("yes", "no"), ("True", "False"), ("1", "0")])
 def test_flags_that_are_words(mock_sampling, trips, words):
     y = pd.Series(np.where(trips["chosen"], *words), trips.index)
