@@ -2,6 +2,7 @@
 
 import argparse
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ SUMMARY = ("mean", "lower", "upper", "p_elastic")
 def main() -> None:
     """Fit, print elasticities and verdicts, write pictures and fits."""
     options = parse_options()
+    warnings.showwarning = lambda message, *_: CONSOLE.print(f"Note: {message}", soft_wrap=True)
     options.output.mkdir(parents=True, exist_ok=True)
     runs: dict[str, Callable] = {ELASTICITY: run_elasticity, CHOICE: run_choice}
     for name in [options.only] if options.only else runs:

@@ -2,6 +2,9 @@
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 
@@ -43,6 +46,24 @@ class DataWarning(UserWarning):
     """Something in the data carries no information or was read in a way worth knowing."""
 
 
+_said: ContextVar[set[str] | None] = ContextVar("said", default=None)
+
+
 def warn_caller(message: str, category: type[Warning]) -> None:
     """Warn at the line that called hdfm, however deep inside it this is."""
+    said = _said.get()
+    if said is not None and message in said:
+        return
+    if said is not None:
+        said.add(message)
     warnings.warn(message, category, skip_file_prefixes=(PACKAGE,))
+
+
+@contextmanager
+def each_once() -> Iterator[None]:
+    """Within it a message is given once: rows that are read twice have the same to say."""
+    token = _said.set(set())
+    try:
+        yield
+    finally:
+        _said.reset(token)

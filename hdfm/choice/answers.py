@@ -13,7 +13,7 @@ from hdfm.choice.panel.read import known_flags, read_choice_frame
 from hdfm.choice.panel.roles import ChoiceRoles, refuse_without_column
 from hdfm.choice.panel.rows import EncodedChoices, encode_choices
 from hdfm.choice.spec import ChoiceSpec
-from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.exceptions import InvalidArgumentError, InvalidDataError, each_once
 from hdfm.frames.read import in_pandas, require_frame
 from hdfm.sampling.progress import announce
 from hdfm.sampling.session import computes
@@ -237,7 +237,8 @@ class ChoiceAnswers:
         if isinstance(changes, pd.DataFrame) and products is not None:
             raise InvalidArgumentError("products= goes with a dict, not with a whole frame of changes.")
         after = scenario(X, changes, self.panel_, self._rows_of(X, products))
-        pairs = [self._sets(X, by), self._sets(after, by, whole=False)]
+        with each_once():
+            pairs = [self._sets(X, by), self._sets(after, by, whole=False)]
         draws, placed, groups = zip(*pairs, strict=True)
         return counterfactual_table(draws, placed, groups, ci_prob)
 

@@ -222,3 +222,11 @@ def test_decimal_prices(mock_sampling, trips):
 def test_what_is_no_number_of_factors(trips, value, found):
     with pytest.raises(InvalidArgumentError, match=f"n_category_factors must be a whole number.*{found}"):
         DynamicFactorChoiceModel(0, value).fit(trips, trips["chosen"])
+
+
+def test_what_rows_and_scenario_share_is_said_once(outside, market):
+    new = market.assign(product=market["product"].where(market["choice_set"] > 2, "stranger"))
+    new = new.drop_duplicates(["choice_set", "product"])
+    with pytest.warns(DataWarning, match="have a product that was not fitted, such as 'stranger'") as said:
+        outside.counterfactual(new, {"price": 0.9})
+    assert [str(warning.message).count("stranger") for warning in said].count(1) == 1

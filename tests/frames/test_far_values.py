@@ -54,6 +54,17 @@ def test_a_flag_in_per_cent(flagged, predictor):
     assert np.isfinite(model.predict(X.assign(**{name: 2 * X[name]}))).all()
 
 
+def test_exposures_of_another_unit(door):
+    """Days where the fit had weeks; a quarter of the usual number of stores is no other unit."""
+    if "exposure" not in door.make().get_params():
+        pytest.skip("no exposure here")
+    X = door.X.assign(stores=np.random.default_rng(0).integers(2, 9, len(door.X)))
+    model = door.fit(X, exposure="stores", inference="laplace", draws=50)
+    with pytest.warns(DataWarning, match=r"exposure column 'stores' in \d+ of .* where 2 to 8 was seen"):
+        model.predict(X.assign(stores=7 * X["stores"]))
+    assert np.isfinite(model.predict(X.assign(stores=2))).all()
+
+
 def test_all_in_one_warning(flagged, predictor):
     model, X = flagged
     with pytest.warns(DataWarning, match=r"price column .* was seen; \w+ column 'flag' in") as said:

@@ -63,11 +63,7 @@ def refuse_other_alternatives(
 def warn_of_parts(
     choices: Sequence[CategoryChoices], unseen: CategoryChoices, labels: pd.Index, panel: ChoicePanel
 ) -> None:
-    """Warn of choice sets of a single row, and of fitted ones of which rows are missing.
-
-    Products that no row holds, where several sets have lost them and a choice is left, were taken away on
-    purpose.
-    """
+    """Warn of choice sets of a single row, and of fitted ones of which rows are missing."""
     n_rows = np.zeros(len(labels), dtype=int)
     for each in (*choices, unseen):
         n_rows[each.choice_set] = (each.row >= 0).sum(axis=1)
@@ -79,11 +75,7 @@ def warn_of_parts(
             fewer = (sets.here != NO_ROW).sum(axis=1) < (sets.there != NO_ROW).sum(axis=1)
             lost |= dict.fromkeys(sets.choice_set[fewer].tolist(), "")
             continue
-        missing = _missing(sets)
-        on_purpose = missing & _taken_away(sets, missing, choices[c])
-        left = missing & ~on_purpose
-        alone[sets.choice_set[on_purpose.any(axis=1) & ~left.any(axis=1)]] = False
-        for o, j in np.argwhere(left):
+        for o, j in np.argwhere(_missing(sets)):
             brand = plain(panel.categories[c].product[sets.there[o, j]])
             lost.setdefault(int(sets.choice_set[o]), f" without {brand!r}")
     parts = [o for o in sorted(lost) if not alone[o]]
@@ -134,12 +126,3 @@ def _missing(sets):
     """True (O, J) where a fitted row is missing of a set that has no other rows than it had."""
     other = ((sets.here != NO_ROW) & ~_among(sets.here, sets.there)).any(axis=1)
     return (sets.there >= 0) & ~_among(sets.there, sets.here) & ~other[:, None]
-
-
-def _taken_away(sets, missing, choices):
-    """True (O, J) where several sets have lost the product, no row holds it, and choices are left."""
-    size = 1 + max(sets.there.max(initial=0), choices.product.max(initial=0))
-    times = np.bincount(sets.there[missing], minlength=size)
-    held = np.bincount(choices.product[choices.product >= 0], minlength=size) > 0
-    choice_left = ((choices.row >= 0).sum(axis=1) > 1).any()
-    return (times > 1)[sets.there] & ~held[sets.there] & choice_left

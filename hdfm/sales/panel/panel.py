@@ -121,6 +121,12 @@ class SalesPanel:
         return np.exp([low, np.where(self.observed, log_price, -np.inf).max(axis=1)])
 
     @cached_property
+    def exposure_range(self) -> tuple[float, float]:
+        """Lowest and highest exposure."""
+        log_exposure = self.log_exposure[self.observed]
+        return float(np.exp(log_exposure.min())), float(np.exp(log_exposure.max()))
+
+    @cached_property
     def control_range(self) -> np.ndarray:
         """Lowest and highest value (2, K) of each control, in its own unit."""
         standardised = self.controls[:, self.observed]

@@ -93,7 +93,12 @@ def encode_rows(frame: pd.DataFrame, panel: SalesPanel, reference_price: str | N
         warn_of_unknown(level.labels, column, code < 0, "group")
     seen = _seen_prices(panel, product, groups)
     seen[:, given] = np.exp(log_reference[given])
-    warn_of_far(_far_prices(frame, panel, np.exp(log_price), seen) + _far_controls(frame, panel, raw))
+    log_exposure = log_column(frame, roles.exposure, "exposure")
+    warn_of_far(
+        _far_prices(frame, panel, np.exp(log_price), seen)
+        + _far_exposures(frame, panel, np.exp(log_exposure))
+        + _far_controls(frame, panel, raw)
+    )
     return SalesRows(
         product=product,
         label=label,
@@ -102,7 +107,7 @@ def encode_rows(frame: pd.DataFrame, panel: SalesPanel, reference_price: str | N
         groups=groups,
         log_price=log_price,
         log_reference=log_reference,
-        log_exposure=log_column(frame, roles.exposure, "exposure"),
+        log_exposure=log_exposure,
         controls=(controls - panel.control_mean[:, None]) / panel.control_sd[:, None],
     )
 
@@ -245,6 +250,14 @@ def _far_prices(frame, panel, price, seen):
     if panel.roles.price is None:
         return []
     return far_outside(frame[panel.roles.price], "price", price, *seen, ratio=True)
+
+
+def _far_exposures(frame, panel, exposure):
+    """What to say of exposures (n,) far from those seen."""
+    if panel.roles.exposure is None:
+        return []
+    low, high = (np.full(len(exposure), limit) for limit in panel.exposure_range)
+    return far_outside(frame[panel.roles.exposure], "exposure", exposure, low, high, ratio=True)
 
 
 def _far_controls(frame, panel, values):

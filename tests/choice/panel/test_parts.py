@@ -68,14 +68,15 @@ def test_both_are_said_at_once(fitted, whole, sizes):
     assert len(said) == 1
 
 
-def test_products_taken_out_of_several_sets_are_so_on_purpose(fitted, whole):
-    """Sets of which one row is left so are not said, but where all are such."""
-    fewer = whole[whole["brand"] != "store"].assign(in_stock=True)
-    assert (fewer["trip"].value_counts() == 1).any()
-    assert np.isfinite(fitted.predict_proba(fewer)).all()
-    one = whole[whole["brand"] == "store"].assign(in_stock=True)
-    with pytest.warns(DataWarning, match=rf"^{len(one)} of {len(one)} choice sets .* have one row"):
-        fitted.predict_proba(one)
+def test_a_product_taken_out_of_all_sets(fitted, whole):
+    """Shares of others rise, as the warning says; a scenario without it says nothing."""
+    whole = whole.assign(in_stock=True)
+    fewer = whole[whole["brand"] != "store"]
+    found = r"have one row, such as .*; \d+ of \d+ choice sets .* lack rows .* without 'store'"
+    with pytest.warns(DataWarning, match=found) as said:
+        fitted.predict_proba(fewer)
+    assert len(said) == 1
+    assert isinstance(fitted.counterfactual(whole, fewer), pd.DataFrame)
 
 
 def test_the_remedies(fitted, whole):
