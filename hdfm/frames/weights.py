@@ -1,15 +1,70 @@
-"""Weights of rows, checked."""
+"""Weights of rows: checked, and the rows that they leave in."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import _safe_indexing
 
-from hdfm.exceptions import InvalidDataError
+from hdfm.exceptions import DataWarning, InvalidDataError, warn_caller
 from hdfm.frames.columns import named_column, numeric_column, refuse_rows
-from hdfm.frames.read import in_pandas
+from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
 
 REMEDY = "A weight says how often a row counts: 0 leaves it out, 1 counts it once"
+LARGE_MEAN = 2.0
+
+
+class WeightedRows(NamedTuple):
+    """The rows that count.
+
+    Attributes
+    ----------
+    X, y : object
+        As they came, without rows of weight 0.
+    weight : numpy.ndarray or None
+        Weights (n,) above 0; None where every row counts once.
+    """
+
+    X: Any
+    y: Any
+    weight: np.ndarray | None
+
+
+def weighted_rows(X: Any, y: Any, weights: Any) -> WeightedRows:
+    """What ``fit`` takes of rows and their weights: powers of the likelihood, as they are, not normalised.
+
+    A row of weight k counts as k rows would, one of weight 0 as if it were not there. Warns where weights
+    are large on average.
+
+    Raises
+    ------
+    InvalidDataError
+        If there is not one weight a row, or weights are negative, missing or all 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weighted_rows(np.arange(6).reshape(3, 2), [5, 6, 7], [1, 0, 2])
+    WeightedRows(X=array([[0, 1],
+           [4, 5]]), y=[5, 7], weight=array([1., 2.]))
+    """
+    X, y, weights = in_pandas(X), in_pandas(y), in_pandas(weights)
+    if weights is None:
+        return WeightedRows(X, y, None)
+    refuse_name(X, weights, "sample_weight")
+    refuse_other_rows(X, weights, "sample_weight")
+    values = check_weights(weights, len(X))
+    if y is not None and len(y) == len(X) and (values == 0).any():
+        rows = np.flatnonzero(values)
+        X, y, values = _safe_indexing(X, rows), _safe_indexing(y, rows), values[rows]
+    if values.mean() > LARGE_MEAN:
+        warn_caller(
+            f"sample_weight is {values.mean():.3g} on average: each row counts that often, and intervals are "
+            "as narrow as so many rows would make them. Weights that project a sample to a population have "
+            "no place in fit: divide them by their mean, or weigh answers with them.",
+            DataWarning,
+        )
+    return WeightedRows(X, y, None if (values == 1).all() else values)
 
 
 def weighted_mean(values: Any, weights: np.ndarray | None) -> float:
@@ -36,3 +91,45 @@ def check_weights(weights: Any, n_rows: int) -> np.ndarray:
     if not values.any():
         raise InvalidDataError(f"sample_weight is 0 in all {n_rows:,} rows: no row counts. {REMEDY}.")
     return values
+
+
+class MergedRows(NamedTuple):
+    """Rows of which none is the same as another, in an order that their values alone say.
+
+    Attributes
+    ----------
+    first : numpy.ndarray
+        The row (m,) of the frame that stands for each.
+    weight : numpy.ndarray
+        Sums of weights (m,).
+    merged : numpy.ndarray
+        Where each row (n,) of the frame went, a position among the m.
+    """
+
+    first: np.ndarray
+    weight: np.ndarray
+    merged: np.ndarray
+
+
+def merge_equal_rows(columns: list[pd.Series | np.ndarray], weight: np.ndarray | None) -> MergedRows:
+    """Rows without a period to tell them apart: equal ones are one, so that the order of rows decides nothing.
+
+    Parameters
+    ----------
+    columns : list of array-like
+        All columns (n,) of the rows, the outcome included; the first sorts first.
+    weight : numpy.ndarray or None
+        (n,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> merge_equal_rows([np.array([7, 5, 7]), np.array([1, 0, 1])], None)
+    MergedRows(first=array([1, 0]), weight=array([1., 2.]), merged=array([1, 0, 1]))
+    """
+    codes = np.stack([pd.factorize(column, sort=True)[0] for column in columns])
+    order = np.lexsort(codes[::-1])
+    new = (np.diff(codes[:, order], axis=1, prepend=-2) != 0).any(axis=0)
+    merged = np.empty(len(order), dtype=int)
+    merged[order] = np.cumsum(new) - 1
+    return MergedRows(order[new], np.bincount(merged, weight).astype(float), merged)
