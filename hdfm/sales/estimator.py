@@ -16,7 +16,7 @@ from hdfm.estimator import BayesianEstimator, check_prior_predictions, has_roles
 from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
 from hdfm.frames.columns import as_names
 from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
-from hdfm.frames.weights import check_weights, weighted_mean
+from hdfm.frames.weights import check_weights, weighted_mean, weighted_rows
 from hdfm.sales.panel.panel import SalesPanel, build_panel
 from hdfm.sales.panel.read import ONE_COLUMN, read_frame
 from hdfm.sales.panel.report import SalesFindings
@@ -233,8 +233,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         self.checkpoint = checkpoint
 
     @computes
-    def fit(self, X: pd.DataFrame, y: Any) -> "HierarchicalElasticity":
-        """Sample the posterior of a frame with a row per product and period.
+    def fit(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> "HierarchicalElasticity":
+        r"""Sample the posterior of a frame with a row per product and period.
+
+        With weights the likelihood is :math:`\prod_r p(y_r \mid \eta_r)^{w_r}`.
 
         Parameters
         ----------
@@ -243,6 +245,11 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             has a role.
         y : array-like of shape (n_rows,)
             Units sold.
+        sample_weight : array-like of shape (n_rows,), optional
+            How often each row counts, as it is, not normalised: a row of weight k is k such rows, one of
+            weight 0 is not there. For frequencies, and for samples that were drawn with unequal chances
+            (their inverses, over their mean). Weights that project a panel to a population make intervals
+            too narrow here: weigh answers with them instead. A ``DataWarning`` tells of large ones.
 
         Returns
         -------
@@ -259,7 +266,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         from hdfm.sales.sampling import sample_demand
         from hdfm.sampling.settings import SamplingSettings
 
-        panel, spec = self._panel(X, y)
+        panel, spec = self._panel(X, y, sample_weight)
         findings = SalesFindings(panel, spec.time_effects, spec.counts)
         for message in findings.warnings():
             warn_caller(message, DataWarning)
@@ -593,7 +600,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         return with_labels(result, "row", coords, order)
 
     @computes
-    def build_model(self, X: pd.DataFrame, y: Any) -> "pm.Model":
+    def build_model(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> "pm.Model":
         """The PyMC model that ``fit`` would sample.
 
         To sample it yourself: BLAS should have one thread (``threadpoolctl.threadpool_limits(1,
@@ -602,7 +609,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         """
         from hdfm.sales.sampling import demand_model
 
-        return demand_model(*self._panel(X, y))
+        return demand_model(*self._panel(X, y, sample_weight))
 
     @computes
     def sample_prior(self, X: pd.DataFrame, y: Any = None, draws: int = 500) -> "xr.DataTree":
@@ -702,11 +709,18 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
                 "selection could cut."
             )
 
-    def _panel(self, X: Any, y: Any) -> tuple[SalesPanel, DemandSpec]:
+    def _panel(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[SalesPanel, DemandSpec]:
         spec = self._spec()
+        X, y, weights = weighted_rows(X, y, sample_weight)
+        if weights is not None and spec.selected_above is not None:
+            raise InvalidArgumentError(
+                "selected_above is about the units that X holds of a product: with sample_weight it would not "
+                "be clear how many these are. Give one of them."
+            )
         frame, units, roles = read_frame(self, X, y, self._roles(), self.likelihood, reset=True)
         assert units is not None
-        panel = build_panel(frame, units, roles, shared_time=_shares_time(self.time_effects))
+        shared = _shares_time(self.time_effects)
+        panel = build_panel(frame, units, roles, shared_time=shared, weights=weights)
         if spec.selected_above is not None:
             refuse_unselected(panel, spec.selected_above)
         return panel, spec if len(panel.period) > 1 else replace(spec, time_effects=False)

@@ -112,7 +112,7 @@ def conditional_levels(
 
     A product that never sold has no proper posterior; it gets the shape 1/2 of Jeffreys' prior.
     """
-    totals = panel.units.sum(axis=1)
+    totals = panel.units_sold
     rng = stream(seed, Stream.CONDITIONAL_LEVELS)
     levels = np.empty((*shape, len(totals)))
     for c, s in np.ndindex(shape):
@@ -125,7 +125,7 @@ def conditional_levels(
             eta = eta + np.tensordot(
                 values["control_effect"][c, s] * panel.control_sd, panel.controls, axes=1
             )
-        rate = np.exp(eta).sum(axis=1, where=panel.observed)
+        rate = panel.total(np.exp(eta), axis=1)
         levels[c, s] = np.log(rng.gamma(np.where(totals > 0, totals, NEVER_SOLD_SHAPE))) - np.log(rate)
     return levels
 
@@ -144,7 +144,7 @@ def labelled(
     product, dims = panel.dims["product"], variable_dimensions(panel)
     constants = {
         "price_level": panel.price_level,
-        "units": panel.units.sum(axis=1),
+        "units": panel.units_sold,
         "n_price_changes": panel.n_price_changes,
     }
     tree = from_dict(

@@ -21,6 +21,7 @@ from hdfm.sales.spec import DemandSpec
 
 MOST_MIXED = 2_000_000
 FEW_COUNTS = 64
+MASKED = -1e30
 FEW_CELLS = 2**13  # which take less long to compute than a program to compile
 
 
@@ -31,7 +32,7 @@ class Sizes(NamedTuple):
     ----------
     products, periods : int
     complete : bool
-        Whether all cells are observed, and none is padded.
+        Whether all cells are observed and count once, and none is padded.
     """
 
     products: int
@@ -42,7 +43,7 @@ class Sizes(NamedTuple):
 def sizes_of(panel: SalesPanel) -> Sizes:
     """Those of the panel itself."""
     N, T = panel.units.shape
-    return Sizes(N, T, bool(panel.observed.all()))
+    return Sizes(N, T, bool(panel.observed.all()) and panel.weight is None)
 
 
 def common_sizes(panel: SalesPanel) -> Sizes:
@@ -59,21 +60,24 @@ class UnitsData:
     ----------
     constant : TensorVariable
         What depends on nothing that is estimated.
-    observed : TensorVariable or None
-        1 or 0 (N, T); None where all cells are observed.
+    weight : TensorVariable or None
+        How often cells count (N, T), 0 where not observed; None where all are, and count once.
+    log_weight : TensorVariable or None
+        Its log, a very low number for 0.
     of_product, of_price, of_block, of_control : TensorVariable or None
-        :math:`\sum_t y_{it}` (N,), :math:`\sum_t y_{it} x_{it}` (N,), sums over products (G, T) and over all
-        cells times the controls (K,): :math:`\sum_{it} y_{it} \eta_{it}` needs no more.
+        :math:`\sum_t w_{it} y_{it}` (N,), :math:`\sum_t w_{it} y_{it} x_{it}` (N,), sums over products (G, T)
+        and over all cells times the controls (K,): :math:`\sum_{it} w_{it} y_{it} \eta_{it}` needs no more.
     cells : TensorVariable or None
         y (N, T), or its logarithm.
     counts, times : TensorVariable or None
         Distinct counts, and how often each stands there.
     number : TensorVariable or None
-        How many cells are observed.
+        How many cells are observed, as often as they count.
     """
 
     constant: Any
-    observed: Any
+    weight: Any
+    log_weight: Any = None
     of_product: Any = None
     of_price: Any = None
     of_block: Any = None
@@ -87,50 +91,55 @@ class UnitsData:
 def units_data(panel: SalesPanel, spec: DemandSpec, sizes: Sizes) -> UnitsData:
     """The units of a panel, registered in the model in whose context this is called."""
     y, (N, T, complete) = panel.units, sizes
-    observed = None if complete else held("observed", padded(panel.observed.astype(float), N, T))
+    cells = padded(panel.weighted(panel.observed.astype(float)), N, T)
+    weight = None if complete else held("weight", cells)
     match spec.likelihood:
         case "log_normal":
             log_units = np.log(np.where(panel.observed, y, 1.0))
-            number = panel.observed.sum()
-            constant = -log_units.sum() - number * np.log(2 * np.pi) / 2
+            number = panel.cells.sum()
+            constant = -panel.weighted(log_units).sum() - number * np.log(2 * np.pi) / 2
             return UnitsData(
                 held("constant", constant),
-                observed,
+                weight,
                 cells=held("log_units", padded(log_units, N, T)),
                 number=held("number", np.asarray(float(number))),
             )
         case "negative_binomial":
-            counts, times = np.unique(y[panel.observed], return_counts=True)
+            counts, times = panel.distinct_counts
             size = len(counts) if complete else room_for(len(counts), FEW_COUNTS)
             return _sums_of_units(
                 panel,
                 sizes,
                 held("constant", _of_counts(panel)),
-                observed,
+                weight,
                 cells=held("units", padded(y, N, T)),
                 counts=held("counts", padded(counts, size)),
                 times=held("times", padded(times.astype(float), size)),
             )
         case "poisson":
             constant = _of_counts(panel)
-            if spec.conditional:
-                constant += gammaln(y.sum(axis=1) + 1).sum()
-            return _sums_of_units(panel, sizes, held("constant", constant), observed)
+            if not spec.conditional:
+                return _sums_of_units(panel, sizes, held("constant", constant), weight)
+            constant += gammaln(panel.units_sold + 1).sum()
+            logs = np.log(cells, where=cells > 0, out=np.full(cells.shape, MASKED))
+            log_weight = None if complete else held("log_weight", logs)
+            return _sums_of_units(panel, sizes, held("constant", constant), None, log_weight=log_weight)
         case _:
             raise unknown("likelihood", spec.likelihood)
 
 
 def _of_counts(panel):
-    return (panel.units * panel.log_exposure).sum() - gammaln(panel.units + 1).sum(where=panel.observed)
+    y = panel.weighted_units
+    return (y * panel.log_exposure).sum() - panel.total(gammaln(panel.units + 1))
 
 
-def _sums_of_units(panel, sizes, constant, observed, **more):
-    y, (N, T, _) = panel.units, sizes
+def _sums_of_units(panel, sizes, constant, weight, **more):
+    y, (N, T, _) = panel.weighted_units, sizes
     by_block = np.zeros((len(panel.blocks), y.shape[1]))
     np.add.at(by_block, panel.block, y)
     return UnitsData(
         constant,
-        observed,
+        weight,
         of_product=held("units_of_product", padded(y.sum(axis=1), N)),
         of_price=held("units_by_price", padded((y * panel.log_price).sum(axis=1), N)),
         of_block=held("units_of_block", padded(by_block, len(by_block), T)),

@@ -9,7 +9,6 @@ import pytensor.tensor as pt
 
 from hdfm.sales.graph.data import UnitsData
 
-MASKED = -1e30
 STIRLING = 1e4
 
 
@@ -21,21 +20,21 @@ def linear_statistic(units: UnitsData, delta, beta, gamma, kappa):
 
 
 def poisson(units: UnitsData, eta, linear):
-    """sum_it y eta - exp(eta) - log y!"""
+    """sum_it w (y eta - exp(eta) - log y!)"""
     return linear - _masked(units, pt.exp(eta)).sum() + units.constant
 
 
 def conditional_poisson(units: UnitsData, eta, linear):
     r"""Poisson given product totals, :math:`\sum_i \log \mathrm{Multinomial}(y_i; \mathrm{softmax}(\eta_i))`.
 
-    eta and ``linear`` are without delta, which drops out [1]_.
+    Cells of weight w have the log odds eta + log w: of a Poisson likelihood to that power. eta and ``linear`` are without delta, which drops out [1]_.
 
     References
     ----------
     .. [1] Hausman, Hall, Griliches (1984), "Econometric models for count data with an application to
        the patents-R&D relationship", Econometrica 52(4).
     """
-    inside = eta if units.observed is None else pt.switch(pt.gt(units.observed, 0), eta, MASKED)
+    inside = eta if units.log_weight is None else eta + units.log_weight
     return linear - (units.of_product * pt.logsumexp(inside, axis=1)).sum() + units.constant
 
 
@@ -66,4 +65,4 @@ def log_normal(units: UnitsData, eta, sd):
 
 
 def _masked(units, values):
-    return values if units.observed is None else values * units.observed
+    return values if units.weight is None else values * units.weight

@@ -80,7 +80,6 @@ class _Sweeper:
         self.panel, self.likelihood, self.priors = panel, likelihood, priors
         self.time_effects, self.pooled = time_effects, pooled
         self.has_price = panel.roles.price is not None
-        self.cells = panel.observed.sum(axis=1)
         self.y = np.log(np.where(panel.observed, panel.units, 1.0)) if self.gaussian else panel.units
         self.level_prior = panel.mean_log_units
         N, T = panel.units.shape
@@ -139,9 +138,8 @@ class _Sweeper:
     def _first_levels(self):
         panel = self.panel
         if self.gaussian:
-            return (self.y - panel.log_exposure).sum(axis=1, where=panel.observed) / self.cells
-        exposure = np.exp(panel.log_exposure).sum(axis=1, where=panel.observed)
-        return np.log((panel.units.sum(axis=1) + 0.5) / exposure)
+            return panel.total(self.y - panel.log_exposure, axis=1) / panel.cells
+        return np.log((panel.units_sold + 0.5) / panel.total(np.exp(panel.log_exposure), axis=1))
 
     def _working(self):
         """Working weights and residuals (N, T) of the current estimates; both 0 where not observed."""
@@ -152,12 +150,13 @@ class _Sweeper:
         if len(self.kappa):
             eta += np.tensordot(self.kappa, panel.controls, axes=1)
         if self.gaussian:
-            W = panel.observed / self.scale**2
+            W = panel.weighted(panel.observed / self.scale**2)
             return W, (self.y - eta) * W
         mu = np.exp(np.minimum(eta, LARGEST_LOG_MEAN)) * panel.observed
         spread = self._overdispersion() ** 2
         self._mu = mu
-        return mu / (1 + spread * mu), (self.y - mu) / (1 + spread * mu)
+        odds = 1 + spread * mu
+        return panel.weighted(mu / odds), panel.weighted((self.y - mu) / odds)
 
     def _overdispersion(self):
         match self.likelihood:
@@ -242,11 +241,11 @@ class _Sweeper:
             self.covariance[0, 0] = covariance[0, 0]
         W, r = self._working()
         if self.gaussian:
-            squares = (r / np.maximum(W, 1e-300)) ** 2
-            self.scale = max(1e-3, np.sqrt(squares.sum() / self.cells.sum()))
+            squares = self.panel.weighted((r / np.maximum(W, 1e-300)) ** 2)
+            self.scale = max(1e-3, np.sqrt(squares.sum() / self.panel.cells.sum()))
         else:
-            excess = ((self.y - self._mu) ** 2 - self._mu).sum(where=self.panel.observed)
-            self.scale = np.sqrt(np.clip(excess / (self._mu**2).sum(), 1e-4, 4.0))
+            excess = self.panel.total((self.y - self._mu) ** 2 - self._mu)
+            self.scale = np.sqrt(np.clip(excess / self.panel.weighted(self._mu**2).sum(), 1e-4, 4.0))
 
     def _evidence(self):
         """Of product levels, of elasticities with levels profiled out, of time effects' waves; by period."""

@@ -108,14 +108,12 @@ def at_position(coordinates: ScaleModel, place: np.ndarray, like: Scales) -> Sca
 def first_guess(model: ArrowModel) -> tuple[Scales, Effects]:
     """Levels from totals, elasticities at the prior's mean."""
     panel, layout, priors = model.panel, model.layout, model.spec.priors
-    observed = panel.observed
     match model.spec.likelihood:
         case "log_normal":
-            logs = np.log(np.where(observed, panel.units, 1.0)) - panel.log_exposure
-            levels = logs.sum(axis=1, where=observed) / observed.sum(axis=1)
+            logs = np.log(np.where(panel.observed, panel.units, 1.0)) - panel.log_exposure
+            levels = panel.total(logs, axis=1) / panel.cells
         case "negative_binomial" | "poisson":
-            exposure = np.exp(panel.log_exposure).sum(axis=1, where=observed)
-            levels = np.log((panel.units.sum(axis=1) + 0.5) / exposure)
+            levels = np.log((panel.units_sold + 0.5) / panel.total(np.exp(panel.log_exposure), axis=1))
         case _:
             raise unknown("likelihood", model.spec.likelihood)
     slope = priors.global_mean if panel.roles.price is not None else 0.0
@@ -143,10 +141,12 @@ def noise_from_moments(model: ArrowModel, eta: np.ndarray, otherwise: float) -> 
             return otherwise
         case "log_normal":
             gaps = np.log(panel.units, where=panel.observed, out=full.copy()) - full
-            return float(max(LEAST_FIRST_NOISE, np.sqrt(np.vdot(gaps, gaps) / panel.observed.sum())))
+            square = np.vdot(panel.weighted(gaps), gaps) / panel.cells.sum()
+            return float(max(LEAST_FIRST_NOISE, np.sqrt(square)))
         case "negative_binomial":
             mu = np.exp(np.minimum(full, LARGEST_LOG_MEAN)) * panel.observed
-            excess = (np.vdot(panel.units - mu, panel.units - mu) - mu.sum()) / np.vdot(mu, mu)
+            gaps, weighted = panel.units - mu, panel.weighted(mu)
+            excess = (np.vdot(panel.weighted(gaps), gaps) - weighted.sum()) / np.vdot(weighted, mu)
             return float(np.sqrt(np.clip(excess, LEAST_FIRST_NOISE**2, 1.0)))
         case _:
             raise unknown("likelihood", model.spec.likelihood)
@@ -288,9 +288,9 @@ def noise_constant(model: ArrowModel, noise: float) -> float:
     """What of the log-likelihood depends on the noise alone."""
     match model.spec.likelihood:
         case "log_normal":
-            return -float(model.times.sum()) * np.log(noise)
+            return -float(model.panel.cells.sum()) * np.log(noise)
         case "negative_binomial":
-            phi, counts = noise**-2, model.counts
-            return float(model.times @ (gammaln(counts + phi) - gammaln(phi) - counts * np.log(phi)))
+            phi, (counts, times) = noise**-2, model.panel.distinct_counts
+            return float(times @ (gammaln(counts + phi) - gammaln(phi) - counts * np.log(phi)))
         case _:
             raise unknown("likelihood with noise", model.spec.likelihood)

@@ -41,6 +41,10 @@ def working_likelihood(model: ArrowModel, eta: np.ndarray, noise: float) -> Work
             eta[part] + panel.log_exposure[part],
             noise,
         )
+        if panel.weight is not None:
+            cells = cells * panel.weight[part]
+            gradient[part] *= panel.weight[part]
+            precision[part] *= panel.weight[part]
         value += float(cells.sum())
     return Working(value, gradient, precision)
 

@@ -145,28 +145,37 @@ def node_likelihood(
     x: np.ndarray,
     move: np.ndarray,
     noise: float,
+    weight: np.ndarray | None = None,
 ) -> NodeLikelihood:
     """At eta (n, T) plus move (2, n, K) times [1, x]; in 32 bits, for these counts are small.
 
-    A second element of the move is shared by several nodes, whose means differ by a factor.
+    Cells count as often as ``weight`` (n, T) says, by default once. A second element of the move is shared by several nodes, whose means differ by a factor.
     """
     size, n = len(NODES), len(eta)
     tilt = np.exp((move[1, :, :size, None] * x[:, None]).astype(np.float32))
     tilt *= (np.exp(np.minimum(eta, LARGEST_LOG_MEAN)) * observed)[:, None].astype(np.float32)
     factor = np.exp(move[0]).reshape(n, size, size)
-    sums = np.stack([units.sum(axis=1), np.vecdot(units, x)])
+    counted = units if weight is None else units * weight
+    sums = np.stack([counted.sum(axis=1), np.vecdot(counted, x)])
     match likelihood:
         case "poisson":
+            if weight is not None:
+                tilt *= weight[:, None].astype(np.float32)
             rest = factor * tilt.sum(axis=2, dtype=float)[:, None]
-            return NodeLikelihood(sums, rest.reshape(n, -1), units, np.ones(1), tilt, tilt, factor)
+            return NodeLikelihood(sums, rest.reshape(n, -1), counted, np.ones(1), tilt, tilt, factor)
         case "negative_binomial":
-            return _overdispersed_nodes(units, sums, tilt, factor, noise)
+            more = units + 1 / noise**2
+            more = more if weight is None else more * weight
+            return _overdispersed_nodes(counted, more, sums, tilt, factor, noise)
         case _:
             raise unknown("likelihood of counts", likelihood)
 
 
-def _overdispersed_nodes(units, sums, tilt, factor, noise):
-    """Of a negative binomial, given means at nodes as ``tilt`` (n, 5, T) times ``factor`` (n, 5, 5)."""
+def _overdispersed_nodes(units, more, sums, tilt, factor, noise):
+    """Of a negative binomial, given means at nodes as ``tilt`` (n, 5, T) times ``factor`` (n, 5, 5).
+
+    Units (n, T) and ``more``, units plus dispersion, are weighted.
+    """
     (n, T), spread = units.shape, noise**2
     tilt *= np.float32(spread)
     odds_less_one = (factor[..., None].astype(np.float32) * tilt[:, None]).reshape(n, -1, T)
@@ -176,7 +185,6 @@ def _overdispersed_nodes(units, sums, tilt, factor, noise):
     np.divide(1, odds, out=odds)
     lost *= odds
     logs += lost
-    more = units + 1 / spread
     rest = logs @ more.astype(np.float32)[..., None]
     share = np.multiply(odds_less_one, odds, out=odds_less_one)
     weight = np.multiply(odds, share, out=odds)

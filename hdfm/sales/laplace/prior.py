@@ -90,24 +90,18 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class ArrowModel:
-    """A panel, what its model is made of, and where effects stand.
-
-    ``counts`` are the values (k,) that units take where they are observed, ``times`` (k,) how often.
-    """
+    """A panel, what its model is made of, and where effects stand."""
 
     panel: SalesPanel
     spec: DemandSpec
     layout: Layout
-    counts: np.ndarray
-    times: np.ndarray
     selection: Selection | None
 
 
 def arrow_model(panel: SalesPanel, spec: DemandSpec) -> ArrowModel:
     """The arrow of a panel's model."""
     layout = layout_of(panel, spec)
-    counts, times = np.unique(panel.units[panel.observed], return_counts=True)
-    return ArrowModel(panel, spec, layout, counts, times, selection_of(panel, spec, layout.expected[0]))
+    return ArrowModel(panel, spec, layout, selection_of(panel, spec, layout.expected[0]))
 
 
 def layout_of(panel: SalesPanel, spec: DemandSpec) -> Layout:

@@ -208,6 +208,7 @@ def _integrate_counts(
             x,
             own,
             scales.noise,
+            None if panel.weight is None else panel.weight[rows],
         )
         linear = (cells.sums[..., None] * own).sum(axis=0)
         heights = np.log(WEIGHTS) + linear - cells.rest + prior[part]

@@ -71,6 +71,8 @@ def log_ratios(mode: LaplaceMode, rng: np.random.Generator) -> np.ndarray:
             move + (mode.eta[part] + panel.log_exposure[part])[..., None],
             mode.scales.noise,
         )
+        if panel.weight is not None:
+            exact = exact * panel.weight[part, :, None]
         ratios[part] += (exact - (g - 0.5 * W * move) * move).sum(axis=1)
 
     step = max(1, CELLS // (T * DRAWS))

@@ -16,6 +16,7 @@ from hdfm.exceptions import InvalidDataError
 from hdfm.frames.columns import ALL, label_column, numeric_column, plain, sorted_labels
 from hdfm.frames.labels import stored_labels, warn_of_twins
 from hdfm.frames.periods import Timeline, plain_labels, read_time
+from hdfm.frames.weights import merge_equal_rows
 from hdfm.sales.panel.roles import ALL_PRODUCTS, Roles
 
 
@@ -61,8 +62,10 @@ class SalesPanel:
         What they were standardised with (K,).
     period_order : pandas.Index or None
         All labels of an ordered categorical of periods, fitted or not, where they alone say the order.
-    row : numpy.ndarray
-        The row of the frame (N, T); -1 where there is none.
+    weight : numpy.ndarray or None
+        How often each cell counts (N, T), 0 where not observed; None where every observed one counts once.
+    cell : numpy.ndarray
+        Position (n,) of each row of the frame among the observed cells, products one after the other.
     index : pandas.Index
         Labels (n,) of the frame's rows.
     """
@@ -84,8 +87,9 @@ class SalesPanel:
     control_sd: np.ndarray
     n_price_changes: np.ndarray = field(repr=False)
     last_price: np.ndarray = field(repr=False)
-    row: np.ndarray = field(repr=False)
+    cell: np.ndarray = field(repr=False)
     index: pd.Index = field(repr=False)
+    weight: np.ndarray | None = field(default=None, repr=False)
     period_order: pd.Index | None = None
 
     @property
@@ -100,8 +104,39 @@ class SalesPanel:
     @cached_property
     def mean_log_units(self) -> float:
         """Log of units per exposure over the whole panel: about where levels are centred."""
-        exposure = np.exp(self.log_exposure).sum(where=self.observed)
-        return float(np.log((self.units.sum() + 0.5) / exposure))
+        exposure = self.total(np.exp(self.log_exposure))
+        return float(np.log((self.units_sold.sum() + 0.5) / exposure))
+
+    @cached_property
+    def units_sold(self) -> np.ndarray:
+        """Units of each product (N,), as often as they count."""
+        return self.weighted_units.sum(axis=1)
+
+    @cached_property
+    def weighted_units(self) -> np.ndarray:
+        """Units (N, T), as often as they count."""
+        return self.weighted(self.units)
+
+    @cached_property
+    def cells(self) -> np.ndarray:
+        """Observed cells of each product (N,), as often as they count."""
+        return (self.observed if self.weight is None else self.weight).sum(axis=1)
+
+    @cached_property
+    def distinct_counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """The values (k,) that units take where they are observed, and how often (k,)."""
+        if self.weight is None:
+            return np.unique(self.units[self.observed], return_counts=True)
+        counts, which = np.unique(self.units[self.observed], return_inverse=True)
+        return counts, np.bincount(which, self.weight[self.observed])
+
+    def weighted(self, values: np.ndarray) -> np.ndarray:
+        """Values of cells (N, T), which are 0 where not observed, as often as they count."""
+        return values if self.weight is None else values * self.weight
+
+    def total(self, values: np.ndarray, axis: int | None = None) -> Any:
+        """Sums of values (N, T) over the observed cells, as often as they count."""
+        return self.weighted(values).sum(axis=axis, where=self.observed)
 
     @cached_property
     def group_price_level(self) -> np.ndarray:
@@ -166,7 +201,12 @@ class SalesPanel:
 
 
 def build_panel(
-    frame: pd.DataFrame, units: np.ndarray, roles: Roles, *, shared_time: bool = False
+    frame: pd.DataFrame,
+    units: np.ndarray,
+    roles: Roles,
+    *,
+    shared_time: bool = False,
+    weights: np.ndarray | None = None,
 ) -> SalesPanel:
     """Validate a long frame and lay it out by product and period.
 
@@ -180,6 +220,8 @@ def build_panel(
         The columns.
     shared_time : bool
         Whether all products share one set of time effects.
+    weights : numpy.ndarray, optional
+        How often rows count (n,), above 0; once by default.
 
     Raises
     ------
@@ -187,6 +229,9 @@ def build_panel(
         If a label or number is missing, a product-period stands twice, or a product or group
         belongs to two groups.
     """
+    index, merged = frame.index, np.arange(len(frame))
+    if roles.time is None and len(frame):
+        frame, units, weights, merged = _merged(frame, units, weights)
     label = product_labels(frame, roles)
     period_label, periods, order = _periods(frame, roles, label)
     group_labels = [label_column(frame[name], "groups") for name in roles.groups]
@@ -206,12 +251,13 @@ def build_panel(
         return out
 
     observed = dense(1.0) > 0
+    weight = None if weights is None else dense(weights)
     log_price = dense(log_column(frame, roles.price, "price"))
-    count = observed.sum(axis=1)
-    price_level = log_price.sum(axis=1) / count
+    price_level = _mean_price(log_price, observed, weight)
     raw = [dense(numeric_column(frame[name], "controls")) for name in roles.controls]
     controls = np.stack(raw) if raw else np.zeros((0, *observed.shape))
-    mean, sd = _moments(controls, observed)
+    mean, sd = _moments(controls, observed, weight)
+    cell = np.cumsum(observed.ravel()) - 1
     return SalesPanel(
         roles=roles,
         product=products,
@@ -231,8 +277,9 @@ def build_panel(
         n_price_changes=_price_changes(log_price, observed),
         last_price=np.exp(log_price[np.arange(len(products)), _last_observed(observed)]),
         period_order=order,
-        row=dense(np.arange(len(frame)), -1).astype(int),
-        index=frame.index,
+        cell=cell[(i * len(periods) + t)[merged]],
+        index=index,
+        weight=weight,
     )
 
 
@@ -246,6 +293,14 @@ def product_labels(frame: pd.DataFrame, roles: Roles) -> pd.Series:
 def running_periods(label: pd.Series) -> pd.Series:
     """Periods (n,) where there is no column for them: a running number within each product (n,)."""
     return label.groupby(label, sort=False).cumcount().rename("time")
+
+
+def _merged(frame, units, weights):
+    """Rows of which none equals another, their units and weights; and which of them each row (n,) is."""
+    columns = [frame[name] for name in frame.columns]
+    rows = merge_equal_rows([*columns, units], weights)
+    all_once = (rows.weight == 1).all()
+    return frame.iloc[rows.first], units[rows.first], None if all_once else rows.weight, rows.merged
 
 
 def _periods(frame, roles, label):
@@ -320,12 +375,23 @@ _MISSING_REMEDY = (
 )
 
 
-def _moments(controls, observed):
-    """Mean and sd (K,) over observed cells; a constant control gets sd 1."""
+def _mean_price(log_price, observed, weight):
+    """Mean log price (N,) over observed cells, as often as they count."""
+    if weight is None:
+        return log_price.sum(axis=1) / observed.sum(axis=1)
+    return (log_price * weight).sum(axis=1) / weight.sum(axis=1)
+
+
+def _moments(controls, observed, weight):
+    """Mean and sd (K,) over observed cells, as often as they count; a constant control gets sd 1."""
     inside = controls[:, observed]
     if not inside.size:
         return np.zeros(len(controls)), np.ones(len(controls))
-    mean, sd = inside.mean(axis=1), inside.std(axis=1)
+    if weight is None:
+        mean, sd = inside.mean(axis=1), inside.std(axis=1)
+    else:
+        mean = np.average(inside, axis=1, weights=weight[observed])
+        sd = np.sqrt(np.average((inside - mean[:, None]) ** 2, axis=1, weights=weight[observed]))
     varies = sd > 1e-12 * np.maximum(1.0, np.abs(mean))
     return np.where(varies, mean, inside[:, 0]), np.where(varies, sd, 1.0)
 

@@ -145,11 +145,10 @@ def _refuse_two_groups(panel, label, group_labels):
 def rows_of_frame(panel: SalesPanel) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Positions (n,) of the frame's rows among the observed cells, and the labels (n,) of rows by name."""
     i, t = np.nonzero(panel.observed)
-    order = np.argsort(panel.row[i, t], kind="stable")
-    labels = {"row": panel.index, panel.dims["product"]: panel.product[i[order]]}
+    labels = {"row": panel.index, panel.dims["product"]: panel.product[i[panel.cell]]}
     if panel.roles.time is not None:
-        labels[panel.roles.time] = panel.period[t[order]]
-    return order, {name: np.asarray(values) for name, values in labels.items()}
+        labels[panel.roles.time] = panel.period[t[panel.cell]]
+    return panel.cell, {name: np.asarray(values) for name, values in labels.items()}
 
 
 def panel_rows(panel: SalesPanel) -> tuple[SalesRows, np.ndarray]:

@@ -28,7 +28,7 @@ def product_table(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec, ci_pr
     spread = draws.population.get("elasticity_sd", spec.priors.product_sd)
     table["shrinkage"] = np.clip(_variance_about_groups(draws, panel) / np.mean(np.square(spread)), 0, 1)
     table["n_price_changes"] = panel.n_price_changes
-    table["units"] = panel.units.sum(axis=1)
+    table["units"] = panel.units_sold
     return table
 
 
@@ -43,7 +43,7 @@ def group_table(draws: DemandDraws, panel: SalesPanel, depth: int, ci_prob: floa
         table.insert(0, panel.levels[above].name, panel.levels[above].labels[parents])
         parents = panel.levels[above].parent[parents]
     table["n_products"] = np.bincount(codes, minlength=len(level.labels))
-    table["units"] = np.bincount(codes, panel.units.sum(axis=1), minlength=len(level.labels))
+    table["units"] = np.bincount(codes, panel.units_sold, minlength=len(level.labels))
     return table
 
 
@@ -53,7 +53,7 @@ def global_table(draws: DemandDraws, panel: SalesPanel, ci_prob: float) -> pd.Da
     table = summarise(draws.population["elasticity_global"][None], label, ci_prob)
     table = table.join(_weighted_means(draws, panel, everything, label, ci_prob))
     table["n_products"] = len(panel.product)
-    table["units"] = panel.units.sum()
+    table["units"] = panel.units_sold.sum()
     return table
 
 
@@ -65,7 +65,7 @@ def _weighted_means(draws, panel, codes, labels, ci_prob):
 
     where y are units sold; products of a group that sold nothing count the same.
     """
-    units = panel.units.sum(axis=1)
+    units = panel.units_sold
     sold = np.bincount(codes, units, minlength=len(labels))[codes] > 0
     weight = np.where(sold, units, 1.0)
     members = csr_array((weight, (codes, np.arange(len(codes)))), (len(labels), len(codes)))
