@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from hdfm.choice.answers import ChoiceAnswers
 from hdfm.choice.panel.panel import ChoicePanel, build_choice_panel
 from hdfm.choice.panel.read import as_flags, read_choice_frame
-from hdfm.choice.panel.report import choice_report, choice_warnings
+from hdfm.choice.panel.report import choice_findings
 from hdfm.choice.panel.roles import ONE_COLUMN, ChoiceRoles
 from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.priors import ChoicePriors
@@ -31,6 +31,7 @@ from hdfm.estimator import (
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown, warn_caller
 from hdfm.factors.tier import GPS
 from hdfm.frames.columns import as_names, shown
+from hdfm.frames.findings import findings_said, findings_table
 from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import weighted_mean
 from hdfm.sampling.engines import SAMPLERS
@@ -288,7 +289,8 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.sampling.settings import SamplingSettings
 
         panel, spec, classes = self._panel(X, y)
-        for message in choice_warnings(panel, guessed=self.features is None and self._has_roles()):
+        findings = choice_findings(panel, guessed=self.features is None and self._has_roles())
+        for message in findings_said(findings):
             warn_caller(message, DataWarning)
         gp, seed = choice_gp(panel, spec, self.gp), self._new_seed()
         settings = SamplingSettings(
@@ -312,7 +314,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         }
         self.idata_ = labelled_choices(draws, dims, panel, spec, attributes)
         self.panel_, self.spec_, self.gp_, self.seed_, self.classes_ = panel, spec, gp, seed, classes
-        self.data_report_ = choice_report(panel)
+        self.data_report_ = findings_table(findings)
         self._unpack()
         self.factor_table_ = self._factor_table()
         self.elasticities_ = self._stored_elasticities()

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hdfm.choice.panel.layout import Category, CategoryChoices, RowCodes, lay_out
+from hdfm.choice.panel.leaks import refuse_outcomes
 from hdfm.choice.panel.predictors import (
     ROUNDING,
     belonging,
@@ -22,7 +23,6 @@ from hdfm.choice.panel.predictors import (
     informative,
     log_price_centre,
     predictor_values,
-    refuse_outcomes,
     refuse_products_without_price,
 )
 from hdfm.choice.panel.purchases import refuse_purchases_alone
@@ -172,7 +172,7 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
     where = sets.available[:, None] & belongs[code]
     values = predictor_values(X, roles, where)
     if roles.beside_features:
-        refuse_outcomes(X, values, roles, chosen)
+        refuse_outcomes(X, values, roles, sets, chosen)
     centre = log_price_centre(values, roles, sets.available, code, len(labels))
     rows = RowCodes(
         category=code,
