@@ -33,7 +33,8 @@ def wide_columns(X: pd.DataFrame, labels: pd.Index) -> WideColumns | None:
     WideColumns(renamed='X', stubs=['price'], separator='_')
     """
     names = [name for name in X.columns if isinstance(name, str)]
-    after, before = {}, {}
+    after: dict[str, set] = {}
+    before: dict[str, set] = {}
     for label in map(str, labels):
         for name in names:
             for ends, found in ((name.removesuffix(label), after), (name.removeprefix(label), before)):
