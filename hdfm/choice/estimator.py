@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from hdfm.choice.answers import ChoiceAnswers
 from hdfm.choice.panel.panel import ChoicePanel, build_choice_panel
 from hdfm.choice.panel.read import as_flags, read_choice_frame
-from hdfm.choice.panel.report import choice_report, choice_warnings
+from hdfm.choice.panel.report import choice_findings
 from hdfm.choice.panel.roles import ONE_COLUMN, ChoiceRoles
 from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.priors import ChoicePriors
@@ -31,8 +31,9 @@ from hdfm.estimator import (
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown, warn_caller
 from hdfm.factors.tier import GPS
 from hdfm.frames.columns import as_names, shown
+from hdfm.frames.findings import findings_said, findings_table
 from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
-from hdfm.frames.weights import weighted_mean
+from hdfm.frames.weights import weighted_mean, weighted_rows
 from hdfm.sampling.engines import SAMPLERS
 from hdfm.sampling.session import computes
 from hdfm.summaries.intervals import default_ci_prob
@@ -260,8 +261,10 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         self.keep = keep
 
     @computes
-    def fit(self, X: pd.DataFrame, y: Any) -> "DynamicFactorChoiceModel":
-        """Sample the posterior of a frame with a row per alternative in a choice set.
+    def fit(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> "DynamicFactorChoiceModel":
+        r"""Sample the posterior of a frame with a row per alternative in a choice set.
+
+        With weights the likelihood is :math:`\prod_o p(y_o \mid \beta)^{w_o}` over choice sets.
 
         Parameters
         ----------
@@ -270,6 +273,12 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         y : array-like of shape (n_rows,)
             1 on the chosen row of each choice set, else 0; where no column has a role, two labels of any
             kind.
+        sample_weight : array-like of shape (n_rows,), optional
+            How often each choice counts, the same in all rows of a set, as it is, not normalised: a set of
+            weight k is k such sets, one of weight 0 is not there. For frequencies, and for samples that
+            were drawn with unequal chances, such as choice-based ones (their inverses, over their mean).
+            Weights that project a panel of households to a population make intervals too narrow here:
+            weigh answers with them instead. A ``DataWarning`` tells of large ones.
 
         Returns
         -------
@@ -287,8 +296,9 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.factors.tables import align_factors
         from hdfm.sampling.settings import SamplingSettings
 
-        panel, spec, classes = self._panel(X, y)
-        for message in choice_warnings(panel, guessed=self.features is None and self._has_roles()):
+        panel, spec, classes = self._panel(X, y, sample_weight)
+        findings = choice_findings(panel, guessed=self.features is None and self._has_roles())
+        for message in findings_said(findings):
             warn_caller(message, DataWarning)
         gp, seed = choice_gp(panel, spec, self.gp), self._new_seed()
         settings = SamplingSettings(
@@ -312,7 +322,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         }
         self.idata_ = labelled_choices(draws, dims, panel, spec, attributes)
         self.panel_, self.spec_, self.gp_, self.seed_, self.classes_ = panel, spec, gp, seed, classes
-        self.data_report_ = choice_report(panel)
+        self.data_report_ = findings_table(findings)
         self._unpack()
         self.factor_table_ = self._factor_table()
         self.elasticities_ = self._stored_elasticities()
@@ -462,7 +472,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         return with_labels(result, "choice_set", {"choice_set": labels}, np.arange(len(labels)))
 
     @computes
-    def build_model(self, X: pd.DataFrame, y: Any) -> "pm.Model":
+    def build_model(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> "pm.Model":
         """The PyMC model that ``fit`` would sample.
 
         To sample it yourself: BLAS should have one thread (``threadpoolctl.threadpool_limits(1,
@@ -471,7 +481,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         """
         from hdfm.choice.sampling import choice_gp, choice_model
 
-        panel, spec, _ = clone(self)._panel(X, y)
+        panel, spec, _ = clone(self)._panel(X, y, sample_weight)
         return choice_model(panel, spec, choice_gp(panel, spec, self.gp))
 
     @computes
@@ -586,14 +596,17 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             self._checked_priors(),
         )
 
-    def _panel(self, X: Any, y: Any) -> tuple[ChoicePanel, ChoiceSpec, np.ndarray]:
+    def _panel(
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> tuple[ChoicePanel, ChoiceSpec, np.ndarray]:
         """The panel, what of the model it allows, and the two labels of y."""
         spec = self._spec()
+        X, y, weights = weighted_rows(X, y, sample_weight, self.choice_set)
         frame, y, roles = read_choice_frame(self, X, y, self._roles(), reset=True)
         classes = np.array([0, 1])
         if not self._roles().named:
             y, classes = as_flags(y)
-        panel = build_choice_panel(frame, y, roles)
+        panel = build_choice_panel(frame, y, roles, weights)
         if len(panel.period) < 2:
             if self.time is not None and spec.total_factors:
                 warn_caller(

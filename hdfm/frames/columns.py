@@ -14,6 +14,7 @@ from hdfm.frames.texts import number_remedy
 
 ALL = "all"
 LARGEST = 1e100  # beyond it sums of squares overflow
+FEWEST_FOLLOWING = 10  # rows in which a column follows the outcome by no accident
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 # What pandas.api.types.infer_dtype calls labels of one kind that have an equality and can be stored.
 ONE_KIND = (
@@ -167,11 +168,20 @@ def refuse_rows(column: pd.Series, bad: np.ndarray, what: str, finding: str, rem
         )
 
 
-def refuse_outcome(column: pd.Series, values: np.ndarray, outcome: np.ndarray, role: str) -> None:
-    """Raise if a predictor's values (n,) are the outcome's."""
-    if np.array_equal(values, outcome) and np.ptp(values) > 0:
+def refuse_outcome(
+    column: pd.Series, values: np.ndarray, outcome: np.ndarray, role: str, what: str = "y"
+) -> None:
+    """Raise if a predictor's values (n,) are the outcome's, or rise or fall with it throughout."""
+    if np.ptp(values) == 0:
+        return
+    said = "equals" if np.array_equal(values, outcome) else None
+    if said is None and len(values) >= FEWEST_FOLLOWING:
+        rank, own = (np.unique(each, return_inverse=True)[1] for each in (outcome, values))
+        if np.array_equal(rank, own) or np.array_equal(rank, rank.max() - own):
+            said = "rises or falls with"
+    if said is not None:
         raise InvalidDataError(
-            f"{named_column(column, role)} equals y in all {len(column):,} rows, such as row "
+            f"{named_column(column, role)} {said} {what} in all {len(column):,} rows, such as row "
             f"{plain(column.index[0])!r}: it is the outcome. Leave it out of X or of {role}."
         )
 

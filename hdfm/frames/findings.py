@@ -4,6 +4,7 @@ Array names and axis order: n observations, K columns.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,24 +15,61 @@ from hdfm.frames.columns import examples, named_column, plain
 COLUMNS = ["finding", "count", "examples", "consequence"]
 SPIKE_OF_PRODUCT, SPIKE_OF_GROUP = np.log(5), np.log(100)
 FEW_PRICES = 5
-TIED_SHARE = 0.99
+SPIKE_OF_UNITS, SPIKE_SPREADS = np.log(5), 6.0
+FILLER_GAP = 10.0  # times the range of all other values
+TO_SD = 1.4826  # of a normal's median absolute deviation
+TIED_SHARE = 0.95
+LEAK_SHARE = 0.9
 LITTLE_LEFT = 0.05
 NO_VARIATION = 1e-9
 FAR = 5.0  # times the range that was seen, or the highest and lowest price
 RIDGE = 1e-10  # so that columns that others explain wholly have a share of 1
 
 
-def findings_table(findings: Iterable[tuple[str, Sequence | pd.Index, str]]) -> pd.DataFrame:
-    """Findings as name, labels and consequence: one row each, those without labels left out."""
-    rows = [(name, len(labels), examples(labels), text) for name, labels, text in findings if len(labels)]
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What of some labels can't inform a model, or misleads it.
+
+    Attributes
+    ----------
+    name : str or None
+        As the table has it; None for what is said at once alone.
+    labels : sequence
+        Of what it was found; nothing is said where there are none.
+    consequence : str
+        What the model makes of it.
+    said : str or None
+        The sentence of a warning; None where the table is enough.
+    """
+
+    name: str | None
+    labels: Sequence | pd.Index | np.ndarray
+    consequence: str
+    said: str | None = None
+
+
+def findings_table(findings: Iterable[Finding]) -> pd.DataFrame:
+    """A row for each finding of which there are labels."""
+    rows = [
+        (each.name, len(each.labels), examples(each.labels), each.consequence)
+        for each in findings
+        if len(each.labels) and each.name is not None
+    ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def price_spikes(log_price: np.ndarray, product: np.ndarray, group: np.ndarray) -> np.ndarray:
+def findings_said(findings: Iterable[Finding]) -> list[str]:
+    """What a user should hear of at once, as sentences."""
+    return [each.said for each in findings if len(each.labels) and each.said is not None]
+
+
+def price_spikes(
+    log_price: np.ndarray, product: np.ndarray, group: np.ndarray, ratio: float = SPIKE_OF_PRODUCT
+) -> np.ndarray:
     """True (n,) where a price is far from the product's usual one: a slip of the decimal point, or a filler.
 
-    More than 5 times the product's median or less than a fifth of it; where a product has fewer than 5
-    prices, 100 times the group's.
+    More than 5 times the product's median or less than a fifth of it (``ratio`` is the log of 5); where a
+    product has fewer than 5 prices, 100 times the group's.
 
     Examples
     --------
@@ -42,7 +80,51 @@ def price_spikes(log_price: np.ndarray, product: np.ndarray, group: np.ndarray) 
     values = pd.Series(log_price)
     own, common = (values - values.groupby(code).transform("median") for code in (product, group))
     few = pd.Series(product).groupby(product).transform("size") < FEW_PRICES
-    return np.where(few, common.abs() > SPIKE_OF_GROUP, own.abs() > SPIKE_OF_PRODUCT)
+    return np.where(few, common.abs() > SPIKE_OF_GROUP, own.abs() > ratio)
+
+
+def fillers(values: np.ndarray) -> np.ndarray:
+    """True (n,) where a value stands far from all others: a filler such as -99 or 99999, or a slip.
+
+    The lowest or highest value, where the next one is 10 times as far away as the others range, of which at
+    least two differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fillers(np.array([0.0, 1.0, -99.0, 1.0, 99999.0, 0.0]))
+    array([False, False,  True, False,  True, False])
+    """
+    distinct = np.unique(values)
+    if len(distinct) < 3:
+        return np.zeros(len(values), dtype=bool)
+    first, last = 0, len(distinct) - 1
+    while last - first >= 2:
+        low, high = distinct[first + 1] - distinct[first], distinct[last] - distinct[last - 1]
+        if high > FILLER_GAP * (distinct[last - 1] - distinct[first]):
+            last -= 1
+        elif low > FILLER_GAP * (distinct[last] - distinct[first + 1]):
+            first += 1
+        else:
+            break
+    return (values < distinct[first]) | (values > distinct[last])
+
+
+def outcome_spikes(residual: np.ndarray, product: np.ndarray) -> np.ndarray:
+    """True (n,) where log units are far above what explains them, by product codes (n,).
+
+    More than 5 times what is expected, and 6 of the product's usual deviations, by their median.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> outcome_spikes(np.array([0.1, -0.2, 0.1, 2.5, 0.0, -0.1]), np.zeros(6, int))
+    array([False, False, False,  True, False, False])
+    """
+    gap = pd.Series(residual)
+    gap = gap - gap.groupby(product).transform("median")
+    usual = TO_SD * gap.abs().groupby(product).transform("median")
+    return ((gap > SPIKE_OF_UNITS) & (gap > SPIKE_SPREADS * usual)).to_numpy()
 
 
 def explained_by_others(columns: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.utils import _safe_indexing
 
 from hdfm.exceptions import DataWarning, InvalidDataError, warn_caller
-from hdfm.frames.columns import named_column, numeric_column, refuse_rows
+from hdfm.frames.columns import named_column, numeric_column, plain, refuse_rows
 from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
 
 REMEDY = "A weight says how often a row counts: 0 leaves it out, 1 counts it once"
@@ -30,16 +30,21 @@ class WeightedRows(NamedTuple):
     weight: np.ndarray | None
 
 
-def weighted_rows(X: Any, y: Any, weights: Any) -> WeightedRows:
+def weighted_rows(X: Any, y: Any, weights: Any, sets: str | None = None) -> WeightedRows:
     """What ``fit`` takes of rows and their weights: powers of the likelihood, as they are, not normalised.
 
     A row of weight k counts as k rows would, one of weight 0 as if it were not there. Warns where weights
     are large on average.
 
+    Parameters
+    ----------
+    sets : str, optional
+        Column of X within whose labels weights are constant.
+
     Raises
     ------
     InvalidDataError
-        If there is not one weight a row, or weights are negative, missing or all 0.
+        If there is not one weight a row, weights are negative, missing or all 0, or change within a set.
 
     Examples
     --------
@@ -54,6 +59,8 @@ def weighted_rows(X: Any, y: Any, weights: Any) -> WeightedRows:
     refuse_name(X, weights, "sample_weight")
     refuse_other_rows(X, weights, "sample_weight")
     values = check_weights(weights, len(X))
+    if isinstance(X, pd.DataFrame) and sets in X:
+        _refuse_changes(X[sets], values)
     if y is not None and len(y) == len(X) and (values == 0).any():
         rows = np.flatnonzero(values)
         X, y, values = _safe_indexing(X, rows), _safe_indexing(y, rows), values[rows]
@@ -65,6 +72,19 @@ def weighted_rows(X: Any, y: Any, weights: Any) -> WeightedRows:
             DataWarning,
         )
     return WeightedRows(X, y, None if (values == 1).all() else values)
+
+
+def _refuse_changes(sets, weights):
+    """Raise if weights (n,) change within a choice set."""
+    spread = pd.Series(weights).groupby(pd.factorize(sets.astype(str))[0]).transform(np.ptp).to_numpy()
+    if spread.any():
+        row = int(np.argmax(spread > 0))
+        found = np.unique(weights[(sets == sets.iloc[row]).to_numpy()])[:3].tolist()
+        raise InvalidDataError(
+            f"sample_weight changes within {sets[spread > 0].nunique():,} choice sets of column {sets.name!r}, "
+            f"such as {plain(sets.iloc[row])!r} with {found}: a choice counts as a whole. Give all its rows "
+            f"one weight, as in weights.groupby(X[{sets.name!r}]).transform('first')."
+        )
 
 
 def weighted_mean(values: Any, weights: np.ndarray | None) -> float:

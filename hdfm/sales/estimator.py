@@ -15,11 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 from hdfm.estimator import BayesianEstimator, check_prior_predictions, has_roles, row_scores
 from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
 from hdfm.frames.columns import as_names
+from hdfm.frames.findings import findings_said
 from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean, weighted_rows
 from hdfm.sales.panel.panel import SalesPanel, build_panel
 from hdfm.sales.panel.read import ONE_COLUMN, read_frame
-from hdfm.sales.panel.report import SalesFindings
+from hdfm.sales.panel.report import sales_findings, sales_report
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows, rows_of_frame, rows_of_periods
 from hdfm.sales.panel.selection import refuse_unselected
@@ -267,8 +268,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         from hdfm.sampling.settings import SamplingSettings
 
         panel, spec = self._panel(X, y, sample_weight)
-        findings = SalesFindings(panel, spec.time_effects, spec.counts)
-        for message in findings.warnings():
+        findings = sales_findings(panel, spec.time_effects, spec.likelihood)
+        for message in findings_said(findings):
             warn_caller(message, DataWarning)
         seed = self._new_seed()
         settings = SamplingSettings(
@@ -282,7 +283,12 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             whitened=True,
         )
         self.idata_ = sample_demand(panel, spec, settings, self.inference, self.sampler)
-        self.panel_, self.spec_, self.seed_, self.data_report_ = panel, spec, seed, findings.table()
+        self.panel_, self.spec_, self.seed_, self.data_report_ = (
+            panel,
+            spec,
+            seed,
+            sales_report(panel, findings),
+        )
         self.draws_ = demand_draws(self.idata_["posterior"].to_dataset(), panel, spec)
         self.elasticities_ = self.elasticities()
         return self

@@ -38,14 +38,3 @@ class DemandSpec:
                 return False
             case _:
                 raise unknown("likelihood", self.likelihood)
-
-    @property
-    def counts(self) -> bool:
-        """Whether units are counts, which may be 0."""
-        match self.likelihood:
-            case "log_normal":
-                return False
-            case "negative_binomial" | "poisson":
-                return True
-            case _:
-                raise unknown("likelihood", self.likelihood)

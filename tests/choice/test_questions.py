@@ -23,9 +23,13 @@ def wide(labels):
 
 @pytest.mark.parametrize("labels", [["a", "b", "c"], [1, 2, 3]], ids=["text", "numbers"])
 @pytest.mark.parametrize("named", [True, False], ids=["choice_set", "no choice_set"])
-def test_wide_frames(mock_sampling, labels, named):
+@pytest.mark.parametrize("name", ["price_{}", "{}_price", "{}"])
+def test_wide_frames(mock_sampling, labels, named, name):
     X, y = wide(labels)
-    prices = [name for name in X if name != "task"]
+    X = X.rename(
+        columns={f"price_{label}": label if name == "{}" else name.format(label) for label in labels}
+    )
+    prices = [column for column in X if column != "task"]
     roles = {"choice_set": "task"} if named else {}
     X = X if named else X.drop(columns="task")
     with pytest.raises(InvalidDataError, match="one row per alternative in a choice set") as caught:
@@ -40,6 +44,14 @@ def test_wide_frames(mock_sampling, labels, named):
     ).fit(long, long["choice"] == long["product"])
     assert len(model.panel_.choice_set) == 60
     assert list(model.panel_.categories[0].product) == labels
+
+
+def test_labels_without_columns_of_their_own():
+    X, y = wide(["a", "b", "c"])
+    X = X.rename(columns=dict(zip(list(X), ["one", "two", "three", "task"], strict=True)))
+    with pytest.raises(InvalidDataError, match="Give each choice a row for every alternative") as caught:
+        DynamicFactorChoiceModel(0, choice_set="task", features=["one", "two", "three"], **QUICK).fit(X, y)
+    assert "wide_to_long" not in str(caught.value)
 
 
 def test_the_chosen_label_on_every_row(mock_sampling, trips):

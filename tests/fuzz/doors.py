@@ -16,9 +16,10 @@ from sklearn.exceptions import DataConversionWarning, NotFittedError
 
 import hdfm.exceptions
 from hdfm import DynamicFactorChoiceModel, HierarchicalElasticity
-from hdfm.choice.panel.report import choice_report, choice_warnings
+from hdfm.choice.panel.report import choice_findings
 from hdfm.exceptions import HdfmError
-from hdfm.sales.panel.report import SalesFindings
+from hdfm.frames.findings import findings_said, findings_table
+from hdfm.sales.panel.report import sales_findings, sales_report
 
 OF_HDFM = tuple(
     kind for kind in vars(hdfm.exceptions).values() if isinstance(kind, type) and issubclass(kind, Warning)
@@ -114,8 +115,8 @@ class SalesDoor(Door):
         return pd.DataFrame(facts | _controls(panel, panel.controls[:, i, t]))
 
     def findings(self, panel, spec):
-        findings = SalesFindings(panel, spec.time_effects, spec.counts)
-        return findings.table()["count"].to_list(), len(findings.warnings())
+        findings = sales_findings(panel, spec.time_effects, spec.likelihood)
+        return sales_report(panel, findings)["count"].to_list(), len(findings_said(findings))
 
     def rows(self, model, X):
         panel, rows = model.panel_, model._rows(X)
@@ -156,7 +157,9 @@ class ChoiceDoor(Door):
         return table.assign(**{"label set": written(panel.choice_set)[at["set"]]})
 
     def findings(self, panel, spec):
-        return choice_report(panel)["count"].to_list(), len(choice_warnings(panel))
+        return findings_table(choice_findings(panel))["count"].to_list(), len(
+            findings_said(choice_findings(panel))
+        )
 
     def rows(self, model, X):
         panel, encoded = model.panel_, model._encoded(X)

@@ -84,7 +84,7 @@ class SetData:
     customer, period : TensorVariable
         Positions (O,).
     count : TensorVariable
-        1 (O,), and 0 where sets are padded.
+        How often a set counts (O,), and 0 where sets are padded.
     constant : TensorVariable or None
         The log-likelihood where there are no predictors, and nothing else.
     """
@@ -169,15 +169,15 @@ def _set_data(panel, c, scale, sizes):
     choices = panel.choices[c]
     D, open_ = contrasts(choices, panel.roles.outside)
     which = open_.any(axis=1)  # a set of one option is certain, and its logarithm has no gradient
-    D, open_ = D[which], open_[which]
+    D, open_, times = D[which], open_[which], choices.times[which]
     if not D.shape[2]:
-        return SetData(constant=held(f"constant_{c}", -np.log1p(open_.sum(axis=1)).sum()))
+        return SetData(constant=held(f"constant_{c}", -(times * np.log1p(open_.sum(axis=1))).sum()))
     arrays = {
         "contrasts": D / scale,
         "closed": np.where(open_, 0.0, NEVER),
         "customer": choices.customer[which],
         "period": choices.period[which],
-        "count": np.ones(len(D)),
+        "count": times,
     }
     n_blocks = None
     if sizes.blocks:

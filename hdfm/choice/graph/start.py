@@ -69,13 +69,16 @@ class ChoiceStart:
 
 
 class _Sets(NamedTuple):
-    """Choice sets of a category: contrasts D (O, K, P), where available, and sums by customer and period."""
+    """Choice sets of a category: contrasts D (O, K, P), where available, and sums by customer and period, in
+    which sets count as often as ``times`` (O,) says.
+    """
 
     part: slice
     D: np.ndarray
     available: np.ndarray
     customer: np.ndarray
     period: np.ndarray
+    times: np.ndarray
     by_customer: csr_array
     by_period: csr_array
 
@@ -189,8 +192,9 @@ def _sets(panel, part, choices, scale):
         available,
         choices.customer,
         choices.period,
-        csr_array((np.ones(len(D)), (choices.customer, of)), (len(panel.customer), len(D))),
-        csr_array((np.ones(len(D)), (choices.period, of)), (len(panel.period), len(D))),
+        choices.times,
+        csr_array((choices.times, (choices.customer, of)), (len(panel.customer), len(D))),
+        csr_array((choices.times, (choices.period, of)), (len(panel.period), len(D))),
     )
 
 
@@ -211,7 +215,7 @@ def _score(sets, alpha):
 
 def _customer_score(sets, alpha, n_periods):
     """Gradient (N P, T) by a category's coefficients, summed by customer and period."""
-    score = _score(sets, alpha)
+    score = sets.times[:, None] * _score(sets, alpha)
     P = score.shape[1]
     row = sets.customer[:, None] * P + np.arange(P)
     column = np.broadcast_to(sets.period[:, None], row.shape)
@@ -262,8 +266,8 @@ def _pooled_mode(sets, sd):
     def loss(b):
         gaps = np.concatenate([chosen, np.where(sets.available, sets.D @ b, -np.inf)], axis=1)
         share = softmax(gaps, axis=1)[:, 1:]
-        value = logsumexp(gaps, axis=1).sum() + (b @ b) / (2 * sd**2)
-        return value, np.einsum("ok,okp->p", share, sets.D) + b / sd**2
+        value = (sets.times * logsumexp(gaps, axis=1)).sum() + (b @ b) / (2 * sd**2)
+        return value, np.einsum("ok,okp->p", sets.times[:, None] * share, sets.D) + b / sd**2
 
     return minimize(loss, np.zeros(sets.D.shape[2]), jac=True).x
 

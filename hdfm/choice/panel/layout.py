@@ -72,6 +72,8 @@ class CategoryChoices:
         The row of the frame (O_c, J_c); -1 where there is none.
     choice_set : numpy.ndarray
         Positions (O_c,) among the labels of all choice sets.
+    weight : numpy.ndarray or None
+        How often each set counts (O_c,); None where every one counts once.
     """
 
     x: np.ndarray
@@ -82,6 +84,12 @@ class CategoryChoices:
     product: np.ndarray
     row: np.ndarray
     choice_set: np.ndarray
+    weight: np.ndarray | None = None
+
+    @property
+    def times(self) -> np.ndarray:
+        """How often each set counts (O_c,)."""
+        return np.ones(len(self.chosen)) if self.weight is None else self.weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,8 @@ class RowCodes:
         Price and features (n, K) as they enter utility.
     chosen : numpy.ndarray or None
         True (n,) where chosen; None where not known.
+    weight : numpy.ndarray or None
+        How often the set of a row counts (n,); None for once.
     """
 
     category: np.ndarray
@@ -103,6 +113,7 @@ class RowCodes:
     period: np.ndarray
     values: np.ndarray
     chosen: np.ndarray | None
+    weight: np.ndarray | None = None
 
 
 def lay_out(
@@ -139,6 +150,7 @@ def lay_out(
         product=dense(product, -1),
         row=dense(r, -1),
         choice_set=members,
+        weight=None if rows.weight is None else rows.weight[first],
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hdfm.choice.panel.layout import Category, CategoryChoices, RowCodes, lay_out
+from hdfm.choice.panel.leaks import refuse_outcomes
 from hdfm.choice.panel.predictors import (
     ROUNDING,
     belonging,
@@ -22,7 +23,6 @@ from hdfm.choice.panel.predictors import (
     informative,
     log_price_centre,
     predictor_values,
-    refuse_outcomes,
     refuse_products_without_price,
 )
 from hdfm.choice.panel.purchases import refuse_purchases_alone
@@ -133,7 +133,9 @@ class ChoicePanel:
         return pd.Index([category.label for category in self.categories], name=self.coefficient.names[0])
 
 
-def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePanel:
+def build_choice_panel(
+    X: pd.DataFrame, y: Any, roles: ChoiceRoles, weights: np.ndarray | None = None
+) -> ChoicePanel:
     """Validate a long frame of alternatives and lay it out by category and choice set.
 
     Parameters
@@ -144,6 +146,8 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
         1 on the chosen row of each choice set, else 0.
     roles : ChoiceRoles
         The columns.
+    weights : numpy.ndarray, optional
+        How often the sets of rows count (n_rows,), above 0; once by default.
 
     Returns
     -------
@@ -172,14 +176,16 @@ def build_choice_panel(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> ChoicePan
     where = sets.available[:, None] & belongs[code]
     values = predictor_values(X, roles, where)
     if roles.beside_features:
-        refuse_outcomes(X, values, roles, chosen)
-    centre = log_price_centre(values, roles, sets.available, code, len(labels))
+        refuse_outcomes(X, values, roles, sets, chosen)
+    counted = sets.available if weights is None else sets.available * weights
+    centre = log_price_centre(values, roles, counted, code, len(labels))
     rows = RowCodes(
         category=code,
         customer=customers.get_indexer(pd.Index(sets.customer)),
         period=sets.periods.get_indexer(pd.Index(sets.period)),
         values=centred(values, roles, centre[code], where),
         chosen=chosen.to_numpy(),
+        weight=weights,
     )
     informs = informative(rows.values, roles, sets, code, len(labels)) & belongs
     categories = _categories(labels, sets, rows, informs, roles)
@@ -217,7 +223,8 @@ def _categories(labels, sets, rows, informs, roles):
     categories, start = [], 0
     for c, label in enumerate(labels):
         which = rows.category == c
-        category = _category(label, sets.product[which], rows.chosen[which], roles, informs[c], start)
+        times = rows.chosen[which] if rows.weight is None else rows.chosen[which] * rows.weight[which]
+        category = _category(label, sets.product[which], times, roles, informs[c], start)
         start = category.coefficient.stop
         categories.append(category)
     if not start:
@@ -253,22 +260,23 @@ def _category(label, product, chosen, roles, informs, start):
 
 def _predictor_moments(choices, roles):
     """Mean and sd (S,) over available alternatives, the sd about the set's mean or the category's."""
-    moments = [_moments(each.x, each.mask[..., None], roles.outside) for each in choices]
+    moments = [_moments(each.x, each.mask[..., None], roles.outside, each.weight) for each in choices]
     mean, sd = (np.concatenate(each) for each in zip(*moments, strict=True))
     return mean, np.where(sd > ROUNDING * np.maximum(1.0, np.abs(mean)), sd, 1.0)
 
 
-def _moments(x, mask, outside):
+def _moments(x, mask, outside, weight):
     if not outside:
         mask = mask & (mask.sum(axis=1, keepdims=True) > 1)
-    n = max(int(mask.sum()), 1)
-    mean = x.sum(axis=(0, 1), where=mask) / n
+    times = 1.0 if weight is None else weight[:, None, None]
+    n = max(float((mask * times).sum()), 1.0)
+    mean = (x * times).sum(axis=(0, 1), where=mask) / n
     centre = (
         mean
         if outside
         else x.sum(axis=1, keepdims=True, where=mask) / np.maximum(mask.sum(axis=1, keepdims=True), 1)
     )
-    return mean, np.sqrt(((x - centre) ** 2).sum(axis=(0, 1), where=mask) / n)
+    return mean, np.sqrt((times * (x - centre) ** 2).sum(axis=(0, 1), where=mask) / n)
 
 
 def _pairs(pairs: Iterable[tuple], category: pd.Index) -> pd.MultiIndex:

@@ -10,14 +10,13 @@ import pandas as pd
 from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.panel.sets import ChoiceSets
 from hdfm.exceptions import InvalidDataError, unknown
-from hdfm.frames.columns import examples, numeric_column, plain, refuse_outcome, refuse_rows
+from hdfm.frames.columns import examples, numeric_column, plain, refuse_rows
 
 ROUNDING = 1e-12
 _PRICE_REMEDY = (
     "Fill in what it would have cost, whether or not it was bought, or mark what could not be bought in an "
     "availability column"
 )
-FEW_ROWS = 10  # a feature of so many rows that follows the choice is no accident
 
 
 def refuse_products_without_price(frame: pd.DataFrame, roles: ChoiceRoles, sets: ChoiceSets) -> None:
@@ -106,17 +105,19 @@ def informative(
 
 
 def log_price_centre(
-    values: np.ndarray, roles: ChoiceRoles, available: np.ndarray, category: np.ndarray, n_categories: int
+    values: np.ndarray, roles: ChoiceRoles, counted: np.ndarray, category: np.ndarray, n_categories: int
 ) -> np.ndarray:
     """What is taken from the log price, by category (C,): its mean where something stands against utility 0.
 
-    A log price moves with the currency, and with it would all utilities but the outside option's.
+    A log price moves with the currency, and with it would all utilities but the outside option's. Rows count
+    as often as ``counted`` (n,) says.
     """
     if not roles.outside or roles.log_price is None:
         return np.zeros(n_categories)
     column = values[:, roles.predictors.index(roles.log_price)]
-    count = np.bincount(category, available, minlength=n_categories)
-    return np.bincount(category, column * available, minlength=n_categories) / np.maximum(count, 1)
+    count = np.bincount(category, counted, minlength=n_categories)
+    total = np.bincount(category, column * counted, minlength=n_categories)
+    return total / np.where(count > 0, count, 1)
 
 
 def centred(values: np.ndarray, roles: ChoiceRoles, centre: np.ndarray, where: np.ndarray) -> np.ndarray:
@@ -125,24 +126,6 @@ def centred(values: np.ndarray, roles: ChoiceRoles, centre: np.ndarray, where: n
         return values
     k = roles.predictors.index(roles.log_price)
     return values - np.where(where, centre[:, None], 0.0) * (np.arange(values.shape[1]) == k)
-
-
-def refuse_outcomes(frame: pd.DataFrame, values: np.ndarray, roles: ChoiceRoles, chosen: pd.Series) -> None:
-    """Raise if a feature among values (n, K) is other than 0 on chosen rows (n,) alone.
-
-    A quantity bought, an amount paid or the outcome itself tells of the choice what nobody knows before it.
-    """
-    for k, name in enumerate(roles.predictors):
-        column = values[:, k]
-        refuse_outcome(frame[name], column, chosen.to_numpy(), "features")
-        told = column != 0
-        follows = chosen[told].all() and not chosen.all()
-        if name != roles.price and told.sum() >= FEW_ROWS and follows:
-            raise InvalidDataError(
-                f"features column {name!r} is other than 0 in {int(told.sum()):,} rows, all of them chosen, "
-                f"such as row {plain(chosen.index[told][0])!r} with {column[told][0]:.4g}: it follows from "
-                "the choice, as a quantity bought or an amount paid does. Leave it out of X or of features."
-            )
 
 
 def customer_covariates(
@@ -195,7 +178,7 @@ def _log_price(column, values, where):
         where & (values <= 0),
         f"price column {column.name!r}",
         "prices that are zero or negative",
-        "The price is used in logs: repair it, mark what could not be bought in an availability column, or "
-        'set price_transform="linear"',
+        "The price is used in logs: fill in what it would have cost, or mark what could not be bought in an "
+        'availability column. Where 0 is the price of what was free, set price_transform="linear"',
     )
     return np.log(np.where(where, values, 1.0))

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from hdfm.choice.panel.roles import DIMENSIONS, ONE_COLUMN, RESERVED_LABELS, ChoiceRoles, with_features
+from hdfm.choice.panel.wide import wide_columns
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.columns import check_roles, named_column, numeric_column, plain, refuse_rows
 from hdfm.frames.read import (
@@ -110,16 +111,25 @@ def refuse_chosen_labels(X: pd.DataFrame, y: Any, roles: ChoiceRoles) -> None:
             f"y holds values such as {flag!r} in place of flags: y is 1 on the chosen row of each choice "
             f"set, else 0. If {flag!r} marks the chosen rows, pass (y == {flag!r}) as y."
         )
-    stubs, separator = _stubs(X, labels)
-    if is_text or stubs:
-        i, stubs = roles.choice_set or "choice_set", stubs or ["price"]
-        wide = "X" if i in X else f"X.rename_axis({i!r}).reset_index()"
-        raise InvalidDataError(
+    wide = wide_columns(X, labels)
+    if is_text or wide is not None:
+        what = (
             f"y holds labels such as {example!r} in place of flags: X has one row per alternative in a "
-            "choice set, and y is 1 on the chosen one, else 0. Of a wide frame, with one row a choice, make "
-            f"long = pandas.wide_to_long({wide}.assign(choice=numpy.asarray(y)), {stubs}, i={i!r}, "
-            f"j='product', sep={separator!r}, suffix='.+').reset_index(); name choice_set={i!r}, "
-            f"product='product' and the roles of {stubs}; and fit(long, long['choice'] == long['product'])."
+            "choice set, and y is 1 on the chosen one, else 0."
+        )
+        if wide is None:
+            raise InvalidDataError(
+                f"{what} Give each choice a row for every alternative, with its price and features, a column "
+                "that names it and one that names the choice."
+            )
+        i = roles.choice_set or "choice_set"
+        frame = wide.renamed if i in X else f"{wide.renamed}.rename_axis({i!r}).reset_index()"
+        raise InvalidDataError(
+            f"{what} Of a wide frame, with one row a choice, make "
+            f"long = pandas.wide_to_long({frame}.assign(choice=numpy.asarray(y)), {wide.stubs}, i={i!r}, "
+            f"j='product', sep={wide.separator!r}, suffix='.+').reset_index(); name choice_set={i!r}, "
+            f"product='product' and the roles of {wide.stubs}; and fit(long, long['choice'] == "
+            "long['product'])."
         )
 
 
@@ -162,19 +172,6 @@ def _rows_by_set(X, values, roles):
         return None
     sets = X[roles.choice_set].astype(object)
     return values.groupby(sets.to_numpy()) if sets.map(pd.api.types.is_hashable).all() else None
-
-
-def _stubs(X, labels):
-    """Names before the label of an alternative, such as price of price_a, and what stands between."""
-    names = [name for name in X.columns if isinstance(name, str)]
-    found = {}
-    for label in map(str, labels):
-        for name in names:
-            stub = name.removesuffix(label)
-            if stub not in ("", name) and not stub[-1].isalnum():
-                found.setdefault(stub, set()).add(label)
-    stubs = [stub for stub, endings in found.items() if len(endings) > 1]
-    return [stub[:-1] for stub in stubs], stubs[0][-1] if stubs else "_"
 
 
 def as_flags(y: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -274,17 +274,17 @@ def products_of_sets(sets: PlacedSets, which: np.ndarray) -> tuple[np.ndarray, n
 def share_changes(
     draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray, columns: slice, price_transform: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sums over the sets ``which`` of P_j E_jk (D, K, columns) and of P_j (D, K)."""
+    """Sums over the sets ``which`` of P_j E_jk (D, K, columns) and of P_j (D, K), as often as sets count."""
     K = len(products_of_sets(sets, which)[0])
     own = np.arange(K)[columns]
     change, share = np.zeros((draws.n_draws, K, len(own))), np.zeros((draws.n_draws, K))
-    for some, P, moved in _moving_blocks(draws, sets, which, price_transform):
+    for some, P, counted, moved in _moving_blocks(draws, sets, which, price_transform):
         # Draws first, for BLAS: a matrix product over the sets of a block in each draw.
         P = np.ascontiguousarray(P.transpose(2, 0, 1))
         moved = np.ascontiguousarray(moved.transpose(2, 0, 1)[..., columns])
         change[some] -= P.transpose(0, 2, 1) @ moved
         change[some, own, np.arange(len(own))] += moved.sum(axis=1)
-        share[some] += P.sum(axis=1)
+        share[some] += counted.sum(axis=0).T
     return change, share
 
 
@@ -294,14 +294,17 @@ def own_changes(
     """Sums over the sets ``which`` of P_j E_jj (D, K) and of P_j (D, K): a diagonal of share_changes."""
     K = len(products_of_sets(sets, which)[0])
     change, share = np.zeros((2, draws.n_draws, K))
-    for some, P, moved in _moving_blocks(draws, sets, which, price_transform):
+    for some, P, counted, moved in _moving_blocks(draws, sets, which, price_transform):
         change[some] += (moved * (1 - P)).sum(axis=0).T
-        share[some] += P.sum(axis=0).T
+        share[some] += counted.sum(axis=0).T
     return change, share
 
 
 def _moving_blocks(draws, sets, which, price_transform):
-    """Some draws, P_j (b, K, d) of the products of some sets, and the b_j P_j of their prices."""
+    """Some draws, P_j (b, K, d) of the products of some sets, w P_j and the w b_j P_j of their prices.
+
+    Sets count as often as w (b,).
+    """
     present, local = products_of_sets(sets, which)
     K, position = len(present), np.empty(len(sets.customer), dtype=int)
     position[which] = np.arange(len(which))
@@ -312,11 +315,16 @@ def _moving_blocks(draws, sets, which, price_transform):
         P = by_product(p, slots, K)
         match price_transform:
             case "log":
-                yield some, P, P * slope
+                moved = P * slope
             case "linear":
-                yield some, P, by_product(p * (slope * sets.choices.x[piece, :, sets.price, None]), slots, K)
+                moved = by_product(p * (slope * sets.choices.x[piece, :, sets.price, None]), slots, K)
             case _:
                 raise unknown("price_transform", price_transform)
+        if sets.choices.weight is None:
+            yield some, P, P, moved
+        else:
+            w = sets.choices.weight[piece, None, None]
+            yield some, P, w * P, w * moved
 
 
 def price_coefficients(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, some: slice) -> np.ndarray:

@@ -235,14 +235,17 @@ def _replaced(column, rows, values):
 
 
 def share_draws(draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray) -> dict[Hashable, np.ndarray]:
-    """Draws (D,) of the share of each product in some sets of a category."""
+    """Draws (D,) of the share of each product in some sets of a category, as often as these count."""
     present, local = products_of_sets(sets, which)
     position = np.empty(len(sets.customer), dtype=int)
     position[which] = np.arange(len(which))
     share = np.zeros((draws.n_draws, len(present)))
     for piece, some, p in probability_blocks(draws, sets, which):
-        share[some] += by_product(p, local[position[piece]], len(present)).sum(axis=0).T
-    share /= len(which)
+        P = by_product(p, local[position[piece]], len(present))
+        if sets.choices.weight is not None:
+            P = P * sets.choices.weight[piece, None, None]
+        share[some] += P.sum(axis=0).T
+    share /= len(which) if sets.choices.weight is None else sets.choices.weight[which].sum()
     out = {sets.product[product]: share[:, k] for k, product in enumerate(present)}
     return out | ({OUTSIDE_LABEL: 1 - share.sum(axis=1)} if sets.outside else {})
 

@@ -370,8 +370,9 @@ def log_column(frame, column, role):
 
 
 _MISSING_REMEDY = (
-    "Fill in the {} that held then, of the product's last period say, also where nothing was sold: without "
-    "rows in which nothing was sold, elasticities are biased towards 0"
+    "Fill in the {} of the shelf then, from a price list or other stores, also where nothing was sold: "
+    "without rows in which nothing was sold, elasticities are biased towards 0. That of the product's last "
+    "period will do only where it usually stays for several"
 )
 
 

@@ -69,9 +69,20 @@ def read_frame(
     refuse_columns(y)
     check_same_rows(frame, y)
     units = read_units(y, likelihood, whole=roles.product is not None)
-    for name in roles.controls if named else ():
-        refuse_outcome(frame[name], numeric_column(frame[name], "controls"), units, "controls")
+    if named and reset:
+        _refuse_outcomes(frame, units, roles)
     return frame, units, roles
+
+
+def _refuse_outcomes(frame, units, roles):
+    """Raise if a control is the units or what was paid for them."""
+    for name in roles.controls:
+        values = numeric_column(frame[name], "controls")
+        refuse_outcome(frame[name], values, units, "controls")
+        if roles.price is not None:
+            paid = units * pd.to_numeric(frame[roles.price], errors="coerce").to_numpy(float, na_value=np.nan)
+            if len(units) and np.allclose(values, paid, rtol=1e-3, atol=0) and np.ptp(paid):
+                refuse_outcome(frame[name], paid, paid, "controls", "y times the price")
 
 
 def read_units(y: Any, likelihood: str, *, whole: bool) -> np.ndarray:

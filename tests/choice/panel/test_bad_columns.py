@@ -188,7 +188,7 @@ def test_features_that_were_not_named_are_said(mock_sampling, trips):
 
 def test_outcomes_without_choice_sets(trips):
     found = "features column 'quantity' is other than 0 in 120 rows, all of them chosen"
-    X = trips.assign(quantity=3 * trips["chosen"])
+    X = trips.assign(quantity=trips["chosen"] * (1 + trips["week"] % 3))
     with pytest.raises(InvalidDataError, match=found):
         choice_model(choice_set=None, features="quantity").fit(X, trips["chosen"])
 

@@ -81,8 +81,9 @@ def test_price_of_nothing_in_logs(mock_sampling, fitted, trips, value):
     free = broken(trips, "price", rows, value)
     found = re.escape(
         f"price column 'price' has prices that are zero or negative in 2 of {N} rows, such as {value} in row "
-        f"{rows[0]}. The price is used in logs: repair it, mark what could not be bought in an availability "
-        'column, or set price_transform="linear".'
+        f"{rows[0]}. The price is used in logs: fill in what it would have cost, or mark what could not be "
+        "bought in an availability column. Where 0 is the price of what was free, set "
+        'price_transform="linear".'
     )
     with pytest.raises(InvalidDataError, match=found):
         fit(free)

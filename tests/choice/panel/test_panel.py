@@ -10,8 +10,9 @@ from trips import PRODUCTS, ROLES, TINY, panel_of
 
 from hdfm.choice.panel.layout import OUTSIDE, to_rows
 from hdfm.choice.panel.panel import build_choice_panel
-from hdfm.choice.panel.report import choice_report
+from hdfm.choice.panel.report import choice_findings
 from hdfm.choice.panel.roles import ChoiceRoles
+from hdfm.frames.findings import findings_table
 
 
 def back_to_rows(panel, choices=None):
@@ -169,7 +170,7 @@ def test_constant_covariate_is_zero(frame):
     panel = panel_of(frame.assign(income=0.1))
     assert panel.covariate_sd.tolist() == [1.0]
     np.testing.assert_allclose(panel.covariates, 0, atol=ROUNDING)
-    assert "covariates that never vary" in set(choice_report(panel)["finding"])
+    assert "covariates that never vary" in set(findings_table(choice_findings(panel))["finding"])
 
 
 def test_linear_price_keeps_its_units(frame, panel):

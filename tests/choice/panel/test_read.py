@@ -10,11 +10,12 @@ from sklearn.base import BaseEstimator
 from trips import TINY, many_trips, panel_of, three_trips
 
 from hdfm.choice.panel.read import read_choice_frame
-from hdfm.choice.panel.report import choice_report
+from hdfm.choice.panel.report import choice_findings
 from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.panel.rows import encode_choices
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
 from hdfm.frames.columns import refuse_mixed_types
+from hdfm.frames.findings import findings_table
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +174,7 @@ def test_feature_missing_in_every_category(frame):
 def test_log_prices_must_be_positive(tiny, value):
     found = (
         f"price column 'price' has prices that are zero or negative in 2 of 9 rows, such as {value} in row "
-        "'row 4'. .*availability column, or set price_transform=\"linear\""
+        "'row 4'. .*availability column.*set price_transform=\"linear\""
     )
     with pytest.raises(InvalidDataError, match=found):
         panel_of(broken(tiny, "price", [4, 6], value), TINY)
@@ -226,7 +227,7 @@ def test_nothing_available(tiny, outside):
     data = tiny.assign(in_stock=[1, 1, 1, 1, 1, 1, 1, 0, 0], chosen=[0, 1, 0, 0, 1, 0, 0, 0, 0])
     roles = dataclasses.replace(TINY, availability="in_stock", outside_option=outside)
     if outside:
-        report = choice_report(panel_of(data, roles)).set_index("finding")
+        report = findings_table(choice_findings(panel_of(data, roles))).set_index("finding")
         assert report.loc["choice sets with one alternative", "examples"] == "9"
         return
     found = "availability column 'in_stock' leaves nothing to choose in 1 of 3 choice sets of .* such as 9"

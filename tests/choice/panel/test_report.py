@@ -9,23 +9,30 @@ from trips import ROLES, TINY, panel_of
 
 from hdfm.choice.panel.layout import Category, CategoryChoices
 from hdfm.choice.panel.panel import ChoicePanel, build_choice_panel
-from hdfm.choice.panel.report import choice_report, choice_warnings, sets_by_customer
+from hdfm.choice.panel.report import choice_findings
 from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.panel.rows import EncodedChoices, encode_choices
+from hdfm.choice.panel.signals import sets_by_customer
 from hdfm.exceptions import InvalidDataError
+from hdfm.frames.findings import findings_said, findings_table
 
 
 def findings(panel):
-    report = choice_report(panel).set_index("finding")
+    report = findings_table(choice_findings(panel)).set_index("finding")
     return dict(zip(report.index, zip(report["count"], report["examples"], strict=True), strict=True))
 
 
 def test_clean_choices_have_an_empty_report(panel):
-    assert list(choice_report(panel).columns) == ["finding", "count", "examples", "consequence"]
+    assert list(findings_table(choice_findings(panel)).columns) == [
+        "finding",
+        "count",
+        "examples",
+        "consequence",
+    ]
     assert set(findings(panel)) == {"predictors missing in a category", "wide gaps between periods"}
     assert findings(panel)["predictors missing in a category"] == (1, "milk: strength")
     assert findings(panel)["wide gaps between periods"] == (1, "5 to 11 (3 times the usual distance)")
-    assert choice_warnings(panel) == []
+    assert findings_said(choice_findings(panel)) == []
 
 
 def test_one_alternative_sets_are_kept_and_counted(tiny):
@@ -34,7 +41,7 @@ def test_one_alternative_sets_are_kept_and_counted(tiny):
     assert panel.choices[0].mask.sum(axis=1).tolist() == [4, 3, 1]
     assert findings(panel)["choice sets with one alternative"] == (1, "9")
     assert sets_by_customer(panel).tolist() == [1, 1]
-    (said,) = [text for text in choice_warnings(panel) if "one alternative" in text]
+    (said,) = [text for text in findings_said(choice_findings(panel)) if "one alternative" in text]
     assert said.startswith("1 of 3 choice sets have one alternative (such as 9)")
     outside = panel_of(alone, TINY, outside_option=True)
     assert "choice sets with one alternative" not in findings(outside)
@@ -52,7 +59,7 @@ def test_constant_predictors_are_left_out_and_named(tiny, size, name):
     assert findings(panel)["predictors that never vary"] == (1, name)
     assert (
         f"never vary within a choice set carry no information and are left out: {name}."
-        in (choice_warnings(panel)[0])
+        in (findings_said(choice_findings(panel))[0])
     )
 
 
@@ -88,7 +95,7 @@ def test_tied_predictors(tiny, column):
     count, named = findings(panel)["predictors tied to others"]
     assert column in named.split(", ")
     assert count == (1 if column == "size" else 2)
-    assert any("told apart by the priors alone" in text for text in choice_warnings(panel))
+    assert any("told apart by the priors alone" in text for text in findings_said(choice_findings(panel)))
 
 
 def test_products_that_are_never_chosen_and_customers_with_few_sets(tiny):
@@ -119,7 +126,7 @@ def test_the_frame_is_not_changed(frame, roles):
     X_before, y_before = X.copy(deep=True), y.copy(deep=True)
     panel = build_choice_panel(X, y, roles)
     encode_choices(X, panel, y)
-    choice_report(panel)
+    findings_table(choice_findings(panel))
     pd.testing.assert_frame_equal(X, X_before)
     pd.testing.assert_series_equal(y, y_before)
 
@@ -145,7 +152,7 @@ def test_products_with_a_spike_in_price_are_named(frame, price, named, price_tra
     panel = panel_of(spiked, price_transform=price_transform)
     label = f"{frame.loc[row, 'category']}: {frame.loc[row, 'brand']}"
     assert (findings(panel).get("products with a spike in price") == (1, label)) == named
-    assert any(label in text for text in choice_warnings(panel)) == named
+    assert any(label in text for text in findings_said(choice_findings(panel))) == named
 
 
 FOLLOWS = "features other than 0 on chosen rows alone"
@@ -160,18 +167,18 @@ def test_features_of_few_chosen_rows(frame, rows, said):
     panel = panel_of(frame.assign(quantity=quantity), features=("display", "quantity"))
     assert findings(panel)[FOLLOWS] == (1, f"quantity ({rows} rows)")
     found = f"other than 0 on chosen rows alone: quantity ({rows} rows). If they follow from the choice"
-    assert any(found in text for text in choice_warnings(panel)) == said
+    assert any(found in text for text in findings_said(choice_findings(panel))) == said
     other = np.where(frame.index == frame.index[~frame["chosen"] & frame["in_stock"]][0], 2, quantity)
     assert FOLLOWS not in findings(panel_of(frame.assign(quantity=other), features=("display", "quantity")))
 
 
 def test_features_that_were_not_named(frame):
     panel = panel_of(frame)
-    (said,) = choice_warnings(panel, guessed=True)
+    (said,) = findings_said(choice_findings(panel, guessed=True))
     assert said.startswith(
         "features=None: taken as features are the numeric columns without a role, display, "
     )
-    assert choice_warnings(panel_of(frame, features=()), guessed=True) == []
+    assert findings_said(choice_findings(panel_of(frame, features=()), guessed=True)) == []
 
 
 def test_features_that_others_nearly_explain(frame):
@@ -207,6 +214,24 @@ def test_prices_that_move_together_in_choice_sets(frame, price_transform):
     count, named = findings(panel)[LITTLE]
     assert count == 2
     assert named.startswith("milk: price (0.")
-    assert any("outside_option=True" in text for text in choice_warnings(panel))
+    assert any("outside_option=True" in text for text in findings_said(choice_findings(panel)))
     assert LITTLE not in findings(panel_of(together, price_transform=price_transform, outside_option=True))
     assert LITTLE not in findings(panel_of(together.assign(price=frame["price"])))
+
+
+@pytest.mark.parametrize("filler", [-99.0, 99999.0])
+def test_fillers_among_features_and_covariates(frame, filler):
+    rows = frame.index[frame["in_stock"] & (frame["category"] == "tea")][::9]
+    told = frame.assign(display=frame["display"].astype(float) * (frame["display"] != 0))
+    panel = panel_of(told.assign(display=told["display"].mask(told.index.isin(rows), filler)))
+    assert findings(panel)["values far from all others"] == (1, f"display ({filler:.4g})")
+    assert any("Repair them" in text for text in findings_said(choice_findings(panel)))
+
+
+@pytest.mark.parametrize("factor", [100, 0.01, 1.5])
+def test_a_product_in_another_currency(frame, factor):
+    brand = frame.loc[frame["category"] == "tea", "brand"].iloc[0]
+    price = frame["price"].where(frame["brand"] != brand, factor * frame["price"])
+    found = findings(panel_of(frame.assign(price=price))).get("products with a price far from all others'")
+    assert (found is None) == (factor == 1.5)
+    assert found is None or brand in found[1]

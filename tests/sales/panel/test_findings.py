@@ -4,12 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hdfm.frames.findings import findings_said
 from hdfm.sales.panel.panel import build_panel
-from hdfm.sales.panel.report import SalesFindings
+from hdfm.sales.panel.report import sales_findings, sales_report
 from hdfm.sales.panel.roles import Roles
+from hdfm.sales.panel.signals import SalesSignals
 
 LITTLE = "little price variation left by time effects"
 TIED = "controls tied to the price or to others"
+ZEROS, FAR = "few rows with 0 units", "values far from all others"
+LEAK, FILLED = "controls that explain nearly all of units", "prices filled in where nothing was sold"
 
 
 @pytest.fixture
@@ -25,12 +29,13 @@ def sales():
     return frame
 
 
-def found(frame, controls=(), *, time_effects=True, counts=True, price="price"):
+def found(frame, controls=(), *, time_effects=True, likelihood="poisson", price="price"):
     """Examples by finding, and what is said at once."""
     roles = Roles("sku", ("group",), "week", price, tuple(controls))
     panel = build_panel(frame, frame["units"].to_numpy(float), roles)
-    findings = SalesFindings(panel, time_effects, counts)
-    return findings.table().set_index("finding")["examples"].to_dict(), " ".join(findings.warnings())
+    findings = sales_findings(panel, time_effects, likelihood)
+    table = sales_report(panel, findings).set_index("finding")
+    return table["examples"].to_dict(), " ".join(findings_said(findings))
 
 
 def test_nothing_is_found_where_nothing_is_wrong(sales):
@@ -82,19 +87,84 @@ def test_prices_of_a_whole_chain_leave_little(sales):
 def test_rows_left_out_where_nothing_was_sold(sales):
     sold = sales[sales["units"] > 0]
     table, said = found(sold)
-    assert table["no row with 0 units"] == "units"
+    assert table[ZEROS] == "units"
     assert "biased towards 0" in said
-    assert "no row with 0 units" not in found(sales)[0]
-    assert "no row with 0 units" not in found(sold, counts=False)[0]
+    assert ZEROS not in found(sales)[0]
+
+
+@pytest.mark.parametrize("likelihood", ["poisson", "log_normal"])
+def test_some_rows_with_0_units_are_few_too(sales, likelihood):
+    """One in ten of them; all of them where the likelihood has none."""
+    none = sales.index[sales["units"] == 0]
+    few = sales.drop(none[np.arange(len(none)) % 10 > 0] if likelihood == "poisson" else none)
+    table, said = found(few, likelihood=likelihood)
+    assert table[ZEROS] == "units"
+    assert ("negative_binomial" in said) == (likelihood == "log_normal")
+    assert ZEROS not in found(few.assign(units=few["units"] / 7))[0]  # no counts
+
+
+def test_rows_left_out_without_periods(sales):
+    sold = sales[sales["units"] > 0]
+    panel = build_panel(sold, sold["units"].to_numpy(float), Roles("sku", (), None, "price"))
+    assert ZEROS in [each.name for each in sales_findings(panel, False, "poisson") if len(each.labels)]
+
+
+@pytest.mark.parametrize("factor", [10, 100])
+def test_a_spike_in_units_names_its_product(sales, factor):
+    units = np.random.default_rng(1).poisson(50 * (sales["price"] / 4) ** -2)
+    units[45] *= factor
+    table, said = found(sales.assign(units=units))
+    assert table == {"products with a spike in units": "s01"}
+    assert f"such as {units[45]:,.4g} of 's01' where about" in said
+
+
+@pytest.mark.parametrize("filler", [-99.0, 99999.0])
+def test_fillers_among_controls(sales, filler):
+    sales.loc[::37, "promo"] = filler
+    table, said = found(sales, ["promo"])
+    assert table[FAR] == f"promo ({filler:.4g})"
+    assert "Repair them or drop these rows" in said
+
+
+def test_fillers_among_exposures(sales):
+    rng = np.random.default_rng(1)
+    frame = sales.assign(stores=rng.integers(5, 50, len(sales)))
+    frame.loc[50, "stores"] = 99999
+    panel = build_panel(
+        frame, frame["units"].to_numpy(float), Roles("sku", (), "week", "price", (), "stores")
+    )
+    found = {each.name: list(each.labels) for each in sales_findings(panel, True, "poisson")}
+    assert found[FAR] == ["stores (1e+05)"]
+
+
+@pytest.mark.parametrize("leak", ["revenue", "logs"])
+def test_controls_that_explain_units(sales, leak):
+    rng = np.random.default_rng(1)
+    y = rng.poisson(10 * (sales["price"] / 4) ** -2)
+    noisy = y * sales["price"] * np.exp(0.02 * rng.standard_normal(len(y)))
+    table, said = found(sales.assign(units=y, x=noisy if leak == "revenue" else np.log1p(noisy)), ["x"])
+    assert table[LEAK].startswith("x (")
+    assert "leave them out" in said
+    assert LEAK not in found(sales.assign(units=y), ["promo"])[0]
+
+
+def test_prices_filled_in_where_nothing_was_sold(sales):
+    filled = sales.assign(price=sales["price"].where(sales["units"] > 0)).groupby("sku")["price"].ffill()
+    table, said = found(sales.assign(price=filled.fillna(4.0)))
+    assert table[FILLED] == "price"
+    assert "of the shelf" in said
+    sticky = sales.assign(price=sales["price"].where(sales["week"] % 4 == 0)).groupby("sku")["price"].ffill()
+    assert FILLED not in found(sales.assign(price=sticky))[0]
 
 
 def test_products_that_stop(sales):
+    """Rows with 0 units from then on bias elasticities: the remedy leaves a finding, and no word."""
     sales.loc[(sales["sku"] == "s03") & (sales["week"] >= 28), "units"] = 0
-    assert found(sales)[0]["products that stop selling before the last period"] == "s03"
-    assert (
-        "products that stop selling before the last period"
-        in found(sales[(sales["sku"] != "s07") | (sales["week"] < 28)])[0]
-    )
+    table, said = found(sales)
+    assert table[f"{STOPPED} last period"] == "s03"
+    assert "leave those out" in said
+    table, said = found(sales[(sales["sku"] != "s03") | (sales["week"] < 28)])
+    assert (table[f"{STOPPED} last period"], said) == ("s03", "")
 
 
 BEGUN, STOPPED = "products that begin selling after the first period", "products that stop selling before the"
@@ -136,6 +206,7 @@ def test_what_stops_is_not_said_to_run_down_too(sales):
 
 def test_without_periods_nothing_runs_down(sales):
     panel = build_panel(sales, sales["units"].to_numpy(float), Roles("sku", (), None, "price"))
-    assert not SalesFindings(panel, False).running_down.any()
+    signals = SalesSignals(panel, False)
+    assert not (signals.running_down | signals.stopped | signals.begun).any()
     bare = build_panel(sales, sales["units"].to_numpy(float), Roles("sku", (), "week"))
-    assert not SalesFindings(bare, True).running_down.any()
+    assert not SalesSignals(bare, True).running_down.any()
