@@ -596,9 +596,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             self._checked_priors(),
         )
 
-    def _panel(
-        self, X: Any, y: Any, sample_weight: Any = None
-    ) -> tuple[ChoicePanel, ChoiceSpec, np.ndarray]:
+    def _panel(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[ChoicePanel, ChoiceSpec, np.ndarray]:
         """The panel, what of the model it allows, and the two labels of y."""
         spec = self._spec()
         X, y, weights = weighted_rows(X, y, sample_weight, self.choice_set)

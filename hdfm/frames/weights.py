@@ -57,16 +57,19 @@ def weighted_rows(X: Any, y: Any, weights: Any, sets: str | None = None) -> Weig
     if weights is None:
         return WeightedRows(X, y, None)
     refuse_name(X, weights, "sample_weight")
+    weights = weights if isinstance(weights, pd.Series | pd.DataFrame) else np.asarray(weights)
     refuse_other_rows(X, weights, "sample_weight")
+    X, y = (each if each is None or hasattr(each, "__len__") else np.asarray(each) for each in (X, y))
     values = check_weights(weights, len(X))
     if isinstance(X, pd.DataFrame) and sets in X:
         _refuse_changes(X[sets], values)
+    mean = values.mean()
     if y is not None and len(y) == len(X) and (values == 0).any():
         rows = np.flatnonzero(values)
         X, y, values = _safe_indexing(X, rows), _safe_indexing(y, rows), values[rows]
-    if values.mean() > LARGE_MEAN:
+    if mean > LARGE_MEAN:
         warn_caller(
-            f"sample_weight is {values.mean():.3g} on average: each row counts that often, and intervals are "
+            f"sample_weight is {mean:.3g} on average: each row counts that often, and intervals are "
             "as narrow as so many rows would make them. Weights that project a sample to a population have "
             "no place in fit: divide them by their mean, or weigh answers with them.",
             DataWarning,
@@ -81,9 +84,9 @@ def _refuse_changes(sets, weights):
         row = int(np.argmax(spread > 0))
         found = np.unique(weights[(sets == sets.iloc[row]).to_numpy()])[:3].tolist()
         raise InvalidDataError(
-            f"sample_weight changes within {sets[spread > 0].nunique():,} choice sets of column {sets.name!r}, "
-            f"such as {plain(sets.iloc[row])!r} with {found}: a choice counts as a whole. Give all its rows "
-            f"one weight, as in weights.groupby(X[{sets.name!r}]).transform('first')."
+            f"sample_weight changes within {sets[spread > 0].nunique():,} choice sets of column "
+            f"{sets.name!r}, such as {plain(sets.iloc[row])!r} with {found}: a choice counts as a whole. "
+            f"Give all its rows one weight, as in weights.groupby(X[{sets.name!r}]).transform('first')."
         )
 
 
@@ -109,7 +112,9 @@ def check_weights(weights: Any, n_rows: int) -> np.ndarray:
     values = numeric_column(column, role, missing_remedy=REMEDY)
     refuse_rows(column, values < 0, named_column(column, role), "negative values", REMEDY)
     if not values.any():
-        raise InvalidDataError(f"sample_weight is 0 in all {n_rows:,} rows: no row counts. {REMEDY}.")
+        raise InvalidDataError(
+            f"sample_weight is 0 in all {n_rows:,} rows: weights are zero, and no row counts. {REMEDY}."
+        )
     return values
 
 
@@ -132,7 +137,7 @@ class MergedRows(NamedTuple):
 
 
 def merge_equal_rows(columns: list[pd.Series | np.ndarray], weight: np.ndarray | None) -> MergedRows:
-    """Rows without a period to tell them apart: equal ones are one, so that the order of rows decides nothing.
+    """Rows without a period to tell them apart: equal ones are one, so that their order decides nothing.
 
     Parameters
     ----------

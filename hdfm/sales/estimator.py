@@ -720,8 +720,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         X, y, weights = weighted_rows(X, y, sample_weight)
         if weights is not None and spec.selected_above is not None:
             raise InvalidArgumentError(
-                "selected_above is about the units that X holds of a product: with sample_weight it would not "
-                "be clear how many these are. Give one of them."
+                "selected_above is about the units that X holds of a product: with sample_weight it would "
+                "not be clear how many these are. Give one of them."
             )
         frame, units, roles = read_frame(self, X, y, self._roles(), self.likelihood, reset=True)
         assert units is not None

@@ -19,7 +19,7 @@ BAD = [
         [1, 1, 1, -1],
         r"sample_weight has negative values in 1 of 4 rows, such as -1 in row 3\. A weight .*0 leaves",
     ),
-    (np.zeros(4), "sample_weight is 0 in all 4 rows: no row counts"),
+    (np.zeros(4), "sample_weight is 0 in all 4 rows: weights are zero, and no row counts"),
     (["1", "1", "1", "1"], r"holds text .*Convert it with pandas\.to_numeric\(sample_weight\)"),
     (
         np.ma.masked_array(np.ones(4), [0, 0, 1, 0]),

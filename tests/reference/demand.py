@@ -112,11 +112,15 @@ def linear_predictor(panel, named):
     return eta
 
 
-def case_of(noise="poisson", gaps=False, **arguments) -> Case:
+def case_of(noise="poisson", gaps=False, weighted=False, **arguments) -> Case:
+    """A case; ``weighted``: rows count once to four times."""
     sales = store_sales(noise, **({"missing_prob": 0.2, "late_start_prob": 0.3} if gaps else {}))
     estimator = HierarchicalElasticity(**arguments)
-    panel, spec = estimator._panel(sales, sales["units_sold"])
-    model = estimator.build_model(sales, sales["units_sold"])
+    data = sales, sales["units_sold"]
+    if weighted:
+        data = *data, np.random.default_rng(4).integers(1, 5, len(sales)) / 2
+    panel, spec = estimator._panel(*data)
+    model = estimator.build_model(*data)
     eta = linear_predictor(panel, model.named_vars)
     names = reported_names(model)
     found = {variable.name: variable for variable in model.unobserved_value_vars}

@@ -27,7 +27,8 @@ def poisson(units: UnitsData, eta, linear):
 def conditional_poisson(units: UnitsData, eta, linear):
     r"""Poisson given product totals, :math:`\sum_i \log \mathrm{Multinomial}(y_i; \mathrm{softmax}(\eta_i))`.
 
-    Cells of weight w have the log odds eta + log w: of a Poisson likelihood to that power. eta and ``linear`` are without delta, which drops out [1]_.
+    Cells of weight w have the log odds eta + log w: of a Poisson likelihood to that power. eta and
+    ``linear`` are without delta, which drops out [1]_.
 
     References
     ----------

@@ -149,7 +149,8 @@ def node_likelihood(
 ) -> NodeLikelihood:
     """At eta (n, T) plus move (2, n, K) times [1, x]; in 32 bits, for these counts are small.
 
-    Cells count as often as ``weight`` (n, T) says, by default once. A second element of the move is shared by several nodes, whose means differ by a factor.
+    Cells count as often as ``weight`` (n, T) says, by default once. A second element of the move is shared by
+    several nodes, whose means differ by a factor.
     """
     size, n = len(NODES), len(eta)
     tilt = np.exp((move[1, :, :size, None] * x[:, None]).astype(np.float32))

@@ -116,8 +116,8 @@ def _unit_spikes(panel, signals):
         said = (
             f"Units of {len(labels):,} products have a spike, such as {units:,.4g} of "
             f"{plain(panel.product[i[k]])!r} where about {units / np.exp(signals.residual[k]):.2g} are "
-            f"expected ({examples(labels)}): they decide elasticities and noise. Correct them, leave these rows out, "
-            "or name what made them in a control."
+            f"expected ({examples(labels)}): they decide elasticities and noise. Correct them, leave these "
+            "rows out, or name what made them in a control."
         )
     return Finding("products with a spike in units", labels, "check the units: they dominate the fit", said)
 
