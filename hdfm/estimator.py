@@ -2,7 +2,6 @@
 
 import html
 import os
-import uuid
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -10,7 +9,6 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import joblib
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
@@ -29,10 +27,12 @@ OF_PRIORS = "priors__"
 class BayesianEstimator(BaseEstimator):
     """Base of the estimators: everything that does not depend on the model.
 
-    ``PRIORS`` is the class of the argument ``priors``, of which None stands for the default.
+    ``PRIORS`` is the class of the argument ``priors``, of which None stands for the default; ``STORED_AS``
+    what files call the estimator, whatever becomes of the class.
     """
 
     PRIORS: ClassVar[type[Hyperparameters]]
+    STORED_AS: ClassVar[str]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The arguments of the constructor; ``deep``, those of ``priors`` too, as ``priors__product_sd``.
@@ -73,45 +73,74 @@ class BayesianEstimator(BaseEstimator):
     def save(self, path: str | os.PathLike) -> Path:
         """Write the estimator to a file; a file that was there is replaced only once all is written.
 
-        The file is a joblib pickle: load only files that you trust. ``idata_.to_netcdf(path)`` writes
-        the posterior alone, for other programs.
+        The file is a zip archive of arrays and JSON, with the number of its format and the versions that
+        wrote it; later versions of hdfm read it. ``idata_.to_netcdf(path)`` writes the posterior alone, for
+        other programs.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            ``~`` is the user's folder; folders that are missing are made.
 
         Returns
         -------
         pathlib.Path
             Where it was written.
-        """
-        from hdfm import __version__
-
-        path = Path(path)
-        temporary = path.resolve().with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
-            joblib.dump({"hdfm": __version__, "estimator": self}, temporary, compress=3)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return path
-
-    @classmethod
-    def load(cls, path: str | os.PathLike) -> Self:
-        """Read an estimator that :meth:`save` wrote.
 
         Raises
         ------
-        InvalidDataError
-            If the file holds something else.
+        InvalidArgumentError
+            If the estimator is of a class of your own, or holds an object that such files can't, which the
+            message names; no file is touched then. ``pickle`` and ``joblib`` keep both.
         """
-        try:
-            content = joblib.load(path)
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            raise InvalidDataError(f"{path} is not a file written by save: {error}") from error
-        estimator = content.get("estimator") if isinstance(content, dict) else None
-        if not isinstance(estimator, cls):
-            found = type(estimator if estimator is not None else content).__name__
-            raise InvalidDataError(f"{path} holds a {found}, not a {cls.__name__} written by save.")
+        from hdfm.files.store import write_state
+
+        if _stored_as(type(self)) is None:
+            raise InvalidArgumentError(
+                f"{type(self).__name__} can't be saved: it is a class of your own, and reading a file would "
+                "have to run its code. joblib.dump(model, path) keeps it."
+            )
+        state: Any = self.__getstate__()
+        return write_state(path, self.STORED_AS, state, self._records())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """Read an estimator that :meth:`save` wrote, in this version of hdfm or an earlier one.
+
+        Reading runs no code that a file could bring along: nothing is made of it but arrays, tables, text,
+        numbers, dates and the dataclasses of the model.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        InvalidDataError
+            If the file is damaged, written by a later version of hdfm, of another estimator, or something
+            else, a pickle for example.
+        """
+        from hdfm.files.store import read_state, reading
+
+        path = Path(path).expanduser()
+        state = read_state(path, _stored_as(cls) or cls.__name__, cls._records())
+        with reading(path):
+            return cls._from_state(state)
+
+    @classmethod
+    def _from_state(cls, state: dict[str, Any]) -> Self:
+        """The estimator with these attributes; arguments that are not among them have their defaults."""
+        arguments = cls._get_param_names()
+        attributes = {name: value for name, value in state.items() if name not in arguments}
+        odd = [name for name in attributes if hasattr(cls, name) or not name.isidentifier()]
+        if odd:
+            raise InvalidDataError(f"{cls.__name__} has no attribute {odd[0]!r} to be set")
+        estimator = cls(**{name: state[name] for name in arguments if name in state})
+        estimator.__setstate__(attributes)
         return estimator
+
+    @classmethod
+    @abstractmethod
+    def _records(cls) -> dict[str, type]:
+        """The dataclasses that attributes hold, by their names in files."""
 
     def _check_sampling(self, one_column: Sequence[str]) -> None:
         """Check what both estimators are constructed with; ``one_column``: roles that take one column."""
@@ -162,6 +191,11 @@ class BayesianEstimator(BaseEstimator):
     @abstractmethod
     def _summary_text(self) -> str:
         """The sentence above that table."""
+
+
+def _stored_as(estimator):
+    """What files call a class; None of those derived from ours."""
+    return vars(estimator).get("STORED_AS")
 
 
 def _changed(priors, changes):

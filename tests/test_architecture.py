@@ -14,7 +14,7 @@ PACKAGE = ROOT / "hdfm"
 TOWERS = ("sales", "choice")
 # A room imports from the rooms before it, and from itself.
 FLOORS = (
-    *(("exceptions",), ("frames",), ("hierarchy",), ("sampling",), ("factors",), ("summaries",)),
+    *(("exceptions",), ("files",), ("frames",), ("hierarchy",), ("sampling",), ("factors",), ("summaries",)),
     *(("datasets",), ("estimator",), ("model_selection",), TOWERS, ("plots",), ("__init__", "__main__")),
 )
 ROOMS = (
@@ -27,6 +27,7 @@ ROOMS = (
     "sampling",
     "posterior",
     "answers",
+    "records",
     "estimator",
 )
 MODULES = {

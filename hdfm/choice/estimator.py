@@ -197,6 +197,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
     """
 
     PRIORS = ChoicePriors
+    STORED_AS = "DynamicFactorChoiceModel"
 
     def __init__(
         self,
@@ -508,6 +509,12 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         prior = prior_draws(panel, spec, choice_gp(panel, spec, self.gp), draws, seed)
         index = X.index if isinstance(X, pd.DataFrame) else range(panel.n_rows)
         return with_choices(prior, panel, seed, index)
+
+    @classmethod
+    def _records(cls) -> dict[str, type]:
+        from hdfm.choice.records import RECORDS
+
+        return RECORDS
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name not in KEPT_OUT}

@@ -182,6 +182,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     """
 
     PRIORS = ElasticityPriors
+    STORED_AS = "HierarchicalElasticity"
 
     def __init__(
         self,
@@ -636,6 +637,12 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         check_prior_predictions(draws, len(rows.product))
         seed = self._new_seed()
         return with_units(prior_draws(panel, spec, draws, seed), panel, spec, rows, seed)
+
+    @classmethod
+    def _records(cls) -> dict[str, type]:
+        from hdfm.sales.records import RECORDS
+
+        return RECORDS
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name != "draws_"}
