@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, estimator_html_repr
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.columns import check_names, shown
@@ -22,6 +23,7 @@ LARGEST_SEED = 2**31 - 1
 LOG_DENSITY = "log_density"  # what score_samples calls its values
 LARGEST_PRIOR = 50_000_000  # predictions
 OF_PRIORS = "priors__"
+ROUTED, ROUTED_METHODS = "_metadata_request", ("fit", "predict", "predict_proba", "score")
 
 
 class BayesianEstimator(BaseEstimator):
@@ -101,6 +103,8 @@ class BayesianEstimator(BaseEstimator):
                 "have to run its code. joblib.dump(model, path) keeps it."
             )
         state: Any = self.__getstate__()
+        if ROUTED in state:
+            state[ROUTED] = _routes(state[ROUTED])
         return write_state(path, self.STORED_AS, state, self._records())
 
     @classmethod
@@ -134,6 +138,8 @@ class BayesianEstimator(BaseEstimator):
         if odd:
             raise InvalidDataError(f"{cls.__name__} has no attribute {odd[0]!r} to be set")
         estimator = cls(**{name: state[name] for name in arguments if name in state})
+        if ROUTED in attributes:
+            attributes[ROUTED] = _request(attributes[ROUTED], estimator)
         estimator.__setstate__(attributes)
         return estimator
 
@@ -196,6 +202,20 @@ class BayesianEstimator(BaseEstimator):
 def _stored_as(estimator):
     """What files call a class; None of those derived from ours."""
     return vars(estimator).get("STORED_AS")
+
+
+def _routes(request):
+    """What ``set_score_request`` and the like have set, by method."""
+    return {method: dict(getattr(request, method).requests) for method in ROUTED_METHODS}
+
+
+def _request(routes, estimator):
+    """The object in which scikit-learn keeps that."""
+    request = MetadataRequest(estimator)
+    for method in ROUTED_METHODS:
+        for name, alias in routes[method].items():
+            getattr(request, method).add_request(param=name, alias=alias)
+    return request
 
 
 def _changed(priors, changes):

@@ -68,7 +68,7 @@ def _json(value: Any) -> bytes:
 
 def _compresses(array: np.ndarray) -> bool:
     """Whether an array is much smaller deflated, as its first values are."""
-    sample = array.ravel()[: max(1, SAMPLE // max(array.itemsize, 1))].tobytes()
+    sample = array.flat[: max(1, SAMPLE // max(array.itemsize, 1))].tobytes()
     return len(zlib.compress(sample, LEVEL)) < WORTH_IT * len(sample)
 
 
