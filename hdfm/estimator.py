@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.columns import check_names, shown
 from hdfm.hierarchy.hyperparameters import Hyperparameters
 
+if TYPE_CHECKING:
+    from hdfm.files.records import Schema
+
 LARGEST_SEED = 2**31 - 1
 LOG_DENSITY = "log_density"  # what score_samples calls its values
 LARGEST_PRIOR = 50_000_000  # predictions
@@ -29,12 +32,10 @@ ROUTED, ROUTED_METHODS = "_metadata_request", ("fit", "predict", "predict_proba"
 class BayesianEstimator(BaseEstimator):
     """Base of the estimators: everything that does not depend on the model.
 
-    ``PRIORS`` is the class of the argument ``priors``, of which None stands for the default; ``STORED_AS``
-    what files call the estimator, whatever becomes of the class.
+    ``PRIORS`` is the class of the argument ``priors``, of which None stands for the default.
     """
 
     PRIORS: ClassVar[type[Hyperparameters]]
-    STORED_AS: ClassVar[str]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The arguments of the constructor; ``deep``, those of ``priors`` too, as ``priors__product_sd``.
@@ -97,7 +98,7 @@ class BayesianEstimator(BaseEstimator):
         """
         from hdfm.files.store import write_state
 
-        if _stored_as(type(self)) is None:
+        if not _has_schema(type(self)):
             raise InvalidArgumentError(
                 f"{type(self).__name__} can't be saved: it is a class of your own, and reading a file would "
                 "have to run its code. joblib.dump(model, path) keeps it."
@@ -105,7 +106,7 @@ class BayesianEstimator(BaseEstimator):
         state: Any = self.__getstate__()
         if ROUTED in state:
             state[ROUTED] = _routes(state[ROUTED])
-        return write_state(path, self.STORED_AS, state, self._records())
+        return write_state(path, self._schema(), state)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -124,8 +125,8 @@ class BayesianEstimator(BaseEstimator):
         """
         from hdfm.files.store import read_state, reading
 
-        path = Path(path).expanduser()
-        state = read_state(path, _stored_as(cls) or cls.__name__, cls._records())
+        path, schema = Path(path).expanduser(), cls._schema()
+        state = read_state(path, schema if _has_schema(cls) else replace(schema, estimator=cls.__name__))
         with reading(path):
             return cls._from_state(state)
 
@@ -145,8 +146,8 @@ class BayesianEstimator(BaseEstimator):
 
     @classmethod
     @abstractmethod
-    def _records(cls) -> dict[str, type]:
-        """The dataclasses that attributes hold, by their names in files."""
+    def _schema(cls) -> "Schema":
+        """What files of the estimator hold; a class of a user's own has none."""
 
     def _check_sampling(self, one_column: Sequence[str]) -> None:
         """Check what both estimators are constructed with; ``one_column``: roles that take one column."""
@@ -199,9 +200,9 @@ class BayesianEstimator(BaseEstimator):
         """The sentence above that table."""
 
 
-def _stored_as(estimator):
-    """What files call a class; None of those derived from ours."""
-    return vars(estimator).get("STORED_AS")
+def _has_schema(estimator):
+    """Whether files know a class itself, and not the one that it derives from."""
+    return "_schema" in vars(estimator)
 
 
 def _routes(request):

@@ -27,7 +27,7 @@ ROOMS = (
     "sampling",
     "posterior",
     "answers",
-    "records",
+    "schema",
     "estimator",
 )
 MODULES = {

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from hdfm.choice.posterior.predict import PlacedSets
+    from hdfm.files.records import Schema
 
 INFERENCES = ("nuts", "map", "variational")
 LOADINGS = ("customer", "population")
@@ -197,7 +198,6 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
     """
 
     PRIORS = ChoicePriors
-    STORED_AS = "DynamicFactorChoiceModel"
 
     def __init__(
         self,
@@ -511,10 +511,10 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         return with_choices(prior, panel, seed, index)
 
     @classmethod
-    def _records(cls) -> dict[str, type]:
-        from hdfm.choice.records import RECORDS
+    def _schema(cls) -> "Schema":
+        from hdfm.choice.schema import SCHEMA
 
-        return RECORDS
+        return SCHEMA
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name not in KEPT_OUT}

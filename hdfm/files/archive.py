@@ -32,9 +32,7 @@ def write_archive(path: Path, about: Any, content: Any, arrays: Sequence[np.ndar
     """
     path = path.resolve()
     if path.is_dir():
-        raise InvalidArgumentError(
-            f"{path} is a folder; save takes the name of a file, such as fit.hdfm in it."
-        )
+        raise InvalidArgumentError(f"{path} is a folder; save takes a file, such as {path / 'fit.hdfm'}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".hdfm-{uuid.uuid4().hex}")
     try:

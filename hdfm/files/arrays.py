@@ -24,6 +24,10 @@ MASKED = {
 def _array_parts(values: np.ndarray, writer: Writer) -> dict[str, Any]:
     if values.dtype == object:
         return {"objects": writer.nodes(values.ravel().tolist()), "shape": list(values.shape)}
+    if isinstance(values.dtype, np.dtypes.StringDType):
+        if hasattr(values.dtype, "na_object"):
+            raise writer.refusal(f"an array of dtype {values.dtype}")
+        return {"variable_texts": values.ravel().tolist(), "shape": list(values.shape)}
     return writer.array(values)
 
 
@@ -31,6 +35,8 @@ def _array(parts: dict[str, Any], reader: Reader) -> np.ndarray:
     if "objects" in parts:
         objects = reader.values(parts["objects"])
         return np.fromiter(objects, dtype=object, count=len(objects)).reshape(parts["shape"])
+    if "variable_texts" in parts:
+        return np.array(parts["variable_texts"], dtype=np.dtypes.StringDType()).reshape(parts["shape"])
     return reader.array(parts)
 
 

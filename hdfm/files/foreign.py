@@ -6,6 +6,7 @@ from hdfm.exceptions import InvalidDataError
 
 ABOUT = "hdfm.json"  # the first member of every file
 BEGIN = 64  # bytes
+UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 ZIP, NAME_AT = b"PK\x03\x04", 30
 _PICKLE = "a pickle, such as joblib and earlier versions of hdfm write"
 BEGINNINGS = {
@@ -43,7 +44,7 @@ def _what(begin):
     for signature, what in BEGINNINGS.items():
         if begin.startswith(signature):
             return what
-    text = begin.decode("utf-8", errors="replace").rstrip("\N{REPLACEMENT CHARACTER}")
-    if "\N{REPLACEMENT CHARACTER}" not in text and (text.isprintable() or "\n" in text):
-        return f"text that begins with {text.splitlines()[0][:20]!r}"
+    text = begin.decode("utf-8", errors="replace").rstrip(UNREADABLE)  # a character may be cut in two
+    if text and UNREADABLE not in text and all(each.isprintable() or each.isspace() for each in text):
+        return f"text that begins with {text.strip()[:20]!r}"
     return "of no kind that is known here, or damaged"

@@ -1,16 +1,46 @@
-"""Kinds of dataclasses, by the names that a model gives them: classes may move, names in files don't."""
+"""What a model gives its dataclasses for names in files: classes may move, these names don't."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from hdfm.files.nodes import Kind, Reader, Writer
 
-CHECKED = (np.ndarray, pd.Index, slice, NoneType)
+CHECKED = (np.ndarray, pd.Index, pd.DataFrame, xr.DataTree, slice, NoneType)
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What the files of an estimator hold.
+
+    Attributes
+    ----------
+    estimator : str
+        What files call it, whatever becomes of the class.
+    records : mapping
+        Dataclasses by their names in files.
+    fitted : mapping
+        The attributes of a fit, and their types.
+    """
+
+    estimator: str
+    records: Mapping[str, type]
+    fitted: Mapping[str, Any]
+
+    def check(self, state: Mapping[str, Any]) -> None:
+        """Raise if a state has some attributes of a fit and not others, or others in their place."""
+        if self.fitted.keys().isdisjoint(state):
+            return
+        for name, hint in self.fitted.items():
+            if name not in state:
+                raise ValueError(f"there is no {name}")
+            if not fits(state[name], hint):
+                raise ValueError(f"{name} is a {type(state[name]).__name__}")
 
 
 def record_kinds(classes: Mapping[str, type]) -> tuple[Kind, ...]:

@@ -13,7 +13,7 @@ from hdfm.files.about import about, in_this_format, refuse_later
 from hdfm.files.archive import CONTENT, array_reader, read_json, write_archive
 from hdfm.files.foreign import ABOUT, BEGIN, refuse_foreign
 from hdfm.files.nodes import Kind, Reader, Writer
-from hdfm.files.records import record_kinds
+from hdfm.files.records import Schema, record_kinds
 
 STATE = "state"
 
@@ -25,21 +25,17 @@ def kinds_with(records: Mapping[str, type]) -> tuple[Kind, ...]:
     return kinds
 
 
-def write_state(
-    path: str | os.PathLike, estimator: str, state: Mapping[str, Any], records: Mapping[str, type]
-) -> Path:
+def write_state(path: str | os.PathLike, schema: Schema, state: Mapping[str, Any]) -> Path:
     """Write the attributes of an estimator.
 
     Parameters
     ----------
     path : str or os.PathLike
         ``~`` is the user's folder; folders that are missing are made.
-    estimator : str
-        What the estimator is called in files.
+    schema : Schema
+        What files of the estimator hold.
     state : mapping
         Attributes by name.
-    records : mapping
-        The dataclasses that they may hold, by their names in files.
 
     Returns
     -------
@@ -51,12 +47,12 @@ def write_state(
     InvalidArgumentError
         If an attribute can't be stored; then no file is touched.
     """
-    path, writer = Path(path).expanduser(), Writer(kinds_with(records))
+    path, writer = Path(path).expanduser(), Writer(kinds_with(schema.records))
     nodes = {}
     for name, value in state.items():
-        with writer.at(f"{estimator}.{name}"):
+        with writer.at(f"{schema.estimator}.{name}"):
             nodes[name] = _node(writer, value)
-    write_archive(path, about(estimator), {STATE: nodes}, writer.arrays)
+    write_archive(path, about(schema.estimator), {STATE: nodes}, writer.arrays)
     return path
 
 
@@ -67,7 +63,7 @@ def _node(writer: Writer, value: Any) -> Any:
         raise writer.refusal("lists in lists without end") from error
 
 
-def read_state(path: Path, estimator: str, records: Mapping[str, type]) -> dict[str, Any]:
+def read_state(path: Path, schema: Schema) -> dict[str, Any]:
     """The attributes that :func:`write_state` wrote.
 
     Raises
@@ -86,15 +82,17 @@ def read_state(path: Path, estimator: str, records: Mapping[str, type]) -> dict[
             said = read_json(archive, ABOUT)
         with reading(path, InvalidDataError):
             refuse_later(path, said)
-            if said["estimator"] != estimator:
+            if said["estimator"] != schema.estimator:
                 raise InvalidDataError(
-                    f"{path} holds a {said['estimator']}, not a {estimator}: read it with "
+                    f"{path} holds a {said['estimator']}, not a {schema.estimator}: read it with "
                     f"{said['estimator']}.load."
                 )
         with reading(path):
             content = in_this_format(read_json(archive, CONTENT), said["format"])
-            reader = Reader(kinds_with(records), array_reader(archive))
-            return {name: reader.value(node) for name, node in content[STATE].items()}
+            reader = Reader(kinds_with(schema.records), array_reader(archive))
+            state = {name: reader.value(node) for name, node in content[STATE].items()}
+            schema.check(state)
+            return state
 
 
 @contextmanager

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
 
+    from hdfm.files.records import Schema
+
 LIKELIHOODS = ("negative_binomial", "poisson", "log_normal")
 TIME_EFFECTS = ("category", "shared", None)
 PRODUCT_EFFECTS = ("random", "fixed")
@@ -182,7 +184,6 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     """
 
     PRIORS = ElasticityPriors
-    STORED_AS = "HierarchicalElasticity"
 
     def __init__(
         self,
@@ -639,10 +640,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         return with_units(prior_draws(panel, spec, draws, seed), panel, spec, rows, seed)
 
     @classmethod
-    def _records(cls) -> dict[str, type]:
-        from hdfm.sales.records import RECORDS
+    def _schema(cls) -> "Schema":
+        from hdfm.sales.schema import SCHEMA
 
-        return RECORDS
+        return SCHEMA
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name != "draws_"}
