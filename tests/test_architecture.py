@@ -137,6 +137,20 @@ def test_each_folder_says_what_lives_there(folder):
     assert 1 <= len([line for line in text.splitlines() if line.strip()]) <= 2
 
 
+RUNS_CODE = {"pickle", "joblib", "eval", "exec", "compile", "__import__", "import_module"}
+
+
+def test_reading_files_runs_no_code():
+    for module, path in MODULES.items():
+        if module.startswith("hdfm.files") or module == "hdfm.estimator":
+            nodes = list(ast.walk(ast.parse(path.read_text())))
+            named = {node.id for node in nodes if isinstance(node, ast.Name)}
+            named |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+            named |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+            named |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+            assert not named & RUNS_CODE, module
+
+
 def test_what_is_imported_is_a_dependency():
     needed = set()
     for path in MODULES.values():

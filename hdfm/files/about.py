@@ -35,9 +35,16 @@ def about(estimator: str) -> dict[str, Any]:
         "estimator": estimator,
         "written_with": {
             "python": platform.python_version(),
-            **{name: metadata.version(name) for name in WRITTEN_WITH},
+            **{name: _installed(name) for name in WRITTEN_WITH},
         },
     }
+
+
+def _installed(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def refuse_later(path: Path, said: dict[str, Any]) -> None:
@@ -51,7 +58,7 @@ def refuse_later(path: Path, said: dict[str, Any]) -> None:
     version, number, running = said["hdfm"], said["format"], running_version()
     if number > FORMAT:
         limit = f" reads formats up to {FORMAT}; the file has format {number}"
-    elif Version(version) > Version(running):
+    elif Version(Version(version).public) > Version(running):
         limit = ""
     else:
         return

@@ -46,5 +46,6 @@ def _what(begin):
             return what
     text = begin.decode("utf-8", errors="replace").rstrip(UNREADABLE)  # a character may be cut in two
     if text and UNREADABLE not in text and all(each.isprintable() or each.isspace() for each in text):
-        return f"text that begins with {text.strip()[:20]!r}"
+        line = next(iter(text.strip().splitlines()), "")
+        return f"text that begins with {line[:20]!r}"
     return "of no kind that is known here, or damaged"

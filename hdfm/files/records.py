@@ -61,10 +61,13 @@ def _kind(name, record):
 
 
 def _parts(record: Any, writer: Writer) -> dict[str, Any]:
-    nodes = {}
+    nodes, hints = {}, get_type_hints(type(record))
     for field in fields(record):
         with writer.at(field.name):
-            nodes[field.name] = writer.node(getattr(record, field.name))
+            value = getattr(record, field.name)
+            if not fits(value, hints[field.name]):
+                raise writer.refusal(f"a {type(value).__name__} where {hints[field.name]} belongs")
+            nodes[field.name] = writer.node(value)
     return {"fields": nodes}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-from hdfm.exceptions import InvalidDataError
+from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.files import arrays, scalars, tables, trees
 from hdfm.files.about import about, in_this_format, refuse_later
 from hdfm.files.archive import CONTENT, array_reader, read_json, write_archive
@@ -48,6 +48,10 @@ def write_state(path: str | os.PathLike, schema: Schema, state: Mapping[str, Any
         If an attribute can't be stored; then no file is touched.
     """
     path, writer = Path(path).expanduser(), Writer(kinds_with(schema.records))
+    try:
+        schema.check(state)
+    except ValueError as error:
+        raise InvalidArgumentError(f"{schema.estimator} can't be saved: {error}; fit it again.") from error
     nodes = {}
     for name, value in state.items():
         with writer.at(f"{schema.estimator}.{name}"):

@@ -40,7 +40,9 @@ def test_a_later_version_is_named(estimator, path, version):
         estimator.load(path)
 
 
-@pytest.mark.parametrize("version", [hdfm.__version__, "0.0.9", "0.1.0.dev3"])
+@pytest.mark.parametrize(
+    "version", [hdfm.__version__, f"{hdfm.__version__}+own.build", "0.0.9", "0.1.0.dev3"]
+)
 def test_this_version_and_earlier_ones_are_read(estimator, path, version):
     assert estimator.load(rewrite(path, said(hdfm=version))).draws == 9
 

@@ -1,5 +1,6 @@
 """Fits of both models, by every engine, before and after a file."""
 
+import copy
 import pickle
 import zipfile
 from pathlib import Path
@@ -99,6 +100,18 @@ def test_metadata_requests(estimator, tmp_path):
         model = estimator().set_score_request(sample_weight="weight")
         back = estimator.load(model.save(tmp_path / "plan.hdfm"))
         assert str(back.get_metadata_routing()) == str(model.get_metadata_routing())
+
+
+@pytest.mark.parametrize(("value", "said"), [(3, "elasticities_ is a int"), (None, "elasticities_ is a No")])
+def test_a_fit_that_was_changed(small_fit, tmp_path, value, said):
+    model = copy.copy(small_fit[0])
+    model.elasticities_ = value
+    with pytest.raises(InvalidArgumentError, match=f"can't be saved: {said}"):
+        model.save(tmp_path / "fit.hdfm")
+    del model.elasticities_
+    with pytest.raises(InvalidArgumentError, match="there is no elasticities_; fit it again"):
+        model.save(tmp_path / "fit.hdfm")
+    assert list(tmp_path.iterdir()) == []
 
 
 class Own:

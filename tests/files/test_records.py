@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hdfm.choice.schema import SCHEMA as CHOICES
+from hdfm.exceptions import InvalidArgumentError
 from hdfm.files.records import Schema
 from hdfm.files.store import kinds_with, read_state, write_state
 from hdfm.sales.schema import SCHEMA as SALES
@@ -73,3 +74,10 @@ def test_a_class_that_moved(tmp_path):
     assert type(back) is After
     assert (back.name, back.more) == ("c", 7)
     np.testing.assert_array_equal(back.values, value.values)
+
+
+def test_what_would_not_be_read_is_not_written(tmp_path):
+    with pytest.raises(
+        InvalidArgumentError, match=r"Value\.value\.values can't be saved: it holds a list where"
+    ):
+        write_state(tmp_path / "value", Schema("Value", {"thing": Before}, {}), {"value": Before([1])})
