@@ -32,10 +32,10 @@ def refuse_foreign(path: Path, begin: bytes) -> None:
     if begin.startswith(ZIP) and begin[NAME_AT:].startswith(ABOUT.encode()):
         return
     what = _what(begin)
-    pickle = " Pickles can run code, and are not read: fit again, and save." if _PICKLE in what else ""
-    raise InvalidDataError(
-        f"{path} is not a file written by save: it is {what}.{pickle or ' Give the path that save returned.'}"
-    )
+    remedy = "Give the path that save returned."
+    if _PICKLE in what:
+        remedy = "Pickles can run code, and are not read: fit again, and save."
+    raise InvalidDataError(f"{path} is not a file written by save: it is {what}. {remedy}")
 
 
 def _what(begin):
