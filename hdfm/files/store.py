@@ -16,6 +16,7 @@ from hdfm.files.nodes import Kind, Reader, Writer
 from hdfm.files.records import Schema, record_kinds
 
 STATE = "state"
+LONGEST_REASON = 200  # characters: zip quotes what it finds in place of a name
 
 
 def kinds_with(records: Mapping[str, type]) -> tuple[Kind, ...]:
@@ -110,7 +111,7 @@ def reading(path: Path, *meant: type[Exception]) -> Iterator[None]:
     except meant:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".rstrip(". ")
+        reason = f"{type(error).__name__}: {error}"[:LONGEST_REASON].rstrip(". ")
         raise InvalidDataError(
             f"{path} is damaged, or not all of it is there ({reason}). Take another copy of the file, or fit "
             "and save again."
