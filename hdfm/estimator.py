@@ -2,28 +2,31 @@
 
 import html
 import os
-import uuid
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import joblib
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, estimator_html_repr
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.columns import check_names, shown
 from hdfm.hierarchy.hyperparameters import Hyperparameters
 
+if TYPE_CHECKING:
+    from hdfm.files.records import Schema
+
 LARGEST_SEED = 2**31 - 1
 LOG_DENSITY = "log_density"  # what score_samples calls its values
 LARGEST_PRIOR = 50_000_000  # predictions
 OF_PRIORS = "priors__"
+ROUTED, ROUTED_METHODS = "_metadata_request", ("fit", "predict", "predict_proba", "score")
 
 
 class BayesianEstimator(BaseEstimator):
@@ -73,45 +76,78 @@ class BayesianEstimator(BaseEstimator):
     def save(self, path: str | os.PathLike) -> Path:
         """Write the estimator to a file; a file that was there is replaced only once all is written.
 
-        The file is a joblib pickle: load only files that you trust. ``idata_.to_netcdf(path)`` writes
-        the posterior alone, for other programs.
+        The file is a zip archive of arrays and JSON, with the number of its format and the versions that
+        wrote it; later versions of hdfm read it. ``idata_.to_netcdf(path)`` writes the posterior alone, for
+        other programs.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            ``~`` is the user's folder; folders that are missing are made.
 
         Returns
         -------
         pathlib.Path
             Where it was written.
-        """
-        from hdfm import __version__
-
-        path = Path(path)
-        temporary = path.resolve().with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
-            joblib.dump({"hdfm": __version__, "estimator": self}, temporary, compress=3)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return path
-
-    @classmethod
-    def load(cls, path: str | os.PathLike) -> Self:
-        """Read an estimator that :meth:`save` wrote.
 
         Raises
         ------
-        InvalidDataError
-            If the file holds something else.
+        InvalidArgumentError
+            If the estimator is of a class of your own, or holds an object that such files can't, which the
+            message names; no file is touched then. ``pickle`` and ``joblib`` keep both.
         """
-        try:
-            content = joblib.load(path)
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            raise InvalidDataError(f"{path} is not a file written by save: {error}") from error
-        estimator = content.get("estimator") if isinstance(content, dict) else None
-        if not isinstance(estimator, cls):
-            found = type(estimator if estimator is not None else content).__name__
-            raise InvalidDataError(f"{path} holds a {found}, not a {cls.__name__} written by save.")
+        from hdfm.files.store import write_state
+
+        if not _has_schema(type(self)):
+            raise InvalidArgumentError(
+                f"{type(self).__name__} can't be saved: it is a class of your own, and reading a file would "
+                "have to run its code. joblib.dump(model, path) keeps it."
+            )
+        state: Any = self.__getstate__()
+        if ROUTED in state:
+            state[ROUTED] = _routes(state[ROUTED])
+        return write_state(path, self._schema(), state)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """Read an estimator that :meth:`save` wrote, in this version of hdfm or an earlier one.
+
+        Reading runs no code that a file could bring along: nothing is made of it but arrays, tables, text,
+        numbers, dates and the dataclasses of the model.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        InvalidDataError
+            If the file is damaged, written by a later version of hdfm, of another estimator, or something
+            else, a pickle for example.
+        """
+        from hdfm.files.store import read_state, reading
+
+        path, schema = Path(path).expanduser(), cls._schema()
+        state = read_state(path, schema if _has_schema(cls) else replace(schema, estimator=cls.__name__))
+        with reading(path):
+            return cls._from_state(state)
+
+    @classmethod
+    def _from_state(cls, state: dict[str, Any]) -> Self:
+        """The estimator with these attributes; arguments that are not among them have their defaults."""
+        arguments = cls._get_param_names()
+        attributes = {name: value for name, value in state.items() if name not in arguments}
+        odd = [name for name in attributes if hasattr(cls, name) or not name.isidentifier()]
+        if odd:
+            raise InvalidDataError(f"{cls.__name__} has no attribute {odd[0]!r} to be set")
+        estimator = cls(**{name: state[name] for name in arguments if name in state})
+        if ROUTED in attributes:
+            attributes[ROUTED] = _request(attributes[ROUTED], estimator)
+        estimator.__setstate__(attributes)
         return estimator
+
+    @classmethod
+    @abstractmethod
+    def _schema(cls) -> "Schema":
+        """What files of the estimator hold; a class of a user's own has none."""
 
     def _check_sampling(self, one_column: Sequence[str]) -> None:
         """Check what both estimators are constructed with; ``one_column``: roles that take one column."""
@@ -162,6 +198,25 @@ class BayesianEstimator(BaseEstimator):
     @abstractmethod
     def _summary_text(self) -> str:
         """The sentence above that table."""
+
+
+def _has_schema(estimator):
+    """Whether files know a class itself, and not the one that it derives from."""
+    return "_schema" in vars(estimator)
+
+
+def _routes(request):
+    """What ``set_score_request`` and the like have set, by method."""
+    return {method: dict(getattr(request, method).requests) for method in ROUTED_METHODS}
+
+
+def _request(routes, estimator):
+    """The object in which scikit-learn keeps that."""
+    request = MetadataRequest(estimator)
+    for method in ROUTED_METHODS:
+        for name, alias in routes[method].items():
+            getattr(request, method).add_request(param=name, alias=alias)
+    return request
 
 
 def _changed(priors, changes):

@@ -1,13 +1,15 @@
 """save and load: complete files or none."""
 
-import joblib
+import copy
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import Parallel, delayed
 
-import hdfm
 from hdfm import HierarchicalElasticity
-from hdfm.exceptions import InvalidDataError
+from hdfm.exceptions import InvalidArgumentError
 
 
 def test_save_and_load(fitted, fitted_sales, tmp_path):
@@ -19,7 +21,6 @@ def test_save_and_load(fitted, fitted_sales, tmp_path):
     assert back.idata_["posterior"].to_dataset().identical(fitted.idata_["posterior"].to_dataset())
     assert back.idata_.attrs == fitted.idata_.attrs
     assert [file.name for file in tmp_path.iterdir()] == ["fit.hdfm"]
-    assert joblib.load(path)["hdfm"] == hdfm.__version__
 
 
 def test_save_in_the_working_directory(elasticity, tmp_path, monkeypatch):
@@ -29,9 +30,8 @@ def test_save_in_the_working_directory(elasticity, tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["fit.hdfm"]
 
 
-def half_a_file(content, path, **_):
-    with open(path, "wb") as file:
-        file.write(b"half")
+def half_a_file(file, *_):
+    file.write(b"half")
     raise OSError("No space left on device")
 
 
@@ -42,7 +42,7 @@ def test_a_write_that_fails_leaves_no_trace(elasticity, tmp_path, monkeypatch, t
         elasticity(draws=9).save(path)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     with monkeypatch.context() as patch:
-        patch.setattr(joblib, "dump", half_a_file)
+        patch.setattr("hdfm.files.archive._write_members", half_a_file)
         with pytest.raises(OSError, match="No space left on device"):
             elasticity(draws=10).save(path)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
@@ -63,22 +63,44 @@ def test_save_keeps_the_usual_permissions(elasticity, tmp_path):
     assert path.stat().st_mode == usual.stat().st_mode
 
 
-def test_save_to_a_folder_that_is_not_there(elasticity, tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        elasticity().save(tmp_path / "nowhere" / "fit.hdfm")
+def test_save_makes_folders(elasticity, tmp_path):
+    path = elasticity().save(tmp_path / "new" / "er" / "fit.hdfm")
+    assert path == tmp_path / "new" / "er" / "fit.hdfm"
+    assert path.exists()
 
 
-def test_load_of_half_a_file(fitted, tmp_path):
-    path = fitted.save(tmp_path / "fit.hdfm")
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(InvalidDataError, match=r"fit\.hdfm is not a file written by save"):
-        HierarchicalElasticity.load(path)
+def test_save_in_place_of_a_folder(elasticity, tmp_path):
+    with pytest.raises(InvalidArgumentError, match=r"is a folder; save takes a file, such as .*fit\.hdfm"):
+        elasticity().save(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("content", "found"), [({"estimator": 3}, "int"), ({"hdfm": "0.1.0"}, "dict"), ([1, 2], "list")]
-)
-def test_load_of_something_else(tmp_path, content, found):
-    joblib.dump(content, tmp_path / "other")
-    with pytest.raises(InvalidDataError, match=f"holds a {found}, not a HierarchicalElasticity"):
-        HierarchicalElasticity.load(tmp_path / "other")
+def test_the_folder_of_the_user(elasticity, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert elasticity(draws=9).save("~/fit.hdfm") == tmp_path / "fit.hdfm"
+    assert HierarchicalElasticity.load("~/fit.hdfm").draws == 9
+
+
+def test_save_through_a_link(elasticity, tmp_path):
+    (tmp_path / "folder").mkdir()
+    link = tmp_path / "link.hdfm"
+    link.symlink_to(tmp_path / "folder" / "fit.hdfm")
+    for draws in (9, 10):
+        elasticity(draws=draws).save(link)
+        assert link.is_symlink()
+        assert HierarchicalElasticity.load(tmp_path / "folder" / "fit.hdfm").draws == draws
+
+
+def test_save_under_a_long_name(elasticity, tmp_path):
+    name = "n" * 250 + ".hdfm"
+    assert HierarchicalElasticity.load(elasticity(draws=9).save(tmp_path / name)).draws == 9
+
+
+@pytest.mark.parametrize("through", ["pickle", "copy", "processes"])
+def test_other_ways_to_copy(fitted, fitted_sales, through):
+    copied = {
+        "pickle": lambda: pickle.loads(pickle.dumps(fitted)),
+        "copy": lambda: copy.deepcopy(fitted),
+        "processes": lambda: Parallel(n_jobs=2)(delayed(copy.copy)(fitted) for _ in range(2))[0],
+    }[through]()
+    np.testing.assert_array_equal(copied.predict(fitted_sales), fitted.predict(fitted_sales))

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from hdfm.choice.posterior.predict import PlacedSets
+    from hdfm.files.records import Schema
 
 INFERENCES = ("nuts", "map", "variational")
 LOADINGS = ("customer", "population")
@@ -518,6 +519,12 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         prior = prior_draws(panel, spec, choice_gp(panel, spec, self.gp), draws, seed)
         index = X.index if isinstance(X, pd.DataFrame) else range(panel.n_rows)
         return with_choices(prior, panel, seed, index)
+
+    @classmethod
+    def _schema(cls) -> "Schema":
+        from hdfm.choice.schema import SCHEMA
+
+        return SCHEMA
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name not in KEPT_OUT}

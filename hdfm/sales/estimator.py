@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
 
+    from hdfm.files.records import Schema
+
 LIKELIHOODS = ("negative_binomial", "poisson", "log_normal")
 TIME_EFFECTS = ("category", "shared", None)
 PRODUCT_EFFECTS = ("random", "fixed")
@@ -649,6 +651,12 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         check_prior_predictions(draws, len(rows.product))
         seed = self._new_seed()
         return with_units(prior_draws(panel, spec, draws, seed), panel, spec, rows, seed)
+
+    @classmethod
+    def _schema(cls) -> "Schema":
+        from hdfm.sales.schema import SCHEMA
+
+        return SCHEMA
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name != "draws_"}

@@ -19,8 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 from trips import many_trips
 
-import hdfm
-from hdfm import ChoicePriors, DynamicFactorChoiceModel, HierarchicalElasticity
+from hdfm import ChoicePriors, DynamicFactorChoiceModel
 from hdfm.exceptions import InvalidDataError
 from hdfm.model_selection import ColumnGroupKFold, RollingOriginSplit, WholeSample, loo_scorer
 
@@ -258,25 +257,11 @@ def test_round_trips(fitted, trips, tmp_path, through):
     assert vars(back).keys() == vars(fitted).keys()
 
 
-def test_files_hold_draws_once(fitted, tmp_path):
+def test_pickles_hold_draws_once(fitted):
     kept = fitted.__getstate__()
     assert vars(fitted).keys() - kept.keys() == {"draws_", "factors_", "loadings_"}
-    path = fitted.save(tmp_path / "fit.hdfm")
-    assert joblib.load(path)["hdfm"] == hdfm.__version__
     draws = fitted.idata_["posterior"].to_dataset().nbytes
     assert len(pickle.dumps(fitted)) < 1.5 * draws + len(pickle.dumps(fitted.panel_)) + 100_000
-
-
-def test_load_of_the_other_estimator(fitted, tmp_path):
-    path = fitted.save(tmp_path / "fit.hdfm")
-    with pytest.raises(InvalidDataError, match="holds a DynamicFactorChoiceModel, not a HierarchicalEl"):
-        HierarchicalElasticity.load(path)
-
-
-def test_save_before_fit(tmp_path):
-    back = DynamicFactorChoiceModel.load(choice_model(3).save(tmp_path / "plan.hdfm"))
-    assert back.get_params() == choice_model(3).get_params()
-    assert not hasattr(back, "idata_")
 
 
 @pytest.mark.slow

@@ -2,14 +2,12 @@
 
 import re
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from reference.frames import UNITS, with_value
 from sklearn.exceptions import NotFittedError
 
-from hdfm import HierarchicalElasticity
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import HdfmError, InvalidArgumentError, InvalidDataError
 
@@ -168,29 +166,6 @@ def test_prices_need_a_price_column(mock_sampling, elasticity, sales):
     model = elasticity(price=None).fit(sales, sales[UNITS])
     with pytest.raises(InvalidArgumentError, match="optimal_price needs a model with a price column"):
         model.optimal_price(1.0)
-
-
-@pytest.mark.parametrize("content", [b"", b"units,price\n1,2\n", b"PK\x03\x04"])
-def test_load_of_a_file_that_is_no_fit(tmp_path, content):
-    path = tmp_path / "sales.csv"
-    path.write_bytes(content)
-    with pytest.raises(InvalidDataError, match=r"sales\.csv is not a file written by save"):
-        HierarchicalElasticity.load(path)
-
-
-@pytest.mark.parametrize(
-    ("content", "found"), [({"estimator": [1, 2]}, "list"), ({"a": 1}, "dict"), (np.arange(3), "ndarray")]
-)
-def test_load_of_another_class(tmp_path, content, found):
-    path = tmp_path / "other.joblib"
-    joblib.dump(content, path)
-    with pytest.raises(InvalidDataError, match=f"other.joblib holds a {found}, not a HierarchicalElasticity"):
-        HierarchicalElasticity.load(path)
-
-
-def test_load_of_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere\.joblib"):
-        HierarchicalElasticity.load(tmp_path / "nowhere.joblib")
 
 
 def test_predict_refuses_what_fit_refuses(fitted):
