@@ -1,9 +1,9 @@
 """What hdfm raises and warns of. Errors derive from ValueError, as scikit-learn's users expect."""
 
+import contextlib
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
@@ -35,7 +35,7 @@ class InterruptedSamplingWarning(UserWarning):
 
 
 class CheckpointWarning(UserWarning):
-    """Finished draws could not be written to disk; sampling goes on."""
+    """Finished draws could not be written to disk, or not be read from there; sampling goes on."""
 
 
 class ApproximationWarning(UserWarning):
@@ -56,10 +56,10 @@ def warn_caller(message: str, category: type[Warning]) -> None:
         return
     if said is not None:
         said.add(message)
-    warnings.warn(message, category, skip_file_prefixes=(PACKAGE,))
+    warnings.warn(message, category, skip_file_prefixes=(PACKAGE, contextlib.__file__))
 
 
-@contextmanager
+@contextlib.contextmanager
 def each_once() -> Iterator[None]:
     """Within it a message is given once: rows that are read twice have the same to say."""
     token = _said.set(set())
