@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 
 PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+# Contexts that decorate functions stand between them and their callers. A whole name is no prefix of itself.
+NOT_CALLERS = (PACKAGE, contextlib.__file__.removesuffix(".py"))
 
 
 class HdfmError(ValueError):
@@ -56,7 +58,7 @@ def warn_caller(message: str, category: type[Warning]) -> None:
         return
     if said is not None:
         said.add(message)
-    warnings.warn(message, category, skip_file_prefixes=(PACKAGE, contextlib.__file__))
+    warnings.warn(message, category, skip_file_prefixes=NOT_CALLERS)
 
 
 @contextlib.contextmanager

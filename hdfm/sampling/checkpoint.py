@@ -95,7 +95,9 @@ class Checkpoint(NoCheckpoint):
         try:
             if done or not block_files(self.folder):
                 self._remove()
-        except OSError as error:  # it may be gone: the fit is none the worse for it
+        except FileNotFoundError:  # somebody has deleted the folder
+            pass
+        except OSError as error:  # the fit is none the worse for it
             self._warn(f"The checkpoint in {self.folder} can't be deleted ({error}), and is of no more use.")
         finally:
             self.lock.release()
