@@ -48,7 +48,7 @@ def choice() -> Fit:
     X, _ = simulate_choices(4, 1, 6, n_factors=1, seed=1, alternatives=3)
     estimator = functools.partial(
         DynamicFactorChoiceModel,
-        1,
+        n_factors=1,
         category="category",
         product="product",
         time="week",

@@ -11,6 +11,7 @@ from faults.chain import block, names
 from faults.fits import ENDS, FITS, digest, start
 
 from hdfm.exceptions import InvalidArgumentError
+from hdfm.sampling.blocks import block_files, end_of
 from hdfm.sampling.checkpoint import IDENTITY, LOCK
 from hdfm.sampling.nuts import Chains
 
@@ -98,10 +99,10 @@ def ended(process):
     return out.split()
 
 
-def signalled(process, folder, blocks, rng, which):
+def signalled(process, folder, end, rng, which):
     """The process gets a signal some time after so many iterations a chain."""
     deadline = time.monotonic() + PATIENCE
-    while not (folder / block(blocks)).exists():
+    while not (folder / block(end)).exists():
         assert process.poll() is None, process.communicate()[1][-3000:]
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -111,16 +112,20 @@ def signalled(process, folder, blocks, rng, which):
 
 @pytest.mark.slow
 def test_killed_and_used_by_another_process(name, folder, programs):
-    fit, rng = FITS[name](), random.Random(1)
+    fit, rng, done = FITS[name](), random.Random(1), 0
     whole = digest(fit(**LONG))
-    for end in rng.sample(range(50, 300, 25), KILLS):
+    for _ in range(KILLS):
         process = start(name, FITTED.format(folder=folder, changes=LONG), **programs)
-        with pytest.raises(InvalidArgumentError, match="is in use by another fit"):
-            signalled(process, folder, end, rng, signal.SIGSTOP)
-            fit(checkpoint=folder, **LONG)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        try:
+            signalled(process, folder, done + rng.choice((25, 50, 75)), rng, signal.SIGSTOP)
+            with pytest.raises(InvalidArgumentError, match="is in use by another fit"):
+                fit(checkpoint=folder, **LONG)
+        finally:
+            process.kill()
+            process.communicate()
+        done = max(end_of(file) for file in block_files(folder))
         assert LOCK in names(folder)
+    assert done < 500
     assert digest(fit(checkpoint=folder, **LONG)) == whole
     assert not folder.exists()
 
