@@ -300,9 +300,9 @@ def _run_blocks(
     statistics: list[dict[str, np.ndarray]] = []
 
     def keep(values):
-        draws = deterministics(density, values["q"])
-        statistics.append({name: value for name, value in values.items() if name != "q"})
-        store.add(draws)
+        draws = deterministics(density, values.pop("q"))
+        statistics.append(values)
+        store.add(draws)  # last: an interrupt leaves statistics of what is stored, or of more
 
     for block in settings.checkpoint.blocks(settings.tune):
         chains.restore(block.state)

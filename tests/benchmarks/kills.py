@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from faults.fits import start  # noqa: E402
+from faults.fits import start
 
 MODELS = {
     "sales": {"draws": 310, "tune": 190},
