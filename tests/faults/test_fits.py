@@ -5,6 +5,7 @@ import signal
 
 import numpy as np
 import pytest
+from conftest import quick
 from faults.chain import block, names, warned
 from faults.fits import ENDS, FITS, QUICK, digest
 
@@ -17,6 +18,7 @@ from hdfm.sampling.session import computes
 
 KEPT = [block(end) for end in ENDS if end >= 25]
 SECOND = ENDS[2]
+QUICK_ON_SALES = pytest.mark.parametrize("fit", quick(FITS, "sales"), indirect=True)
 
 
 class Killed(BaseException):
@@ -68,7 +70,13 @@ def sampling_is_over(monkeypatch):
     monkeypatch.setattr(Chains, "advance", advance)
 
 
-@pytest.mark.parametrize("error", [MemoryError("no room"), KeyboardInterrupt()], ids=["memory", "interrupt"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(MemoryError("no room"), id="memory"),
+        pytest.param(KeyboardInterrupt(), id="interrupt", marks=pytest.mark.slow),
+    ],
+)
 def test_an_error_after_sampling(fit, undisturbed, folder, monkeypatch, error):
     """The next fit goes on from the finished blocks, without sampling."""
 
@@ -85,6 +93,7 @@ def test_an_error_after_sampling(fit, undisturbed, folder, monkeypatch, error):
     assert not folder.exists()
 
 
+@QUICK_ON_SALES
 def test_a_fit_that_ends_leaves_nothing(fit, undisturbed, folder):
     assert digest(fit(checkpoint=str(folder / "below"))) == undisturbed
     assert names(folder) == []
@@ -101,6 +110,7 @@ def test_a_damaged_block(fit, undisturbed, folder, monkeypatch):
     assert {warning.filename for warning in told} == {fits_file(fit)}
 
 
+@QUICK_ON_SALES
 def test_a_block_that_is_gone(fit, undisturbed, folder, monkeypatch):
     (dead(fit, folder, monkeypatch, ENDS[3]) / block(SECOND)).unlink()
     (folder / IDENTITY).unlink()
@@ -117,6 +127,7 @@ def fits_file(fit):
     return type(fit).__call__.__code__.co_filename
 
 
+@QUICK_ON_SALES
 def test_a_full_disk(fit, undisturbed, folder, monkeypatch):
     write = sealed._write
 
@@ -152,6 +163,7 @@ def test_an_interrupt_keeps_draws(fit, undisturbed, folder, monkeypatch):
     assert not folder.exists()
 
 
+@QUICK_ON_SALES
 def test_an_interrupt_of_the_warm_up_leaves_the_estimator_unfitted(fit, folder, monkeypatch):
     stop_at(monkeypatch, ENDS[0], lambda: signal.raise_signal(signal.SIGINT))
     model = fit.estimator(**QUICK, checkpoint=folder)
@@ -162,6 +174,7 @@ def test_an_interrupt_of_the_warm_up_leaves_the_estimator_unfitted(fit, folder, 
     assert names(folder) == [*KEPT[:1], IDENTITY, LOCK]
 
 
+@QUICK_ON_SALES
 def test_another_fit_is_refused(fit, folder, monkeypatch):
     dead(fit, folder, monkeypatch)
     before = names(folder)
@@ -185,6 +198,7 @@ def test_another_fit_is_refused(fit, folder, monkeypatch):
     assert names(folder) == before
 
 
+@QUICK_ON_SALES
 def test_the_same_fit_by_other_words_goes_on(fit, undisturbed, folder, monkeypatch):
     """Another index, other numbers of the same value, a progress bar; scales that are found elsewhere."""
     dead(fit, folder, monkeypatch)
@@ -205,6 +219,7 @@ def test_the_same_fit_by_other_words_goes_on(fit, undisturbed, folder, monkeypat
     assert digest(again) == undisturbed
 
 
+@QUICK_ON_SALES
 def test_chains_of_another_precision_are_refused(fit, folder, monkeypatch):
     dead(fit, folder, monkeypatch)
     leaves = Chains.leaves
