@@ -21,6 +21,7 @@ from hdfm.hierarchy.hyperparameters import Hyperparameters
 
 if TYPE_CHECKING:
     from hdfm.files.records import Schema
+    from hdfm.sampling.checkpoint import NoCheckpoint
 
 LARGEST_SEED = 2**31 - 1
 LOG_DENSITY = "log_density"  # what score_samples calls its values
@@ -32,10 +33,12 @@ ROUTED, ROUTED_METHODS = "_metadata_request", ("fit", "predict", "predict_proba"
 class BayesianEstimator(BaseEstimator):
     """Base of the estimators: everything that does not depend on the model.
 
-    ``PRIORS`` is the class of the argument ``priors``, of which None stands for the default.
+    ``PRIORS`` is the class of the argument ``priors``, of which None stands for the default. Draws do not
+    depend on the arguments ``NOT_OF_DRAWS``.
     """
 
     PRIORS: ClassVar[type[Hyperparameters]]
+    NOT_OF_DRAWS: ClassVar[frozenset[str]] = frozenset({"progressbar", "checkpoint"})
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The arguments of the constructor; ``deep``, those of ``priors`` too, as ``priors__product_sd``.
@@ -162,15 +165,41 @@ class BayesianEstimator(BaseEstimator):
             raise InvalidArgumentError(
                 f"target_accept must lie strictly between 0 and 1; got {self.target_accept!r}."
             )
-
         if self.checkpoint is not None:
-            if self.sampler != "numpyro":
-                raise InvalidArgumentError(f'checkpoint needs sampler="numpyro"; got {self.sampler!r}.')
-            if not isinstance(self.random_state, Integral):
-                raise InvalidArgumentError(
-                    "checkpoint needs an int as random_state, or a fit could not be told from another; "
-                    f"got {self.random_state!r}."
-                )
+            self._check_checkpoint()
+
+    def _check_checkpoint(self) -> None:
+        """Refuse what has no blocks of draws to go on from."""
+        if not isinstance(self.checkpoint, str | os.PathLike) or not os.fspath(self.checkpoint):
+            raise InvalidArgumentError(
+                f"checkpoint must be the path of a folder, or None; got {shown(self.checkpoint)}."
+            )
+        if self.inference != "nuts":
+            raise InvalidArgumentError(
+                f'checkpoint needs inference="nuts", whose draws come in blocks; got {self.inference!r}, '
+                "which is done in one go. Leave checkpoint out."
+            )
+        if self.sampler != "numpyro":
+            raise InvalidArgumentError(
+                f'checkpoint needs sampler="numpyro"; got {self.sampler!r}, which can\'t go on from a block. '
+                'Take sampler="numpyro", or leave checkpoint out.'
+            )
+        if not isinstance(self.random_state, Integral):
+            raise InvalidArgumentError(
+                "checkpoint needs an int as random_state, or a fit could not be told from another; "
+                f"got {self.random_state!r}."
+            )
+
+    def _kept(self, panel: Any) -> "NoCheckpoint":
+        """Where blocks of draws are kept until the fit of a panel has ended, a context."""
+        from hdfm.sampling.checkpoint import Checkpoint, NoCheckpoint
+        from hdfm.sampling.identity import identity_of
+
+        if self.checkpoint is None:
+            return NoCheckpoint()
+        params = self.get_params(deep=True)
+        arguments = {name: params[name] for name in params.keys() - self.NOT_OF_DRAWS - {"priors"}}
+        return Checkpoint(self.checkpoint, identity_of(type(self).__name__, arguments, panel))
 
     def _check_choice(self, name: str, allowed: tuple) -> None:
         value = getattr(self, name)

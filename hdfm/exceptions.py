@@ -1,12 +1,14 @@
 """What hdfm raises and warns of. Errors derive from ValueError, as scikit-learn's users expect."""
 
+import contextlib
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+# Contexts that decorate functions stand between them and their callers. A whole name is no prefix of itself.
+NOT_CALLERS = (PACKAGE, contextlib.__file__.removesuffix(".py"))
 
 
 class HdfmError(ValueError):
@@ -35,7 +37,7 @@ class InterruptedSamplingWarning(UserWarning):
 
 
 class CheckpointWarning(UserWarning):
-    """Finished draws could not be written to disk; sampling goes on."""
+    """Finished draws could not be written to disk, or not be read from there; sampling goes on."""
 
 
 class ApproximationWarning(UserWarning):
@@ -56,10 +58,10 @@ def warn_caller(message: str, category: type[Warning]) -> None:
         return
     if said is not None:
         said.add(message)
-    warnings.warn(message, category, skip_file_prefixes=(PACKAGE,))
+    warnings.warn(message, category, skip_file_prefixes=NOT_CALLERS)
 
 
-@contextmanager
+@contextlib.contextmanager
 def each_once() -> Iterator[None]:
     """Within it a message is given once: rows that are read twice have the same to say."""
     token = _said.set(set())

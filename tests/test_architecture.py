@@ -270,7 +270,7 @@ def test_test_files_are_short_and_mirror_the_rooms():
     long = {path.name: n for path in tests.rglob("*.py") if (n := len(path.read_text().splitlines())) > 400}
     assert long == {}
     rooms = {path.relative_to(PACKAGE) for path in FOLDERS}
-    elsewhere = {Path("golden"), Path("reference"), Path("benchmarks"), Path("fuzz")}
+    elsewhere = {Path("golden"), Path("reference"), Path("benchmarks"), Path("fuzz"), Path("faults")}
     found = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}
     assert found <= rooms | elsewhere
 

@@ -140,9 +140,11 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
     progressbar : bool
         Whether to say the posterior's size and show a progress bar.
     checkpoint : str or os.PathLike, optional
-        Folder where each finished block of draws is kept during sampling. After a crash or an interrupt,
-        ``fit`` with the same data and arguments goes on from there. Needs the "numpyro" sampler and an int
-        as ``random_state``.
+        Folder where each finished block of draws is kept until ``fit`` has ended, made where it is missing.
+        After a crash or an interrupt ``fit`` with the same data, arguments and version goes on from there, to
+        the same draws as without; what is damaged there is drawn again, with a ``CheckpointWarning``. One
+        process uses it at a time. In the end hdfm's files go, and the folder if nothing else is in it. Needs
+        ``inference="nuts"``, the "numpyro" sampler and an int as ``random_state``.
     keep : {"draws", "means"} or int
         What is kept of the posterior. "draws": every draw, those of customers in 32 bits, on disk while they
         take more than 1 GB. An int: so many draws a chain, spread evenly. "means": all draws of what
@@ -302,31 +304,34 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         for message in findings_said(findings):
             warn_caller(message, DataWarning)
         gp, seed = choice_gp(panel, spec, self.gp), self._new_seed()
-        settings = SamplingSettings(
-            draws=self.draws,
-            tune=self.tune,
-            chains=self.chains,
-            target_accept=self.target_accept,
-            seed=seed,
-            progressbar=self.progressbar,
-            checkpoint=self.checkpoint,
-            keep=self.keep if isinstance(self.keep, str) else int(self.keep),
-        )
-        draws, dims = sample_choices(panel, spec, gp, settings, self.inference, self.sampler)
-        if not draws.moments:  # else they are aligned
-            draws = replace(draws, values=align_factors(draws.values, panel.parts, panel.coefficient_scale))
-        attributes = {
-            "keep": self.keep,
-            "inference": self.inference,
-            "seed": seed,
-            "gp": "none" if gp is None else gp.reason,
-        }
-        self.idata_ = labelled_choices(draws, dims, panel, spec, attributes)
-        self.panel_, self.spec_, self.gp_, self.seed_, self.classes_ = panel, spec, gp, seed, classes
-        self.data_report_ = findings_table(findings)
-        self._unpack()
-        self.factor_table_ = self._factor_table()
-        self.elasticities_ = self._stored_elasticities()
+        with self._kept(panel) as checkpoint:
+            settings = SamplingSettings(
+                draws=self.draws,
+                tune=self.tune,
+                chains=self.chains,
+                target_accept=self.target_accept,
+                seed=seed,
+                progressbar=self.progressbar,
+                checkpoint=checkpoint,
+                keep=self.keep if isinstance(self.keep, str) else int(self.keep),
+            )
+            draws, dims = sample_choices(panel, spec, gp, settings, self.inference, self.sampler)
+            if not draws.moments:  # else they are aligned
+                draws = replace(
+                    draws, values=align_factors(draws.values, panel.parts, panel.coefficient_scale)
+                )
+            attributes = {
+                "keep": self.keep,
+                "inference": self.inference,
+                "seed": seed,
+                "gp": "none" if gp is None else gp.reason,
+            }
+            self.idata_ = labelled_choices(draws, dims, panel, spec, attributes)
+            self.panel_, self.spec_, self.gp_, self.seed_, self.classes_ = panel, spec, gp, seed, classes
+            self.data_report_ = findings_table(findings)
+            self._unpack()
+            self.factor_table_ = self._factor_table()
+            self.elasticities_ = self._stored_elasticities()
         return self
 
     @computes

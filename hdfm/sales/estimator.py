@@ -143,10 +143,11 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     progressbar : bool
         Whether to show a progress bar.
     checkpoint : str or os.PathLike, optional
-        Folder where each finished block of draws is kept during sampling. After a crash or an
-        interrupt, ``fit`` with the same data and arguments goes on from there, to the same draws as
-        without. The folder is removed when sampling is done. Needs the "numpyro" sampler and an int as
-        ``random_state``.
+        Folder where each finished block of draws is kept until ``fit`` has ended, made where it is missing.
+        After a crash or an interrupt ``fit`` with the same data, arguments and version goes on from there, to
+        the same draws as without; what is damaged there is drawn again, with a ``CheckpointWarning``. One
+        process uses it at a time. In the end hdfm's files go, and the folder if nothing else is in it. Needs
+        ``inference="nuts"``, the "numpyro" sampler and an int as ``random_state``.
 
     Attributes
     ----------
@@ -185,6 +186,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     """
 
     PRIORS = ElasticityPriors
+    NOT_OF_DRAWS = BayesianEstimator.NOT_OF_DRAWS | {"reference_price"}
 
     def __init__(
         self,
@@ -274,25 +276,22 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         for message in findings_said(findings):
             warn_caller(message, DataWarning)
         seed = self._new_seed()
-        settings = SamplingSettings(
-            self.draws,
-            self.tune,
-            self.chains,
-            self.target_accept,
-            seed,
-            self.progressbar,
-            self.checkpoint,
-            whitened=True,
-        )
-        self.idata_ = sample_demand(panel, spec, settings, self.inference, self.sampler)
-        self.panel_, self.spec_, self.seed_, self.data_report_ = (
-            panel,
-            spec,
-            seed,
-            sales_report(panel, findings),
-        )
-        self.draws_ = demand_draws(self.idata_["posterior"].to_dataset(), panel, spec)
-        self.elasticities_ = self.elasticities()
+        with self._kept(panel) as checkpoint:
+            settings = SamplingSettings(
+                draws=self.draws,
+                tune=self.tune,
+                chains=self.chains,
+                target_accept=self.target_accept,
+                seed=seed,
+                progressbar=self.progressbar,
+                checkpoint=checkpoint,
+                whitened=True,
+            )
+            self.idata_ = sample_demand(panel, spec, settings, self.inference, self.sampler)
+            self.panel_, self.spec_, self.seed_ = panel, spec, seed
+            self.data_report_ = sales_report(panel, findings)
+            self.draws_ = demand_draws(self.idata_["posterior"].to_dataset(), panel, spec)
+            self.elasticities_ = self.elasticities()
         return self
 
     @computes

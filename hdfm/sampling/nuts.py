@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
-from hdfm.exceptions import HdfmError, InterruptedSamplingWarning, warn_caller
-from hdfm.sampling.checkpoint import Checkpoint
+from hdfm.exceptions import HdfmError, InterruptedSamplingWarning, InvalidArgumentError, warn_caller
+from hdfm.sampling.blocks import Block
 from hdfm.sampling.density import Data, Density, Program, density_of
 from hdfm.sampling.draws import PosteriorDraws, kept_draws
 from hdfm.sampling.progress import SamplingProgress, announce
@@ -48,7 +48,7 @@ def sample_numpyro(model: pm.Model, reported: Reported, settings: SamplingSettin
 
     Every chain has a thread of its own on a CPU, where none waits for another's longer trajectories; on an
     accelerator they are vectorised. An interrupt during warm-up is passed on; one that comes later ends
-    sampling with the draws finished so far, and a warning. With ``settings.checkpoint`` a killed process
+    sampling with the draws finished so far, and a warning. With a ``settings.checkpoint`` a killed process
     loses at most one block: the next call goes on from there.
 
     Raises
@@ -63,18 +63,15 @@ def sample_numpyro(model: pm.Model, reported: Reported, settings: SamplingSettin
     announce(time_text(each, settings), settings.progressbar)
     q = density.start + JITTER * scale * rng.uniform(-1, 1, (settings.chains, scale.size))
     keys = rng.integers(2**32, size=(settings.chains, 2), dtype=np.uint32)
-    numbers = [settings.tune, settings.chains, settings.target_accept, settings.seed]
-    identity = {"start": density.start, "scale": scale, "settings": np.asarray(numbers)}
-    checkpoint = Checkpoint(settings.checkpoint, identity)
     kernel = Kernel(density.program, settings, adapts_scale=not keeps_scale)
     states = [kernel.start(density, at, scale, key) for at, key in zip(q, keys, strict=True)]
     chains = Chains(kernel, density.data, states)
     store = DrawStore(reported, settings.chains, settings.draws)
-    statistics = _run_blocks(chains, density, store, settings, checkpoint)
+    statistics = _run_blocks(chains, density, store, settings)
     statistics["lp"] = -statistics["lp"]
     statistics["tree_depth"] = np.floor(np.log2(np.maximum(statistics["n_steps"], 1))).astype(int) + 1
-    if store.seen >= settings.draws:  # an interrupted fit may go on
-        checkpoint.remove()
+    if store.seen < settings.draws:
+        settings.checkpoint.stay()
     return kept_draws(store, statistics, settings.tune, time.perf_counter() - begin, "numpyro")
 
 
@@ -227,11 +224,16 @@ class Chains:
         devices = accelerators()[: len(states)]
         self.data = [jax.device_put(data, device) for device in devices] if devices else [data]
         self.groups = np.array_split(np.arange(len(states)), len(devices) or len(states))
-        self.move = None if devices else kernel.advance(states[0], data)
+        self.on_devices = bool(devices)
+
+    @functools.cached_property
+    def move(self) -> Callable | None:
+        """What moves one chain on a CPU, compiled; None where they are on accelerators."""
+        return None if self.on_devices else self.kernel.advance(self.states[0], self.data[0])
 
     def advance(self, n: int) -> dict[str, np.ndarray]:
         """Move all chains on by n iterations; return q (C, n, D) and statistics (C, n) by name."""
-        n_groups = len(self.groups)
+        n_groups = len(self.groups)  # self.move is compiled before threads ask for it
         pool = ThreadPoolExecutor(n_groups if self.move is None else min(n_groups, _cores()))
         try:
             moved = list(pool.map(functools.partial(self._advance, n), range(n_groups)))
@@ -258,7 +260,19 @@ class Chains:
         return jax.device_get(jax.tree.leaves(_stacked(self.states)))
 
     def restore(self, leaves: list[np.ndarray]) -> None:
-        """Go back to what :meth:`leaves` gave."""
+        """Go back to what :meth:`leaves` gave.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If these are of other chains.
+        """
+        here, there = ([(leaf.shape, leaf.dtype) for leaf in some] for some in (self.leaves(), leaves))
+        if here != there:
+            raise InvalidArgumentError(
+                "checkpoint holds chains of another model or precision, as other data or PyTensor's floatX "
+                "make them. Name another folder, or delete this one."
+            )
         form = jax.tree.structure(self.states[0])
         self.states = [
             jax.tree.unflatten(form, [leaf[c] for leaf in leaves]) for c in range(len(self.states))
@@ -279,31 +293,33 @@ def _cores() -> int:
 
 
 def _run_blocks(
-    chains: Chains, density: Density, store: DrawStore, settings: SamplingSettings, checkpoint: Checkpoint
+    chains: Chains, density: Density, store: DrawStore, settings: SamplingSettings
 ) -> dict[str, np.ndarray]:
     """Iterate in blocks, the draws to the store; return statistics (C, n) by name."""
-    needed = settings.tune + settings.draws
+    done, needed = 0, settings.tune + settings.draws
     statistics: list[dict[str, np.ndarray]] = []
 
     def keep(values):
-        store.add(deterministics(density, values.pop("q")))
+        draws = deterministics(density, values.pop("q"))
         statistics.append(values)
+        store.add(draws)  # last: an interrupt leaves statistics of what is stored, or of more
 
-    done, leaves, blocks = checkpoint.read()
-    if done:
-        chains.restore(leaves)
-    for block in blocks:
-        keep(block)
+    for block in settings.checkpoint.blocks(settings.tune):
+        chains.restore(block.state)
+        if block.values:
+            keep(block.values)
+        done = block.end
     with SamplingProgress(settings.tune, settings.draws, settings.chains, settings.progressbar) as progress:
         progress.resume(done, statistics)
         try:
             while done < needed:
                 n = min(BLOCK, (settings.tune if done < settings.tune else needed) - done)
                 values = chains.advance(n)
+                drawn = values if done >= settings.tune else {}
+                settings.checkpoint.add(Block(done, done + n, chains.leaves(), drawn))
                 done += n
-                checkpoint.add(done, chains.leaves(), values if done > settings.tune else None)
-                if done > settings.tune:
-                    keep(values)
+                if drawn:
+                    keep(drawn)
                 progress.update(done, values)
         except KeyboardInterrupt:
             if store.seen < LEAST_DRAWS:
@@ -314,7 +330,7 @@ def _run_blocks(
                 InterruptedSamplingWarning,
             )
     return {
-        name: np.concatenate([block[name] for block in statistics], axis=1)[:, : settings.draws]
+        name: np.concatenate([block[name] for block in statistics], axis=1)[:, : store.seen]
         for name in statistics[0]
     }
 

@@ -1,8 +1,8 @@
 """How to sample."""
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from hdfm.sampling.checkpoint import NoCheckpoint
 from hdfm.sampling.store import Keep
 
 
@@ -11,7 +11,8 @@ class SamplingSettings:
     """Sampling arguments, the same for every sampler; ``draws`` and ``tune`` are per chain.
 
     ``first_step`` is the step size that NumPyro's adaptation starts from, and ``usual_steps`` how many steps
-    a draw usually takes, to say how long sampling will be. ``whitened`` says that coordinates
+    a draw usually takes, to say how long sampling will be. Finished blocks go to ``checkpoint``, which is
+    entered. ``whitened`` says that coordinates
     are about standard normal: a short warm-up then keeps the scales that the curvature at the start gives,
     which beat those from few draws.
     """
@@ -22,7 +23,7 @@ class SamplingSettings:
     target_accept: float = 0.8
     seed: int = 0
     progressbar: bool = True
-    checkpoint: str | os.PathLike | None = None
+    checkpoint: NoCheckpoint = field(default_factory=NoCheckpoint)
     keep: Keep = "draws"
     first_step: float = 1.0
     usual_steps: int = 15

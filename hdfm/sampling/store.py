@@ -101,8 +101,9 @@ class DrawStore:
         first, last = np.searchsorted(self.which, [self.seen, self.seen + n])
         for name, array in self.arrays.items():
             array[:, first:last] = cut[name][:, self.which[first:last] - self.seen]
-        for name in averaged & cut.keys():
-            self._average(name, cut[name])
+        moments = {name: self._averaged(name, cut[name]) for name in averaged & cut.keys()}
+        self.means |= {name: mean for name, (mean, _) in moments.items()}  # all of it, or nothing
+        self.squares |= {name: squares for name, (_, squares) in moments.items()}
         self.seen += n
 
     def result(self) -> tuple[Values, dict[str, Moments]]:
@@ -133,19 +134,18 @@ class DrawStore:
             on_disk = size > LARGEST_IN_MEMORY and name in self.reported.wide
             self.arrays[name] = _on_disk(shape, types[name]) if on_disk else np.empty(shape, types[name])
 
-    def _average(self, name, values):
-        """Add draws to mean and sum of squares about it, as of Chan, Golub and LeVeque (1983)."""
-        if name not in self.means:
-            shape = values.shape[2:]
-            self.means[name], self.squares[name] = np.zeros(shape), np.zeros(shape)
+    def _averaged(self, name, values):
+        """Mean and sum of squares about it with more draws, as of Chan, Golub and LeVeque (1983)."""
+        none = np.zeros(values.shape[2:])
+        squares = self.squares.get(name, none).copy()
         before, n = self._drawn, values.shape[0] * values.shape[1]
         mean = values.mean(axis=(0, 1), dtype=float)
-        gap = mean - self.means[name]
-        self.means[name] += gap * n / (before + n)
+        gap = mean - self.means.get(name, none)
         for chain in values:
             for draw in chain:
-                self.squares[name] += (draw - mean) ** 2
-        self.squares[name] += gap**2 * before * n / (before + n)
+                squares += (draw - mean) ** 2
+        squares += gap**2 * before * n / (before + n)
+        return self.means.get(name, none) + gap * n / (before + n), squares
 
 
 def collect(values: Values, reported: Reported, block: int) -> DrawStore:

@@ -43,13 +43,6 @@ def test_arguments_out_of_range(trips, argument, value, allowed):
             ask(trips, **{argument: value})
 
 
-def test_checkpoints_need_a_seed_and_numpyro(trips, tmp_path):
-    with pytest.raises(InvalidArgumentError, match="checkpoint needs sampler=\"numpyro\"; got 'nutpie'"):
-        fit(trips, checkpoint=tmp_path, sampler="nutpie")
-    with pytest.raises(InvalidArgumentError, match=r"checkpoint needs an int as random_state.*got None"):
-        fit(trips, checkpoint=tmp_path, random_state=None)
-
-
 def test_seed_of_no_kind(trips):
     with pytest.raises(ValueError, match="'soon' cannot be used to seed"):
         fit(trips, random_state="soon")

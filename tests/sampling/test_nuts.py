@@ -5,8 +5,6 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 
-from hdfm import HierarchicalElasticity
-from hdfm.datasets import simulate_sales
 from hdfm.exceptions import HdfmError, InterruptedSamplingWarning
 from hdfm.sampling import nuts
 from hdfm.sampling.nuts import BLOCK, sample_numpyro, sample_nutpie, time_text
@@ -169,35 +167,6 @@ def test_an_interrupt_keeps_what_was_finished(gaussian, monkeypatch, tune, block
         out = sample_numpyro(gaussian[0], kept("x"), settings(draws=100, tune=tune))
     np.testing.assert_array_equal(out.values["x"], whole.values["x"][:, :finished])
     assert {values.shape for values in out.statistics.values()} == {(2, finished)}
-
-
-@pytest.fixture
-def small():
-    """An estimator that compiles quickly, and its sales."""
-    model = HierarchicalElasticity("product", price="price", draws=100, tune=40, chains=2, progressbar=False)
-    return model, simulate_sales(3, 1, 8, seed=5, price_change_prob=0.8)
-
-
-def test_an_interrupted_fit_is_a_fit(small, monkeypatch):
-    model, sales = small
-    interrupt_at(monkeypatch, 50)
-    with pytest.warns(InterruptedSamplingWarning, match="kept the 25 of 100"):
-        model.fit(sales, sales["units_sold"])
-    assert model.idata_["posterior"].sizes["draw"] == 25
-    assert np.isfinite(model.predict(sales)).all()
-    assert np.isfinite(model.score(sales, sales["units_sold"]))
-    assert np.isfinite(model.elasticities_["mean"]).all()
-    assert model.diagnostics().attrs["verdict"].startswith("Not converged")
-    assert "Not converged" in model._repr_html_()
-
-
-def test_an_interrupted_warm_up_leaves_the_estimator_unfitted(small, monkeypatch):
-    model, sales = small
-    interrupt_at(monkeypatch, 25)
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(sales, sales["units_sold"])
-    with pytest.raises(ValueError, match="not fitted yet"):
-        model.predict(sales)
 
 
 def test_a_start_where_the_density_is_not_finite():

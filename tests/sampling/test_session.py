@@ -1,7 +1,6 @@
 """What a fit leaves of the process: JAX's settings and devices, the environment, threads, files."""
 
 import inspect
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -74,23 +73,6 @@ WIDE = """
     fit()
     assert str(jax.numpy.ones(2).dtype) == "float64"
 """
-FORKED = """
-    import jax, multiprocessing
-    jax.numpy.ones(3).sum().block_until_ready()
-    def child(queue):
-        try:
-            fit()
-        except Exception as error:
-            queue.put(f"{type(error).__name__}: {error}")
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-    process = context.Process(target=child, args=(queue,))
-    process.start()
-    process.join(100)
-    assert process.exitcode == 0, process.exitcode
-    told = queue.get()
-    assert told.startswith("HdfmError") and '"spawn"' in told, told
-"""
 SEVERAL_DEVICES = """
     import jax, numpy as np
     from hdfm.sampling import nuts
@@ -146,11 +128,6 @@ def test_draws_do_not_depend_on_what_jax_did_before(fit, programs, tmp_path):
 def test_chains_on_several_devices_draw_the_same(programs):
     """Two devices of the CPU stand for two accelerators, which three chains share."""
     run(FITS["sales"], SEVERAL_DEVICES, XLA_FLAGS="--xla_force_host_platform_device_count=2", **programs)
-
-
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
-def test_a_forked_child_is_told_what_to_do(fit):
-    run(fit, FORKED, HDFM_CACHE_DIR="off")
 
 
 @pytest.mark.slow
