@@ -14,7 +14,7 @@ from hdfm.sampling.sealed import digest_of
 
 FORMAT = 1  # of a checkpoint's files
 LIBRARIES = ("jax", "jaxlib", "numpyro")  # which have a part in every bit of a draw
-OF_FRAME = frozenset({"roles", "row", "index"})  # of a panel: arguments, and where rows stood
+OF_FRAME = frozenset({"roles", "row", "cell", "index"})  # of a panel: arguments, and where rows stood
 
 
 @dataclass(frozen=True, slots=True)
