@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from hdfm.exceptions import unknown
 from hdfm.frames.columns import examples, plain
 from hdfm.frames.findings import LEAK_SHARE, LITTLE_LEFT, Finding, findings_table
 from hdfm.frames.periods import time_warnings, wide_gaps
@@ -194,9 +195,13 @@ def _of_columns(panel, signals):
 def _of_zeros(panel, signals, likelihood):
     count, expected = signals.zeros
     share = "" if panel.roles.time is None else f", and {signals.absent:.0%} of product-periods have no row"
-    remedy = (
-        'likelihood="negative_binomial" takes them' if likelihood == "log_normal" else "units may be 0 there"
-    )
+    match likelihood:
+        case "log_normal":
+            remedy = 'likelihood="negative_binomial" takes them'
+        case "negative_binomial" | "poisson":
+            remedy = "units may be 0 there"
+        case _:
+            raise unknown("likelihood", likelihood)
     yield Finding(
         "few rows with 0 units",
         ["units"] if signals.lacks_zeros else [],
