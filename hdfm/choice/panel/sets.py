@@ -16,7 +16,8 @@ from hdfm.frames.columns import (
     refuse_rows,
     sorted_labels,
 )
-from hdfm.frames.periods import Timeline, read_time
+from hdfm.frames.periods import read_time
+from hdfm.frames.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)

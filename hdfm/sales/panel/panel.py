@@ -15,7 +15,8 @@ import pandas as pd
 from hdfm.exceptions import InvalidDataError
 from hdfm.frames.columns import ALL, label_column, numeric_column, plain, sorted_labels
 from hdfm.frames.labels import stored_labels, warn_of_twins
-from hdfm.frames.periods import Timeline, plain_labels, read_time
+from hdfm.frames.periods import plain_labels, read_time
+from hdfm.frames.timeline import Timeline
 from hdfm.sales.panel.roles import ALL_PRODUCTS, Roles
 
 

@@ -18,7 +18,7 @@ from hdfm.frames.findings import (
     price_spikes,
     without_effects,
 )
-from hdfm.frames.periods import time_warnings, wide_gaps
+from hdfm.frames.timeline import time_warnings, wide_gaps
 from hdfm.sales.panel.panel import SalesPanel
 
 SPIKE_RATIO = 1e4

@@ -6,7 +6,8 @@ import pytest
 
 from hdfm.exceptions import InvalidDataError
 from hdfm.frames.calendar import iso_weeks, year_code
-from hdfm.frames.periods import Timeline, read_time, time_warnings, wide_gaps
+from hdfm.frames.periods import read_time
+from hdfm.frames.timeline import Timeline, time_warnings, wide_gaps
 
 
 def timeline(labels, **options):
