@@ -1,21 +1,25 @@
-"""Where periods lie in time: how far apart they are, and what a user should hear of that."""
+"""Where periods lie in time, and what is asked of a fit beside its own."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import InvalidDataError
-from hdfm.frames.calendar import year_code
-from hdfm.frames.columns import label_column, plain
-from hdfm.frames.periods import kind_of, period_text, read_time, unwrapped
+from hdfm.exceptions import DataWarning, InvalidDataError, warn_caller
+from hdfm.frames.columns import label_column
+from hdfm.frames.conversions import Call
+from hdfm.frames.elapsed import elapsed
+from hdfm.frames.kinds import kind_of, period_text, span_text, unwrapped
+from hdfm.frames.matching import fitted_calls, join_call, own_kind, same_kind_call
+from hdfm.frames.periods import time_labels
 
+SAME_TIME = 1e-6  # usual distances
+SAME_OFFSET = 0.1  # usual distances: hours of the day differ where clocks change
+NEARLY_ALL = 0.9
+FINE, VERY_FINE, FINE_SHARE, FEWEST_FINE = 100.0, 1000.0, 0.2, 3
 WIDE_GAP = 1.5  # usual distances
 MOST_STEPS = 100_000
-STAMPS_FROM = 200  # periods
-ROWS_A_STAMP = 2.0
 
 
 @dataclass(frozen=True)  # without slots, so that facts are found once
@@ -70,11 +74,64 @@ class Timeline:
         if far.any():
             raise InvalidDataError(
                 f"{self._column} holds {int(far.sum()):,} periods far outside those of the fit, "
-                f"{_span(self.period)}, such as {period_text(labels[int(np.argmax(beyond))])!r}: "
+                f"{span_text(self.period)}, such as {period_text(labels[int(np.argmax(beyond))])!r}: "
                 f"{beyond.max():,.0f} times the usual distance of periods, where {MOST_STEPS:,} is the most. "
-                "Correct or drop these rows."
+                f"{self._why_so_far()}"
             )
         return time
+
+    def _why_so_far(self):
+        """What to do about a period that lies too far outside."""
+        call = None if self.order is not None else self.joined()
+        if call is None:
+            return "Correct or drop these rows."
+        return (
+            f"That distance is {self.in_words(self.step)}, as periods of the fit lie closely together: join "
+            f"them before fit and here, as in {call.text}."
+        )
+
+    def in_words(self, time: float) -> str:
+        """An amount of time with its unit, where that is known."""
+        is_time = kind_of(self.period) in ("dates", "dates with a time zone", "time spans")
+        return str(pd.Timedelta(days=time).round("ms")) if is_time else f"{time:.4g}"
+
+    @cached_property
+    def widest_half(self) -> float:
+        """Half of all time lies in gaps between periods of at least so many usual distances."""
+        gaps = np.sort(np.diff(self.steps))[::-1]
+        return float(gaps[np.searchsorted(np.cumsum(gaps), gaps.sum() / 2)]) if len(gaps) else 1.0
+
+    def joined(self) -> Call | None:
+        """What joins the periods, where most are parts of one and so lie much closer than time goes by.
+
+        So are time stamps seconds apart in each of many weeks.
+        """
+        gaps = np.diff(self.steps)
+        wide = int((gaps > self.widest_half / 2).sum())
+        usual = wide >= FINE_SHARE * len(gaps)
+        if wide < FEWEST_FINE or self.widest_half < (FINE if usual else VERY_FINE):
+            return None
+        labels = pd.Series(self.period, name=self.period.name)
+        return join_call(labels, lambda joined: joined.nunique() == wide + 1)
+
+    def offsets(self, labels: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        """Times (K,) since the fitted period before, and (J,) to that after, of distinct labels (n,).
+
+        In the unit of the column; labels before the first period or after the last are left out.
+        """
+        time = elapsed(pd.Index(labels.unique()), self.period, self.role)
+        k = np.searchsorted(self.elapsed, time + SAME_TIME * self.step)
+        has_before, has_after = k > 0, k < len(self.elapsed)
+        before = time[has_before] - self.elapsed[k[has_before] - 1]
+        return before, self.elapsed[k[has_after]] - time[has_after]
+
+    def matches(self, labels: pd.Series) -> bool:
+        """Whether all labels (n,) are periods of the fit."""
+        if kind_of(labels) != kind_of(self.period):
+            return False
+        time = elapsed(pd.Index(labels.unique()), self.period, self.role)
+        nearest = self.elapsed[_nearest(self.elapsed, time)]
+        return bool((np.abs(time - nearest) <= SAME_TIME * self.step).all())
 
     def read(self, column: pd.Series) -> pd.Series:
         """Labels (n,) of a column in the kind of ``period``, to be matched with it.
@@ -86,63 +143,65 @@ class Timeline:
         """
         if self.order is not None:
             return unwrapped(label_column(column, self.role))
-        label = read_time(column, self.role).label
+        label = time_labels(column, self.role)
         new, fitted = kind_of(label), kind_of(self.period)
         if new != fitted or (new == "pandas Periods" and label.dtype != self.period.dtype):
-            raise InvalidDataError(
-                f"{self._column} holds {new} such as {period_text(label.iloc[0])!r}; "
-                f"the model was fitted on {fitted} such as {period_text(self.period[0])!r}. "
-                f"{_same_kind(new, fitted, self.period, column.name)}"
+            call = same_kind_call(column, label, self.period, self.offsets)
+            remedy = (
+                "Convert the column: give it the kind that it had in fit."
+                if call is None
+                else f"Convert it as in {call.text}."
             )
+            raise InvalidDataError(
+                f"{self._column} holds {new} such as {period_text(label.iloc[0])!r}; the model was fitted on "
+                f"{fitted} such as {period_text(self.period[0])!r}. {remedy}"
+            )
+        own = own_kind(column, label)
         if isinstance(self.period, pd.DatetimeIndex) and self.period.tz is not None:
             label = label.dt.tz_convert(self.period.tz)
-        return label
+        self._warn_of_near_misses(label, own)
+        return self._fitted_where_same(label)
+
+    def _fitted_where_same(self, label):
+        """Numbers (n,) with those that differ from a fitted one by rounding alone replaced by it."""
+        if not (pd.api.types.is_float_dtype(self.period.dtype) or pd.api.types.is_float_dtype(label.dtype)):
+            return label
+        fitted, values = self.period.to_numpy(dtype=float), label.to_numpy(dtype=float)
+        nearest = fitted[_nearest(fitted, values)]
+        return label.astype(float).where(np.abs(values - nearest) > SAME_TIME * self.step, nearest)
+
+    def _warn_of_near_misses(self, label, own):
+        """Warn where nearly all periods inside the fit lie at one small distance beside those of it."""
+        if len(self.period) < 2:
+            return
+        distinct = pd.Index(label.unique())
+        place = elapsed(distinct, self.period, self.role) / self.step
+        nearest = _nearest(self.steps, place)
+        offset = place - self.steps[nearest]
+        exact = np.abs(offset) <= SAME_TIME
+        near = ~exact & (np.abs(offset) < min(1.0, np.diff(self.steps).min()) / 2 - SAME_TIME)
+        within = (place > -0.5) & (place < self.steps[-1] + 0.5)
+        if not near.any() or near.sum() < NEARLY_ALL * (near | exact).sum() or near.sum() < within.sum() / 2:
+            return
+        if np.ptp(offset[near]) > SAME_OFFSET:
+            return
+        rows = label.isin(distinct[near]).to_numpy()
+        beside = Call(own.text, own.value[rows].drop_duplicates())
+        calls = [call.text for call in fitted_calls(beside, self.period, self.matches, self.offsets)]
+        remedy = " for those before, or for those after ".join(calls) or "model.panel_.period"
+        k = int(np.flatnonzero(near)[0])
+        warn_caller(
+            f"{self._column} has {int(rows.sum()):,} of {len(label):,} rows in {int(near.sum()):,} periods "
+            f"that lie {np.abs(offset[near]).max():.3g} usual distances from a fitted one or less, such as "
+            f"{period_text(distinct[k])!r} beside {period_text(self.period[nearest[k]])!r}: they count as "
+            f"new periods between the fitted ones. If they are meant to be these, take their labels, as in "
+            f"{remedy}.",
+            DataWarning,
+        )
 
     @property
     def _column(self):
         return f"{self.role} column {self.period.name!r}"
-
-
-def elapsed(
-    periods: pd.Index, fitted: pd.Index, role: str = "time", order: pd.Index | None = None
-) -> np.ndarray:
-    """Time (n,) since the first fitted period: in days for dates, else in units of the column.
-
-    Integers such as 202405 (YYYYWW, YYYYMM, YYYYMMDD) count weeks, months or days; see
-    :data:`hdfm.frames.calendar.YEAR_CODES`. Labels in an order of their own count as one apart. Dates with a
-    time zone are those on the clocks there, if all of a fit are at one time of the day.
-
-    Parameters
-    ----------
-    periods, fitted : pandas.Index
-        Any periods, and those of the fit in order.
-    order : pandas.Index, optional
-        All labels of an ordered categorical, where they have an order of their own; by default ``fitted``.
-
-    Raises
-    ------
-    InvalidDataError
-        If a period was not fitted and can't be placed in time: text, or dates of another kind.
-    """
-    kind = kind_of(fitted) if fitted.is_monotonic_increasing and order is None else "an order of their own"
-    measures: dict[str, Callable[[pd.Index, pd.Index], np.ndarray]] = {
-        "pandas Periods": _elapsed_periods,
-        "numbers": partial(_elapsed_numbers, role=role),
-        "dates": _elapsed_days,
-        "dates with a time zone": _elapsed_days,
-        "time spans": _elapsed_spans,
-    }
-    if kind not in measures:
-        return _elapsed_ranks(periods, fitted, role, fitted if order is None else order)
-    try:
-        return measures[kind](periods, fitted)
-    except InvalidDataError:
-        raise
-    except (TypeError, ValueError, AttributeError) as error:
-        raise InvalidDataError(
-            f"{role} column {fitted.name!r}: {period_text(periods[0])!r} can't be placed in time beside the "
-            f"fitted {period_text(fitted[0])!r} ({error}). Convert the column."
-        ) from error
 
 
 def wide_gaps(timeline: Timeline) -> list[str]:
@@ -156,107 +215,9 @@ def wide_gaps(timeline: Timeline) -> list[str]:
     ]
 
 
-def time_warnings(timeline: Timeline, n_rows: int, what: str) -> list[str]:
-    """What a user should hear of periods before the work starts, as sentences.
-
-    Parameters
-    ----------
-    n_rows : int
-        Number of observations.
-    what : str
-        What messages call them.
-    """
-    said, period = [], timeline.period
-    name, code = repr(period.name), None
-    if kind_of(period) == "numbers" and timeline.order is None:
-        code = year_code(period)
-    if code is not None:
-        remedy = code.remedy.format(column=f"X[{name}]")
-        said.append(
-            f"The {timeline.role} column {name} holds integers such as {plain(period[0])!r}, read as "
-            f"{code.form}: a year and a {code.part}. Say so with {remedy}; if they are plain numbers, take "
-            f"X[{name}] - {plain(period[0])!r}."
-        )
-    T = len(period)
-    if T > STAMPS_FROM and n_rows < ROWS_A_STAMP * T:
-        remedy = {
-            "dates": f"X[{name}].dt.floor('D')",
-            "dates with a time zone": f"X[{name}].dt.floor('D')",
-            "time spans": f"X[{name}].dt.floor('D')",
-            "pandas Periods": f"X[{name}].dt.asfreq('M')",
-        }.get(kind_of(period), f"X[{name}] // 7")
-        said.append(
-            f"The {timeline.role} column {name} holds {T:,} distinct periods for {n_rows:,} {what}, such as "
-            f"{period_text(period[0])!r}: time stamps rather than periods? Work grows with the "
-            f"square of their number. Join them to periods that hold more, as in {remedy}."
-        )
-    return said
-
-
-def _same_kind(new, fitted, period, name):
-    """How to turn labels of one kind into those of a fit."""
-    dates = f"pandas.to_datetime(X[{name!r}])"
-    remedies = {
-        ("dates", "dates with a time zone"): "Say where they are, as in {dates}.dt.tz_localize({zone!r}).",
-        ("dates with a time zone", "dates"): "Leave the zone out, as in {dates}.dt.tz_localize(None).",
-        ("dates", "pandas Periods"): "Convert them with {dates}.dt.to_period({frequency!r}).",
-        ("pandas Periods", "dates"): "Convert them with X[{name!r}].dt.to_timestamp().",
-        ("pandas Periods", "pandas Periods"): (
-            "Convert them with X[{name!r}].dt.to_timestamp().dt.to_period({frequency!r})."
-        ),
-    }
-    remedy = remedies.get((new, fitted), "Convert the column: give it the kind that it had in fit.")
-    zone, frequency = str(getattr(period, "tz", None)), getattr(period, "freqstr", None)
-    return remedy.format(dates=dates, name=name, zone=zone, frequency=frequency)
-
-
-def _elapsed_periods(periods, fitted):
-    return np.array([(period - fitted[0]).n for period in periods], dtype=float)
-
-
-def _elapsed_spans(periods, fitted):
-    return np.asarray((periods - fitted[0]) / pd.Timedelta(days=1), dtype=float)
-
-
-def _elapsed_numbers(periods, fitted, role):
-    code = year_code(fitted)
-    if code is None:
-        # Whole numbers of any size, such as nanoseconds, before floats round them.
-        return (periods.to_numpy(dtype=object) - fitted.to_numpy(dtype=object)[0]).astype(float)
-    position = code.positions(periods.to_numpy(dtype=float))
-    unknown = np.isnan(position)
-    if unknown.any():
-        raise InvalidDataError(
-            f"{role} column {fitted.name!r} holds {int(unknown.sum()):,} periods such as "
-            f"{plain(periods[unknown][0])!r}, which is no {code.part}; the fitted ones, "
-            f"{_span(fitted)}, were read as {code.form}. Correct them; if the numbers are something else, "
-            f"convert the column before fit and predict: X[{fitted.name!r}] - {plain(fitted[0])!r} for plain "
-            "numbers, dates for weeks."
-        )
-    return position - code.positions(fitted[:1].to_numpy(dtype=float))
-
-
-def _elapsed_days(periods, fitted):
-    periods, fitted = pd.to_datetime(periods), pd.to_datetime(fitted)
-    if fitted.tz is not None:
-        periods, clock = periods.tz_convert(fitted.tz), fitted.tz_localize(None)
-        if len((clock - clock.normalize()).unique()) == 1:
-            periods, fitted = periods.tz_localize(None), clock
-    return np.asarray((periods - fitted[0]) / pd.Timedelta(days=1), dtype=float)
-
-
-def _elapsed_ranks(periods, fitted, role, order):
-    steps = order.get_indexer(periods)
-    if (steps < 0).any():
-        new = periods[steps < 0]
-        raise InvalidDataError(
-            f"{role} column {fitted.name!r} holds {len(new):,} periods that were not fitted, such as "
-            f"{plain(new[0])!r}, and the fitted ones, such as {plain(fitted[0])!r}, do not say when these "
-            "are. Use numbers or dates to look ahead, or in fit an ordered categorical with categories "
-            "for all periods to come."
-        )
-    return (steps - order.get_loc(fitted[0])).astype(float)
-
-
-def _span(periods):
-    return f"{period_text(periods[0])} to {period_text(periods[-1])}"
+def _nearest(rising, values):
+    """Positions (n,) of the nearest of rising values (T,)."""
+    k = np.clip(np.searchsorted(rising, values), 1, max(len(rising) - 1, 1))
+    if len(rising) == 1:
+        return np.zeros(len(values), dtype=int)
+    return np.where(values - rising[k - 1] <= rising[k] - values, k - 1, k)

@@ -152,7 +152,7 @@ def test_words_need_an_ordered_categorical(data):
 @pytest.mark.filterwarnings("ignore:Time effects leave less:hdfm.exceptions.DataWarning")
 @both
 def test_time_stamps_are_named_before_the_work_starts(data, monkeypatch):
-    monkeypatch.setattr("hdfm.frames.timeline.STAMPS_FROM", 10)
+    monkeypatch.setattr("hdfm.frames.time_warnings.STAMPS_FROM", 10)
     monkeypatch.setattr(data.sampler, refuse_to_work)
     stamps = MONDAYS[0] + pd.to_timedelta(data.observation * 7919, unit="min")
     found = r"distinct periods for .* time stamps rather than periods\?.*dt.floor"

@@ -7,7 +7,8 @@ import pytest
 from hdfm.exceptions import InvalidDataError
 from hdfm.frames.calendar import iso_weeks, year_code
 from hdfm.frames.periods import read_time
-from hdfm.frames.timeline import Timeline, time_warnings, wide_gaps
+from hdfm.frames.time_warnings import time_warnings
+from hdfm.frames.timeline import Timeline, wide_gaps
 
 
 def timeline(labels, **options):

@@ -14,7 +14,8 @@ from hdfm.frames.findings import (
     price_spikes,
     without_effects,
 )
-from hdfm.frames.timeline import time_warnings, wide_gaps
+from hdfm.frames.time_warnings import time_warnings
+from hdfm.frames.timeline import wide_gaps
 
 GAPS = "factors move by distance in time, also across them"
 FEW_SETS = 5

@@ -18,7 +18,8 @@ from hdfm.frames.findings import (
     price_spikes,
     without_effects,
 )
-from hdfm.frames.timeline import time_warnings, wide_gaps
+from hdfm.frames.time_warnings import time_warnings
+from hdfm.frames.timeline import wide_gaps
 from hdfm.sales.panel.panel import SalesPanel
 
 SPIKE_RATIO = 1e4
