@@ -11,6 +11,7 @@ from hdfm.frames.conversions import Call, mondays, tried
 from hdfm.frames.kinds import kind_of
 
 ISO_TEXT = "pandas.to_datetime({}.astype(str).str.strip().str.replace('-', '') + '1', format='%GW%V%u')"
+SAME_TIME = 1e-6  # days
 Test = Callable[[pd.Series], bool]
 Offsets = Callable[[pd.Series], tuple[np.ndarray, np.ndarray]]
 
@@ -33,33 +34,41 @@ def own_kind(column: pd.Series, label: pd.Series) -> Call:
 
 
 def same_kind_call(column: pd.Series, label: pd.Series, fitted: pd.Index, offsets: Offsets) -> Call | None:
-    """What gives labels (n,) the kind of the fitted ones, and of Periods the day that these have."""
+    """What gives labels (n,) the kind of the fitted ones, and those of Periods the days that these have."""
     dates = _naive_dates(own_kind(column, label), column)
     if dates is None:
         return None
-    zone, frequency = str(getattr(fitted, "tz", None)), getattr(fitted, "freqstr", None)
-    code = year_code(fitted) if kind_of(fitted) == "numbers" else None
-    written = "" if code is None else code.written
-    value = dates.value
-    conversions: dict[str, tuple[str, Callable[[], pd.Series]]] = {
-        "dates": ("", lambda: value),
-        "dates with a time zone": (f".dt.tz_localize({zone!r})", lambda: value.dt.tz_localize(zone)),
-        "pandas Periods": (f".dt.to_period({frequency!r})", lambda: value.dt.to_period(frequency)),
-        "numbers": (
-            f".dt.strftime({written!r}).astype(int)",
-            lambda: value.dt.strftime(written).astype(int),
-        ),
-    }
-    text, convert = conversions.get(kind_of(fitted), ("", None))
-    if convert is None or (kind_of(fitted) == "numbers" and not written):
-        return None
-    call = tried(dates.text + text, convert)
+    call = _of_kind(dates, fitted)
     if call is None or kind_of(label) != "pandas Periods" or not kind_of(fitted).startswith("dates"):
         return call
-    later = offsets(call.value)[1]
-    if len(later) and np.ptp(later) == 0 and later[0] > 0:
-        return _shifted(call, later[0]) or call
-    return call
+    before, later = offsets(call.value)
+    if not len(later) or np.ptp(later) or (len(before) and before.min() < SAME_TIME):
+        return call
+    return _of_kind(_moved(dates, later[0]), fitted) or call
+
+
+def _of_kind(dates, fitted):
+    """Labels (n,) of the kind of the fitted ones, of dates without a zone."""
+    zone, frequency = str(getattr(fitted, "tz", None)), getattr(fitted, "freqstr", None)
+    code = year_code(fitted) if kind_of(fitted) == "numbers" else None
+    written, value = "" if code is None else code.written, dates.value
+    text = (
+        f"({dates.text})" if dates.text.endswith(")") and " pandas.Timedelta(" in dates.text else dates.text
+    )
+    calls: dict[str, Callable[[], Call | None]] = {
+        "dates": lambda: dates,
+        "dates with a time zone": lambda: tried(
+            f"{text}.dt.tz_localize({zone!r})", lambda: value.dt.tz_localize(zone)
+        ),
+        "pandas Periods": lambda: tried(
+            f"{text}.dt.to_period({frequency!r})", lambda: value.dt.to_period(frequency)
+        ),
+        "numbers": lambda: tried(
+            f"{text}.dt.strftime({written!r}).astype(int)",
+            lambda: value.dt.strftime(written).astype(int) if written else None,
+        ),
+    }
+    return calls[kind_of(fitted)]() if kind_of(fitted) in calls else None
 
 
 def _naive_dates(own, column):
@@ -97,8 +106,10 @@ def _shifted(call, days):
     )
 
 
-def fitted_calls(own: Call, fitted: pd.Index, matches: Test, offsets: Offsets) -> list[Call]:
-    """What turns labels (n,) that lie beside fitted ones into these: those of the day, or before and after.
+def fitted_calls(own: Call, fitted: pd.Index, matches: Test, offsets: Offsets) -> dict[str, Call]:
+    """What turns labels (n,) that lie beside fitted ones into these: of the same day, else before and after.
+
+    By the words "before" and "after", and "" where it is the same day.
 
     Parameters
     ----------
@@ -113,17 +124,31 @@ def fitted_calls(own: Call, fitted: pd.Index, matches: Test, offsets: Offsets) -
     """
     same = [call for call in _same_days(own, fitted) if call is not None and matches(call.value)]
     if same:
-        return same[:1]
+        return {"": same[0]}
     clock, text, back = _on_the_clock(own, fitted)
     if clock is None:
-        return []
+        return {}
     before, after = (np.median(times) if len(times) else np.nan for times in offsets(own.value))
-    calls = []
-    for moved in (_moved(clock, -before), _moved(clock, after)):
-        call = None if moved is None else tried(text.format(moved.text), partial(back, moved.value))
-        if call is not None and matches(call.value):
-            calls.append(call)
+    tries = {
+        "before": (_moved(clock, -before), _begin_of_month(clock)),
+        "after": (_moved(clock, after), _end_of_month(clock)),
+    }
+    calls: dict[str, Call] = {}
+    for words, moves in tries.items():
+        for moved in (move for move in moves if move is not None):
+            call = tried(text.format(moved.text), partial(back, moved.value))
+            if call is not None and matches(call.value) and words not in calls:
+                calls[words] = call
     return calls
+
+
+def _begin_of_month(call):
+    text = f"{call.text}.dt.to_period('M').dt.to_timestamp()"
+    return tried(text, lambda: call.value.dt.to_period("M").dt.to_timestamp())
+
+
+def _end_of_month(call):
+    return tried(f"{call.text} + pandas.offsets.MonthEnd(0)", lambda: call.value + pd.offsets.MonthEnd(0))
 
 
 def _on_the_clock(own, fitted):
@@ -204,12 +229,14 @@ def _joins(labels, name, kind):
         for unit in ("s", "min", "h", "D"):
             yield f"{text}.dt.floor({unit!r})", lambda unit=unit: labels.dt.floor(unit)
             yield f"{text}.dt.round({unit!r})", lambda unit=unit: labels.dt.round(unit)
-        if kind == "dates":
-            for unit in ("W", "M"):
-                yield (
-                    f"{text}.dt.to_period({unit!r}).dt.start_time",
-                    lambda unit=unit: labels.dt.to_period(unit).dt.start_time,
-                )
+        if kind == "time spans":
+            return
+        clock = text if kind == "dates" else f"{text}.dt.tz_localize(None)"
+        for unit in ("W", "M"):
+            yield (
+                f"{clock}.dt.to_period({unit!r}).dt.start_time",
+                lambda unit=unit: labels.dt.tz_localize(None).dt.to_period(unit).dt.start_time,
+            )
     elif kind == "pandas Periods":
         for unit in ("min", "h", "D", "W", "M", "Y"):
             yield (

@@ -39,7 +39,7 @@ def _said_of_close_periods(timeline):
     if call is None:
         return []
     k = int(np.argmin(np.diff(timeline.steps)))
-    pair = " and ".join(map(period_text, timeline.period[[k, k + 1]]))
+    pair = " and ".join(str(period_text(label)) for label in timeline.period[[k, k + 1]])
     distance = timeline.in_words(timeline.step)
     return [
         f"The {timeline.role} column {timeline.period.name!r} holds {len(timeline.period):,} periods, "
@@ -58,7 +58,7 @@ def _said_of_stamps(timeline, n_rows, what):
     def are_periods(labels):
         joined = pd.Index(labels.unique()).sort_values()
         few = len(joined) <= max(STAMPS_FROM, n_rows / ROWS_A_STAMP)
-        return len(joined) > 1 and (few or not _are_stamps(Timeline(joined)))
+        return 1 < len(joined) < T and (few or not _are_stamps(Timeline(joined)))
 
     call = join_call(pd.Series(period, name=period.name), are_periods)
     remedy = "" if call is None else f" Join them to periods that hold more, as in {call.text}."

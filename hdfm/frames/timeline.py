@@ -187,14 +187,15 @@ class Timeline:
             return
         rows = label.isin(distinct[near]).to_numpy()
         beside = Call(own.text, own.value[rows].drop_duplicates())
-        calls = [call.text for call in fitted_calls(beside, self.period, self.matches, self.offsets)]
-        remedy = " for those before, or for those after ".join(calls) or "model.panel_.period"
+        calls = fitted_calls(beside, self.period, self.matches, self.offsets)
+        said = [f"{call.text} for those {words}" if words else call.text for words, call in calls.items()]
+        remedy = f"as in {', or '.join(said)}" if said else "model.panel_.period"
         k = int(np.flatnonzero(near)[0])
         warn_caller(
             f"{self._column} has {int(rows.sum()):,} of {len(label):,} rows in {int(near.sum()):,} periods "
             f"that lie {np.abs(offset[near]).max():.3g} usual distances from a fitted one or less, such as "
             f"{period_text(distinct[k])!r} beside {period_text(self.period[nearest[k]])!r}: they count as "
-            f"new periods between the fitted ones. If they are meant to be these, take their labels, as in "
+            "new periods between the fitted ones. If they are meant to be these, take their labels, "
             f"{remedy}.",
             DataWarning,
         )
