@@ -21,6 +21,7 @@ from hdfm.frames.calendar import (
 )
 
 DAY_OR_MONTH_FIRST = r"\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}"
+EVEN = 0.1  # standard deviation of distances over their mean; of months 0.03
 MONTHS = ("%m/%Y", "%m.%Y", "%b %Y", "%B %Y")
 QUARTER = r"\s*\d{4}-?Q[1-4]\s*"
 
@@ -80,15 +81,15 @@ def order_remedy(label: pd.Series, name: str | None = None) -> str:
     k = int(np.argmax(calls[0].value != calls[1].value))
     first, other = (call.value.iloc[k].strftime("%-d %B %Y") for call in calls)
     return (
-        f"{label.unique()[k]!r} may be {first} or, with {calls[1].text}, {other}; the former gives distances "
-        f"at least as even. {said}"
+        f"{label.unique()[k]!r} may be {first} or, with {calls[1].text}, {other}; the former looks "
+        f"likelier by the distances between dates. {said}"
     )
 
 
 def in_order(values: pd.Series, name: str) -> list[Call]:
     """The first conversion of distinct labels (K,) that keeps them apart and gives them an order in time.
 
-    The other one too where dates begin with the day or the month; the one with more even distances first.
+    The other one too where dates begin with the day or the month; the likelier one first.
     """
     tries: dict[str, Callable[[], pd.Series | pd.Index | None]] = {
         "{}.astype(int)": lambda: values.astype(int) if values.dtype == bool else None,
@@ -103,13 +104,13 @@ def in_order(values: pd.Series, name: str) -> list[Call]:
         r"{}.astype(str).str.extract(r'(\d+)', expand=False).astype(int)": lambda: _only_numbers(values),
     }
     for text, convert in tries.items():
-        call = tried(text.format(name), convert)
+        call = tried(text.format(name).replace(".astype(str)" * 2, ".astype(str)"), convert)
         if call is None or call.value.nunique() != len(values):
             continue
         other = tried(f"pandas.to_datetime({name}, dayfirst=True)", lambda: _day_first(values))
         if not text.startswith("pandas.to_datetime") or other is None or other.value.equals(call.value):
             return [call]
-        return sorted((call, other), key=lambda each: _unevenness(each.value))
+        return sorted((call, other), key=lambda each: _unlikeliness(each.value))
     return []
 
 
@@ -132,10 +133,11 @@ def _day_first(values):
     )
 
 
-def _unevenness(dates):
-    """Standard deviation of distances over their mean."""
+def _unlikeliness(dates):
+    """By what readings of dates (K,) are sorted: uneven distances, other days than one in each month."""
     gaps = np.diff(np.sort(dates.to_numpy(dtype="datetime64[s]")).astype(float))
-    return float(gaps.std() / gaps.mean()) if len(gaps) else 0.0
+    unevenness = float(gaps.std() / gaps.mean()) if len(gaps) else 0.0
+    return unevenness > EVEN, dates.dt.day.nunique() > 1, unevenness
 
 
 def _are_dated(values):

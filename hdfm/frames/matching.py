@@ -226,7 +226,7 @@ def join_call(labels: pd.Series, suits: Test) -> Call | None:
 def _joins(labels, name, kind):
     if kind.startswith("dates") or kind == "time spans":
         text = f"pandas.to_timedelta({name})" if kind == "time spans" else f"pandas.to_datetime({name})"
-        for unit in ("s", "min", "h", "D"):
+        for unit in ("s", "min", "h", "D", *(("7D", "28D") if kind == "time spans" else ())):
             yield f"{text}.dt.floor({unit!r})", lambda unit=unit: labels.dt.floor(unit)
             yield f"{text}.dt.round({unit!r})", lambda unit=unit: labels.dt.round(unit)
         if kind == "time spans":

@@ -58,7 +58,8 @@ def _said_of_stamps(timeline, n_rows, what):
     def are_periods(labels):
         joined = pd.Index(labels.unique()).sort_values()
         few = len(joined) <= max(STAMPS_FROM, n_rows / ROWS_A_STAMP)
-        return 1 < len(joined) < T and (few or not _are_stamps(Timeline(joined)))
+        as_usual = isinstance(joined, pd.DatetimeIndex) and not _are_stamps(Timeline(joined))
+        return 1 < len(joined) < T and (few or as_usual)
 
     call = join_call(pd.Series(period, name=period.name), are_periods)
     remedy = "" if call is None else f" Join them to periods that hold more, as in {call.text}."
