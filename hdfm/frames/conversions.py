@@ -160,12 +160,12 @@ def code_calls(code: YearCode, periods: pd.Index, name: str) -> dict[str, Call]:
     calls: dict[str, Call | None] = {"": Call(code.remedy.format(column=name), values)}
     turns = year_turns(periods)
     if code.part == MONTH.part:
-        calls["for weeks "] = tried(ISO_MONDAY.format(column=name), lambda: mondays(values.astype(str)))
+        calls["for weeks with "] = tried(ISO_MONDAY.format(column=name), lambda: mondays(values.astype(str)))
     elif code.part == WEEK.part and weeks_of_their_own(periods):
         calls[""] = _rest_of_a_year(values, weeks_of_their_own(periods), name)
-        calls["for weeks of their own "] = _week_call(values, f"{name}.astype(int)")
+        calls["for weeks of their own with "] = _week_call(values, f"{name}.astype(int)")
     elif code.part == WEEK.part and turns is not None and turns.length < WEEKS - 1:
-        calls[f"for {turns.length} periods a year "] = _counted(values, turns, name)
+        calls[f"for {turns.length} periods a year with "] = _counted(values, turns, name)
     return {words: call for words, call in calls.items() if call is not None}
 
 

@@ -42,9 +42,10 @@ def same_kind_call(column: pd.Series, label: pd.Series, fitted: pd.Index, offset
     if call is None or kind_of(label) != "pandas Periods" or not kind_of(fitted).startswith("dates"):
         return call
     before, later = offsets(call.value)
-    if not len(later) or np.ptp(later) or (len(before) and before.min() < SAME_TIME):
+    if not len(later) or (len(before) and before.min() < SAME_TIME):
         return call
-    return _of_kind(_moved(dates, later[0]), fitted) or call
+    times, counts = np.unique(later.round(6), return_counts=True)  # others lie before weeks without rows
+    return _of_kind(_moved(dates, times[counts.argmax()]), fitted) or call
 
 
 def _of_kind(dates, fitted):

@@ -94,7 +94,7 @@ def _said_of_codes(timeline):
     plain_numbers = f"if they are plain numbers, take {name}.astype(float) + 0.5."
     code, turns = year_code(period), year_turns(period)
     if code is not None:
-        said = ", or ".join(words + call.text for words, call in code_calls(code, period, name).items())
+        said = "; ".join(f"{words}{call.text}" for words, call in code_calls(code, period, name).items())
         unusual = weeks_of_their_own(period) if code.part == WEEK.part else []
         note = f" ({unusual[0]}, which ISO's calendar lacks, as the rest of the 52nd)" if unusual else ""
         return [

@@ -50,7 +50,7 @@ def timeline(labels):
 def calls_in(said):
     """The calls that say what numbers are, the reading as it is first, and the one for plain numbers."""
     calls, plain = re.search(r"Say so with (.*); if they are plain numbers, take (.*)\.$", said).groups()
-    return re.split(r", or for [\w ]+? (?=pandas|X)", calls), plain
+    return re.split(r"; for [\w ]+ with ", calls), plain
 
 
 @pytest.mark.parametrize(("labels", "found"), READ.values(), ids=READ)

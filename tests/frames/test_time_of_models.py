@@ -170,5 +170,5 @@ def refuse_to_work(*_arguments, **_options):
 
 def call_in(error, X):
     """What the call that a message names gives."""
-    call = re.search(r"(?:with|as in) ((?:pandas\.|X\[).*?)\.?$", str(error))
+    call = re.search(r"(?:with|as in) ((?:pandas\.|\(?X\[).*?)\.?$", str(error))
     return eval(call[1], {"pandas": pd, "X": X})
