@@ -201,6 +201,8 @@ def label_column(column: pd.Series, role: str) -> pd.Series:
         column = column.astype(column.cat.categories.dtype)
     if isinstance(column.dtype, pd.ArrowDtype) and pa.types.is_dictionary(column.dtype.pyarrow_dtype):
         column = column.astype(pd.ArrowDtype(column.dtype.pyarrow_dtype.value_type))
+    if column.dtype in (np.float16, pd.ArrowDtype(pa.float16())):  # of which pandas makes no index
+        return column.astype(float)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufmM":
         return column
     if not _is_of_one_kind(column):

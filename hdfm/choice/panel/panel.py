@@ -33,7 +33,8 @@ from hdfm.exceptions import InvalidDataError
 from hdfm.factors.tier import COEFFICIENT
 from hdfm.frames.columns import sorted_labels
 from hdfm.frames.labels import stored_labels, warn_of_twins
-from hdfm.frames.periods import Timeline, plain_labels
+from hdfm.frames.periods import plain_labels
+from hdfm.frames.timeline import Timeline
 
 INTERCEPT = "intercept"
 

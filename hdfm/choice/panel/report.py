@@ -21,7 +21,8 @@ from hdfm.choice.panel.signals import (
 )
 from hdfm.frames.columns import examples
 from hdfm.frames.findings import LITTLE_LEFT, Finding
-from hdfm.frames.periods import time_warnings, wide_gaps
+from hdfm.frames.time_warnings import time_warnings
+from hdfm.frames.timeline import wide_gaps
 
 GAPS = "factors move by distance in time, also across them"
 BY_CHANCE = 0.05

@@ -16,7 +16,8 @@ from hdfm.frames.columns import (
     refuse_rows,
     sorted_labels,
 )
-from hdfm.frames.periods import Timeline, read_time
+from hdfm.frames.time_warnings import fitted_time
+from hdfm.frames.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def _periods(frame, name, timeline):
         return column, sorted_labels(column), None
     if timeline is not None:
         return timeline.read(frame[name]), timeline.period, timeline.order
-    time = read_time(frame[name])
+    time = fitted_time(frame[name])
     return time.label, time.periods, time.order
 
 

@@ -15,7 +15,9 @@ import pandas as pd
 from hdfm.exceptions import InvalidDataError
 from hdfm.frames.columns import ALL, label_column, numeric_column, plain, sorted_labels
 from hdfm.frames.labels import stored_labels, warn_of_twins
-from hdfm.frames.periods import Timeline, plain_labels, read_time
+from hdfm.frames.periods import plain_labels
+from hdfm.frames.time_warnings import fitted_time
+from hdfm.frames.timeline import Timeline
 from hdfm.frames.weights import merge_equal_rows
 from hdfm.sales.panel.roles import ALL_PRODUCTS, Roles
 
@@ -308,7 +310,7 @@ def _periods(frame, roles, label):
     if roles.time is None:
         running = running_periods(label)
         return running, sorted_labels(running), None
-    time = read_time(frame[roles.time])
+    time = fitted_time(frame[roles.time])
     return time.label, time.periods, time.order
 
 

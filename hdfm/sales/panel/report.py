@@ -6,7 +6,8 @@ import pandas as pd
 from hdfm.exceptions import unknown
 from hdfm.frames.columns import examples, plain
 from hdfm.frames.findings import LEAK_SHARE, LITTLE_LEFT, Finding, findings_table
-from hdfm.frames.periods import time_warnings, wide_gaps
+from hdfm.frames.time_warnings import time_warnings
+from hdfm.frames.timeline import wide_gaps
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.signals import SalesSignals
 

@@ -13,7 +13,8 @@ from trips import PRODUCTS, TINY, many_trips, panel_of
 from hdfm.choice.panel.layout import UNKNOWN
 from hdfm.choice.panel.rows import encode_choices
 from hdfm.exceptions import InvalidDataError
-from hdfm.frames.periods import elapsed, sorted_periods
+from hdfm.frames.elapsed import elapsed
+from hdfm.frames.periods import sorted_periods
 
 WEEKS = pd.date_range("2024-01-01", periods=12, freq="W-MON")
 pytestmark = UNFITTED
