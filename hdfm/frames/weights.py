@@ -8,7 +8,7 @@ from sklearn.utils import _safe_indexing
 
 from hdfm.exceptions import DataWarning, InvalidDataError, warn_caller
 from hdfm.frames.columns import named_column, numeric_column, plain, refuse_rows
-from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
+from hdfm.frames.read import both_in_pandas, in_pandas, refuse_name, refuse_other_rows
 
 REMEDY = "A weight says how often a row counts: 0 leaves it out, 1 counts it once"
 LARGE_MEAN = 2.0
@@ -53,7 +53,7 @@ def weighted_rows(X: Any, y: Any, weights: Any, sets: str | None = None) -> Weig
     WeightedRows(X=array([[0, 1],
            [4, 5]]), y=[5, 7], weight=array([1., 2.]))
     """
-    X, y, weights = in_pandas(X), in_pandas(y), in_pandas(weights)
+    (X, y), weights = both_in_pandas(X, y), in_pandas(weights)
     if weights is None:
         return WeightedRows(X, y, None)
     refuse_name(X, weights, "sample_weight")

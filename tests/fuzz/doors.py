@@ -96,8 +96,7 @@ class SalesDoor(Door):
 
     def facts(self, panel):
         i, t = np.nonzero(panel.observed)
-        order = np.argsort(panel.row[i, t], kind="stable")
-        i, t = i[order], t[order]
+        i, t = i[panel.cell], t[panel.cell]
         facts = {
             "units": panel.units[i, t],
             "time": panel.timeline.steps[t],

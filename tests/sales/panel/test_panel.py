@@ -54,7 +54,7 @@ def two_products(prices, *, observed=None):
 
 def assert_same_panel(left, right):
     for field in dataclasses.fields(SalesPanel):
-        if field.name in ("row", "index"):  # where the frame's rows are
+        if field.name in ("cell", "index"):  # where the frame's rows are
             continue
         a, b = getattr(left, field.name), getattr(right, field.name)
         if isinstance(a, np.ndarray):
@@ -255,9 +255,16 @@ def test_without_time_rows_are_numbered_within_the_product(frame):
     rows = frame.groupby("product").size()
     np.testing.assert_array_equal(panel.observed.sum(axis=1), rows[panel.product])
     assert panel.observed[:, 0].all()
-    for i, product in enumerate(panel.product):
-        units = frame.loc[frame["product"] == product, "units_sold"]
-        np.testing.assert_array_equal(panel.units[i, : len(units)], units)
+    np.testing.assert_array_equal(panel.units[panel.observed][panel.cell], frame["units_sold"])
+    shuffled = panel_of(frame.sample(frac=1, random_state=7), dataclasses.replace(ROLES, time=None))
+    np.testing.assert_array_equal(shuffled.units, panel.units)
+
+
+def test_without_time_equal_rows_are_one(frame):
+    panel = panel_of(pd.concat([frame, frame.iloc[:5]]), dataclasses.replace(ROLES, time=None))
+    assert panel.observed.sum() == len(frame)
+    assert sorted(np.unique(panel.weight[panel.observed], return_counts=True)[1]) == [5, len(frame) - 5]
+    np.testing.assert_array_equal(panel.cell[-5:], panel.cell[:5])
 
 
 def test_without_products_all_rows_are_one(frame):
