@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, estimator_html_repr
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
-from hdfm.frames.columns import check_names, shown
+from hdfm.frames.columns import check_names, check_word, shown
 from hdfm.hierarchy.hyperparameters import Hyperparameters
 
 LARGEST_SEED = 2**31 - 1
@@ -137,9 +137,7 @@ class BayesianEstimator(BaseEstimator):
                 )
 
     def _check_choice(self, name: str, allowed: tuple) -> None:
-        value = getattr(self, name)
-        if pd.api.types.is_list_like(value) or value not in allowed:
-            raise InvalidArgumentError(f"{name} must be one of {allowed}; got {shown(value)}.")
+        check_word(name, getattr(self, name), allowed)
 
     def _new_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(LARGEST_SEED))

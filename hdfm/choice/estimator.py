@@ -31,7 +31,7 @@ from hdfm.estimator import (
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown, warn_caller
 from hdfm.factors.tier import GPS
 from hdfm.frames.columns import as_names, shown
-from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
+from hdfm.frames.read import both_in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import weighted_mean
 from hdfm.sampling.engines import SAMPLERS
 from hdfm.sampling.session import computes
@@ -500,7 +500,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.choice.posterior.prior import any_choice, with_choices
         from hdfm.choice.sampling import choice_gp, prior_draws
 
-        X = in_pandas(X)
+        X, y = both_in_pandas(X, y)
         y = any_choice(X, self._roles()) if y is None else y
         panel, spec, _ = clone(self)._panel(X, y)
         check_prior_predictions(draws, panel.n_rows)

@@ -10,10 +10,11 @@ import pandas as pd
 import pyarrow as pa
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.frames.matching import conversion_to
 from hdfm.frames.texts import number_remedy
 
 ALL = "all"
-LARGEST = 1e100  # beyond it sums of squares overflow
+LARGEST = 1e100  # beyond it sums of squares overflow; below its inverse ratios do
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 # What pandas.api.types.infer_dtype calls labels of one kind that have an equality and can be stored.
 ONE_KIND = (
@@ -47,10 +48,8 @@ def check_roles(
             f"X has no column for {examples(list(missing), 10)}. Its columns are "
             f"{list(map(str, frame.columns))}.{_prefix_remedy(frame.columns, [name for _, name in named])}"
         )
-    repeated = frame.columns[frame.columns.duplicated()].intersection([name for _, name in named])
-    if len(repeated):
-        raise InvalidDataError(f"X holds the column {repeated[0]!r} more than once; keep one of them.")
     for role, name in named:
+        single_column(frame, name)
         if role in dimensions and name in reserved:
             raise InvalidArgumentError(
                 f"The {role} column {name!r} has the name of something in the posterior or in tables; rename "
@@ -63,6 +62,47 @@ def check_roles(
                 f"The column {name!r} is given as both {owner[name]} and {role}; a column has one role."
             )
         owner[name] = role
+
+
+def single_column(X: pd.DataFrame, name: str, role: str | None = None) -> pd.Series:
+    """The column of a name, which X holds once; ``role`` is what it is asked for as."""
+    if name not in X.columns:
+        asked = repr(name) if role is None else f"for {role}={name!r}"
+        raise InvalidDataError(f"X has no column {asked}. Its columns are {list(map(str, X.columns))}.")
+    if not isinstance(X[name], pd.Series):
+        raise InvalidDataError(
+            f"X holds the column {name!r} more than once; keep one of them, as "
+            "X = X.loc[:, ~X.columns.duplicated()] does."
+        )
+    return X[name]
+
+
+def key_columns(X: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The columns that rows are grouped by, without X's row labels, whose levels may have the same names.
+
+    Raises
+    ------
+    InvalidDataError
+        If X lacks one or holds it more than once, or its values have no equality, as lists have none.
+    """
+    keys = {name: single_column(X, name, "by") for name in dict.fromkeys(names)}
+    for name, column in keys.items():
+        if column.dtype == object:
+            unusual = ~column.map(pd.api.types.is_hashable).to_numpy(dtype=bool)
+            kind = type(column[unusual].iloc[0]).__name__ if unusual.any() else ""
+            remedy = f"Rows are grouped by text, numbers or dates: convert it with X[{name!r}].astype(str)"
+            refuse_rows(column, unusual, named_column(column, "by"), f"{kind} values", remedy)
+    return pd.DataFrame({name: column.array for name, column in keys.items()}, index=range(len(X)))
+
+
+def refuse_columns_of_tables(by: Sequence[str], columns: Sequence[str]) -> None:
+    """Raise if a column to group by has the name of one that the table has anyway."""
+    for name in by:
+        if name in columns:
+            raise InvalidArgumentError(
+                f"by={name!r} has the name of a column of the table; rename it in X: "
+                f"X.rename(columns={{{name!r}: {'by_' + name!r}}})."
+            )
 
 
 def _prefix_remedy(columns, names):
@@ -80,7 +120,9 @@ def as_names(names: str | Sequence[str] | None, role: str) -> list[str]:
     if isinstance(names, str):
         return [names]
     if pd.api.types.is_list_like(names) and not is_data(names):
-        return list(names)
+        listed = list(names)
+        if all(pd.api.types.is_hashable(name) for name in listed):
+            return listed
     raise InvalidArgumentError(f"{role} takes a column name or a list of them; got {shown(names)}.")
 
 
@@ -90,6 +132,12 @@ def check_names(arguments: dict[str, Any], one_column: Sequence[str]) -> None:
         value = arguments.get(role)
         if not (value is None or isinstance(value, str)):
             raise InvalidArgumentError(f"{role} takes a column name; got {shown(value)}.")
+
+
+def check_word(name: str, value: Any, allowed: Sequence) -> None:
+    """Raise if an argument is not one of the words that are allowed."""
+    if pd.api.types.is_list_like(value) or value not in allowed:
+        raise InvalidArgumentError(f"{name} must be one of {allowed}; got {shown(value)}.")
 
 
 def is_data(value: Any) -> bool:
@@ -121,7 +169,7 @@ def numeric_column(
     to do about missing values.
     """
     what = named_column(column, role)
-    values = _as_floats(column, role)
+    values = as_floats(column, role)
     used = np.ones(len(column), dtype=bool) if where is None else where
     missing = pd.isna(column).to_numpy()
     refuse_rows(column, used & missing, what, "missing values", missing_remedy)
@@ -131,6 +179,8 @@ def numeric_column(
     refuse_rows(column, too_large, what, f"values beyond {LARGEST:g}", "Replace or drop them")
     if positive:
         refuse_rows(column, used & (values <= 0), what, "values that are zero or negative", _POSITIVE_REMEDY)
+        too_small = used & (values < 1 / LARGEST)
+        refuse_rows(column, too_small, what, f"values below {1 / LARGEST:g}", _POSITIVE_REMEDY)
     if nonnegative:
         remedy = "Net returns out of the units, or drop them"
         refuse_rows(column, used & (values < 0), what, "negative values", remedy)
@@ -183,7 +233,7 @@ def label_column(column: pd.Series, role: str) -> pd.Series:
     ------
     InvalidDataError
         If labels are missing, of a kind without an equality that lasts (lists, tuples, UUIDs, intervals),
-        or of more than one kind.
+        of more than one kind, or text with NUL characters, which ends there where it is stored.
     """
     what = named_column(column, role)
     refuse_rows(column, pd.isna(column).to_numpy(), what, "missing labels", "Drop these rows or name them")
@@ -197,7 +247,17 @@ def label_column(column: pd.Series, role: str) -> pd.Series:
         _refuse_unusual(column, role)
         if role != "time":  # read_time knows what to do
             refuse_mixed_types(column, role)
+    _refuse_nul(column, what)
     return column
+
+
+def _refuse_nul(column, what):
+    """Raise if text has a NUL character, which ends text in netCDF."""
+    if pd.api.types.infer_dtype(column) != "string":
+        return
+    broken = column.str.contains("\0", regex=False).to_numpy(dtype=bool)
+    remedy = f"Take them out: X[{column.name!r}].str.replace('\\x00', '')"
+    refuse_rows(column, broken, what, "labels with a NUL character", remedy)
 
 
 def _refuse_unusual(column, role):
@@ -290,10 +350,12 @@ def positions(labels: pd.Index, column: pd.Series, role: str) -> np.ndarray:
         for kind in (labels.inferred_type, values.inferred_type)
     }
     if len(found) and (found < 0).all() and len(kinds) == 2:
+        call = conversion_to(labels, column)
         raise InvalidDataError(
             f"{role} column {column.name!r} holds {values.inferred_type} labels such as "
             f"{plain(values[0])!r}; the model was fitted on {labels.inferred_type} labels such as "
-            f"{plain(labels[0])!r}. Convert the column."
+            f"{plain(labels[0])!r}. "
+            + ("Convert the column." if call is None else f"Convert the column with {call}.")
         )
     return found
 
@@ -304,7 +366,8 @@ def examples(labels: Sequence | pd.Index | np.ndarray, most: int = 5) -> str:
     return shown + (", ..." if len(labels) > most else "")
 
 
-def _as_floats(column: pd.Series, role: str) -> np.ndarray:
+def as_floats(column: pd.Series, role: str) -> np.ndarray:
+    """A column (n,) of numbers of any dtype as floats, missing ones NaN."""
     what, given = named_column(column, role), column
     if pd.api.types.is_complex_dtype(column) or column.dtype.kind in "mM":
         raise InvalidDataError(f"{what} has dtype {column.dtype}; it must hold real numbers.")

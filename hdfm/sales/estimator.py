@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from hdfm.estimator import BayesianEstimator, check_prior_predictions, has_roles, row_scores
 from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
-from hdfm.frames.columns import as_names
-from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
+from hdfm.frames.columns import as_names, check_word, shown
+from hdfm.frames.read import both_in_pandas, in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean
 from hdfm.sales.panel.panel import SalesPanel, build_panel
 from hdfm.sales.panel.read import ONE_COLUMN, read_frame
@@ -351,7 +351,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         ['mean', 'sd', 'lower', 'upper']
         """
         check_is_fitted(self, "idata_")
-        ci_prob, panel = default_ci_prob(ci_prob), self.panel_
+        ci_prob, panel, X = default_ci_prob(ci_prob), self.panel_, in_pandas(X)
         check_total(of, panel)
         rows = self._rows(X)
         groups = row_groups(X, by, len(rows.label))
@@ -430,6 +430,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         if panel.roles.price is None:
             return pd.DataFrame(columns=list(SUMMARY), index=panel.product[:0])
         names = [name.name for name in panel.levels]
+        if not (level is None or isinstance(level, str)):
+            raise InvalidArgumentError(f"level takes a name, as 'global' or {names}; got {shown(level)}.")
         if level in names:
             return group_table(self.draws_, panel, names.index(level), ci_prob)
         if level in (None, self.product, "product"):
@@ -518,8 +520,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         check_is_fitted(self, "idata_")
         if self.panel_.roles.price is None:
             raise InvalidArgumentError("optimal_price needs a model with a price column.")
-        if objective not in OBJECTIVES:
-            raise InvalidArgumentError(f"objective must be one of {OBJECTIVES}; got {objective!r}.")
+        check_word("objective", objective, OBJECTIVES)
         check_bounds(bounds)
         panel, ci_prob = self.panel_, default_ci_prob(ci_prob)
         costs = unit_costs(cost, panel.product, objective)
@@ -630,7 +631,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         from hdfm.sales.posterior.prior import with_units
         from hdfm.sales.sampling import prior_draws
 
-        X = in_pandas(X)
+        X, y = both_in_pandas(X, y)
         panel, spec = self._panel(X, np.ones(len(X)) if y is None else y)
         rows, _ = panel_rows(panel)
         check_prior_predictions(draws, len(rows.product))

@@ -140,16 +140,6 @@ def column_pieces(draws: ChoiceDraws, K: int) -> Iterator[slice]:
     return (slice(first, min(first + n, K)) for first in range(0, K, n))
 
 
-def refuse_columns_of_tables(by: Sequence[str]) -> None:
-    """Raise if a column to group by has the name of one that tables have anyway."""
-    for name in by:
-        if name in TABLE_COLUMNS:
-            raise InvalidArgumentError(
-                f"by={name!r} has the name of a column of the table; rename it in X: "
-                f"X.rename(columns={{{name!r}: {'by_' + name!r}}})."
-            )
-
-
 def set_labels(panel: ChoicePanel, by: Sequence[str], encoded: EncodedChoices | None = None) -> pd.DataFrame:
     """Labels of choice sets by role, a row for each position among all.
 

@@ -12,7 +12,7 @@ import pandas as pd
 from hdfm.exceptions import InvalidArgumentError
 from hdfm.frames.columns import ALL, label_column, numeric_column, positions
 from hdfm.frames.findings import far_outside, warn_of_far
-from hdfm.frames.labels import warn_of_unknown
+from hdfm.frames.labels import label_list, warn_of_unknown
 from hdfm.sales.panel.panel import (
     SalesPanel,
     log_column,
@@ -182,9 +182,10 @@ def rows_of_periods(panel: SalesPanel, periods: Any) -> SalesRows:
     name = panel.roles.time
     if name is None:
         raise InvalidArgumentError("periods= needs a model with a time column.")
-    if not pd.api.types.is_list_like(periods) or not len(periods):
-        raise InvalidArgumentError(f"periods takes a list of labels of {name!r}; got {periods!r}.")
-    label = panel.timeline.read(pd.Series(pd.Index(periods).unique(), name=name))
+    labels = label_list(periods, "periods")
+    if not len(labels):
+        raise InvalidArgumentError(f"periods takes labels of {name!r}; it holds none.")
+    label = panel.timeline.read(pd.Series(labels, name=name))
     N, period = len(panel.product), positions(panel.period, label, "time")
     time = _time(panel, period, label)
     seen = panel.observed[:, np.maximum(period, 0)] & (period >= 0)
