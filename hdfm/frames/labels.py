@@ -75,7 +75,7 @@ def warn_of_twins(labels: pd.Index, role: str) -> None:
 
 
 def stored_labels(labels: pd.Index | list) -> list:
-    """Labels that netCDF can hold: text, numbers and times as they are; as text dates, decimals, wide ints."""
+    """Labels that netCDF can hold: text, numbers and times as they are, others (dates, wide ints) as text."""
     index = pd.Index(labels)
     wide = index.dtype == object and index.inferred_type == "integer" and np.abs(list(index)).max() >= 2**63
     if index.inferred_type in _STORED and getattr(index, "tz", None) is None and not wide:

@@ -1,4 +1,4 @@
-"""Labels that miss others by blanks, case or type alone: what makes them equal, each conversion being tried."""
+"""Labels that miss others by blanks, case or type alone: the conversion that makes them equal, tried."""
 
 import re
 from collections.abc import Callable, Hashable

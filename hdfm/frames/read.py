@@ -123,8 +123,8 @@ def require_frame(X: Any) -> None:
         )
     if isinstance(X.columns, pd.MultiIndex):
         raise InvalidDataError(
-            f"X's column names have {X.columns.nlevels} levels, such as {X.columns[0]!r}, but roles are names "
-            "in one: X = X.set_axis(['_'.join(map(str, name)) for name in X.columns], axis=1) joins them."
+            f"X's column names have {X.columns.nlevels} levels, such as {X.columns[0]!r}; roles name one: "
+            "X = X.set_axis(['_'.join(map(str, name)) for name in X.columns], axis=1) joins them."
         )
 
 
@@ -212,8 +212,8 @@ def refuse_other_rows(X: Any, values: Any, what: str) -> None:
             f"position: pass {what}.loc[X.index]. {by_position}"
         )
     raise InvalidDataError(
-        f"{int((~known).sum()):,} of {len(X):,} row labels of X are not in {what}'s index; {example}. Take the "
-        f"same rows of both: both = X.index.intersection({what}.index), X.loc[both], {what}.loc[both]. "
+        f"{int((~known).sum()):,} of {len(X):,} row labels of X are not in {what}'s index; {example}. Take "
+        f"the same rows of both: both = X.index.intersection({what}.index), X.loc[both], {what}.loc[both]. "
         f"{by_position}"
     )
 
@@ -224,8 +224,8 @@ def _repeated_rows(index, other, what, example, by_position):
     repeated = next(labels[labels.duplicated()][0] for labels in (index, other) if labels.has_duplicates)
     return (
         f"Row labels stand more than once, in {counts[0]:,} of {len(index):,} rows of X and {counts[1]:,} of "
-        f"{what}, such as {plain(repeated)!r}, and not in the same places: {example}. Labels that repeat don't "
-        f"say which rows belong together. Keep X and {what} in one frame until rows are filtered and in "
+        f"{what}, such as {plain(repeated)!r}, and not in the same places: {example}. Labels that repeat do "
+        f"not say which rows belong together. Keep X and {what} in one frame until rows are filtered and in "
         "order, or number its rows before: frame = frame.reset_index(drop=True); pandas.concat does with "
         f"ignore_index=True. {by_position}"
     )

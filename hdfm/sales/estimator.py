@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from hdfm.estimator import BayesianEstimator, check_prior_predictions, has_roles, row_scores
 from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
-from hdfm.frames.columns import as_names, check_word, shown
+from hdfm.frames.columns import as_names, check_word
 from hdfm.frames.read import both_in_pandas, in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean
 from hdfm.sales.panel.panel import SalesPanel, build_panel
@@ -31,7 +31,7 @@ from hdfm.sales.posterior.predict import (
     pointwise_log_likelihood,
     unit_quantiles,
 )
-from hdfm.sales.posterior.pricing import OBJECTIVES, check_bounds, optimal_prices, unit_costs
+from hdfm.sales.posterior.pricing import OBJECTIVES, check_bounds, optimal_prices, unit_costs, warn_of_units
 from hdfm.sales.posterior.totals import check_total, row_groups, total_table
 from hdfm.sales.priors import ElasticityPriors
 from hdfm.sales.spec import DemandSpec
@@ -430,15 +430,13 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         if panel.roles.price is None:
             return pd.DataFrame(columns=list(SUMMARY), index=panel.product[:0])
         names = [name.name for name in panel.levels]
-        if not (level is None or isinstance(level, str)):
-            raise InvalidArgumentError(f"level takes a name, as 'global' or {names}; got {shown(level)}.")
+        words = (None, self.product, "product", "global", *names)
+        check_word("level", level, tuple(dict.fromkeys(words)))
         if level in names:
             return group_table(self.draws_, panel, names.index(level), ci_prob)
-        if level in (None, self.product, "product"):
-            return product_table(self.draws_, panel, self.spec_, ci_prob)
         if level == "global":
             return global_table(self.draws_, panel, ci_prob)
-        raise InvalidArgumentError(f"level must be 'product', 'global' or one of {names}; got {level!r}.")
+        return product_table(self.draws_, panel, self.spec_, ci_prob)
 
     @computes
     def control_effects(self, ci_prob: float | None = None) -> pd.DataFrame:
@@ -524,6 +522,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         check_bounds(bounds)
         panel, ci_prob = self.panel_, default_ci_prob(ci_prob)
         costs = unit_costs(cost, panel.product, objective)
+        warn_of_units(costs, bounds, panel)
         rows = panel_rows(panel)[0] if periods is None else rows_of_periods(panel, periods)
         return optimal_prices(
             self.draws_, panel, self.spec_, costs, bounds, objective, rows, self.seed_, ci_prob

@@ -153,7 +153,9 @@ def test_labels_that_netcdf_holds(labels, stored):
 
 def test_text_that_netcdf_would_cut():
     labels = column(["a\x00b", "c"])
-    with pytest.raises(InvalidDataError, match="has labels with a NUL character in 1 of 2 rows, .* in row 0") as caught:
+    with pytest.raises(
+        InvalidDataError, match=r"has labels with a NUL character in 1 of 2 rows, .* in row 0"
+    ) as caught:
         label_column(labels, "product")
     call = re.search(r"Take them out: (.*)\.$", str(caught.value))[1]
     assert label_column(eval(call, {"X": {"sku": labels}}), "product").tolist() == ["ab", "c"]

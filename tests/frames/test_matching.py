@@ -57,7 +57,9 @@ def test_where_the_fitted_label_is_the_odd_one(mock_sampling, door):
     """Renamed in X it is known; and the column of the fit can be converted."""
     odd = door.X[door.product].replace({door.X[door.product].iloc[0]: door.X[door.product].iloc[0] + " "})
     model, X = door.fit(door.X.assign(**{door.product: odd})), door.X
-    with pytest.warns(DataWarning, match=r"rename the labels with X\[.*replace.*, or fit again, to a col") as said:
+    with pytest.warns(
+        DataWarning, match=r"rename the labels with X\[.*replace.*, or fit again, to a col"
+    ) as said:
         model.predict(X)
     message = str(said[0].message)
     call = re.search(r"rename the labels with (X.*?}\))", message)[1]
@@ -104,8 +106,13 @@ def test_a_product_of_another_category(door, fitted_door):
     tea = door.X[door.group] == "tea"
     label = door.X.loc[~tea, door.product].iloc[0]
     first = door.X.loc[tea, door.product].iloc[0]
-    X = door.X.assign(**{door.product: door.X[door.product].mask(tea & (door.X[door.product] == first), label)})
-    found = rf"not fitted in their category, but in another, such as '{label}' in column '{door.product}' with 'tea'"
+    X = door.X.assign(
+        **{door.product: door.X[door.product].mask(tea & (door.X[door.product] == first), label)}
+    )
+    found = (
+        rf"not fitted in their category, but in another, such as '{label}' in column '{door.product}' "
+        "with 'tea'"
+    )
     with pytest.warns(DataWarning, match=found) as said:
         fitted_door.predict(X)
     assert not any("Fitted was" in str(warning.message) for warning in said)

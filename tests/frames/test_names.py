@@ -40,7 +40,9 @@ def test_the_remedy_of_a_column_that_stands_twice(door, fitted_door):
 
 @pytest.mark.parametrize("levels", [1, 2])
 def test_column_names_of_several_levels(door, fitted_door, levels):
-    X = door.X.set_axis(pd.MultiIndex.from_arrays([door.X.columns, [""] * len(door.X.columns)][:levels]), axis=1)
+    X = door.X.set_axis(
+        pd.MultiIndex.from_arrays([door.X.columns, [""] * len(door.X.columns)][:levels]), axis=1
+    )
     for ask in (door.build, fitted_door.predict):
         with pytest.raises(InvalidDataError, match=rf"X's column names have {levels} levels") as caught:
             ask(X)
@@ -51,7 +53,9 @@ def test_column_names_of_several_levels(door, fitted_door, levels):
 def test_names_of_columns_that_are_no_text(mock_sampling, door):
     role = next(role for role in ("controls", "features") if role in door.make().get_params())
     X = door.X.assign(**{"7": np.random.default_rng(0).integers(0, 2, len(door.X))}).rename(columns={"7": 7})
-    with pytest.raises(InvalidDataError, match=r"1 columns with a role whose name is no text, such as 7 \(int\)") as caught:
+    with pytest.raises(
+        InvalidDataError, match=r"1 columns with a role whose name is no text, such as 7 \(int\)"
+    ) as caught:
         door.build(X, **{role: ["price_index", 7] if "price_index" in X else [7]})
     repaired = eval(re.search(r"X = (X\.rename.*)\.$", str(caught.value))[1], {"X": X, "str": str})
     assert np.isfinite(door.fit(repaired, **{role: ["7"]}).predict(repaired)).all()
@@ -67,14 +71,20 @@ def test_names_in_lists_in_lists(door, names):
 def test_answers_by_a_column_of_any_frame(door, fitted_door):
     X = door.X.assign(segment=segments(door))
     expected = totals(fitted_door)(X, by="segment")
-    for frame in (pl.from_pandas(X), pa.Table.from_pandas(X), X.set_index(["segment", door.group], drop=False)):
+    for frame in (
+        pl.from_pandas(X),
+        pa.Table.from_pandas(X),
+        X.set_index(["segment", door.group], drop=False),
+    ):
         pd.testing.assert_frame_equal(totals(fitted_door)(frame, by="segment"), expected)
         pd.testing.assert_frame_equal(totals(fitted_door)(frame, by=["segment", "segment"]), expected)
 
 
 def test_answers_by_a_column_that_rows_can_not_be_grouped_by(door, fitted_door):
     X, n = door.X.assign(segment=[[1]] * len(door.X)), len(door.X)
-    with pytest.raises(InvalidDataError, match=rf"by column 'segment' has list values in {n} of {n} rows") as caught:
+    with pytest.raises(
+        InvalidDataError, match=rf"by column 'segment' has list values in {n} of {n} rows"
+    ) as caught:
         totals(fitted_door)(X, by="segment")
     text = eval(re.search(r"with (X\[.*\))\.$", str(caught.value))[1], {"X": X, "str": str})
     assert totals(fitted_door)(X.assign(segment=text), by="segment") is not None
@@ -85,7 +95,9 @@ def test_answers_by_a_column_that_rows_can_not_be_grouped_by(door, fitted_door):
 
 def test_answers_by_a_column_named_as_one_of_the_table(door, fitted_door):
     X = door.X.assign(mean=segments(door))
-    with pytest.raises(InvalidArgumentError, match="by='mean' has the name of a column of the table") as caught:
+    with pytest.raises(
+        InvalidArgumentError, match="by='mean' has the name of a column of the table"
+    ) as caught:
         totals(fitted_door)(X, by="mean")
     renamed = eval(re.search(r"(X\.rename.*)\.$", str(caught.value))[1], {"X": X})
     assert totals(fitted_door)(renamed, by="by_mean") is not None

@@ -31,8 +31,8 @@ def test_row_labels_that_stand_twice(door, fitted_door):
     X, y = parted(concatenated(door), door)
     n, twice = len(X), len(X) // 2 * 2
     found = (
-        rf"Row labels stand more than once, in {twice} of {n} rows of X and {twice} of y, such as \d+, and not in the "
-        r"same places: row \d+ has the label \d+ in X and \d+ in y\."
+        rf"Row labels stand more than once, in {twice} of {n} rows of X and {twice} of y, such as \d+, "
+        r"and not in the same places: row \d+ has the label \d+ in X and \d+ in y\."
     )
     for ask in (door.build, fitted_door.score):
         with pytest.raises(InvalidDataError, match=found):
@@ -43,10 +43,10 @@ def test_row_labels_that_stand_twice(door, fitted_door):
 
 
 def test_its_remedies(mock_sampling, door):
-    """Numbers given before, in the message's words, X and y are parted; or one frame until rows are in order."""
+    """Numbers given before X and y are parted, as the message says; or one frame till rows are in order."""
     frame = concatenated(door)
     X, y = parted(frame, door)
-    with pytest.raises(InvalidDataError, match="Labels that repeat") as caught:
+    with pytest.raises(InvalidDataError, match="Labels that repeat do") as caught:
         door.build(X, y)
     remedy = re.search(r"frame = (frame\S+);", str(caught.value))[1]
     X, y = parted(eval(remedy, {"frame": frame}), door)

@@ -166,8 +166,8 @@ def _warn_of_elsewhere(panel, sets, elsewhere):
     warn_caller(
         f"{int(elsewhere.sum()):,} of {len(elsewhere):,} rows have a product that was not fitted in their "
         f"category, but in another, such as {plain(product)!r} in column {sets.product.name!r} with "
-        f"{plain(category)!r} in column {sets.category.name!r}, fitted with {examples(others)}: there it is a "
-        "new product, and gets the population's distribution. If that is a slip, repair one of the two columns.",
+        f"{plain(category)!r} in column {sets.category.name!r}, fitted with {examples(others)}: there it is "
+        "new, and gets the population's distribution. If that is a slip, repair one of the columns.",
         DataWarning,
     )
 

@@ -133,8 +133,8 @@ def _refuse_outside_label(product, roles):
         (product == OUTSIDE_LABEL).to_numpy(dtype=bool),
         named_column(product, "product"),
         f"the label {OUTSIDE_LABEL!r}, which tables have for the outside option,",
-        "If these rows stand for buying nothing, leave them out, of y too: the outside option needs no row. If "
-        f"it is a product, rename it: X[{roles.product!r}].replace({{{OUTSIDE_LABEL!r}: 'no name'}})",
+        "If these rows stand for buying nothing, leave them out, of y too: the outside option needs no row. "
+        f"If it is a product, rename it: X[{roles.product!r}].replace({{{OUTSIDE_LABEL!r}: 'no name'}})",
     )
 
 

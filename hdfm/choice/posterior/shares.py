@@ -195,8 +195,8 @@ def _refuse_missing(X: pd.DataFrame, after: pd.DataFrame, roles: ChoiceRoles) ->
     missing = [name for name in roles.columns if name in X and name not in after]
     if missing:
         raise InvalidDataError(
-            f"The scenario has no column {missing[0]!r}, which has a role in the model and stands in X. A frame "
-            "is the whole scenario: begin with X.copy(), and change columns of that."
+            f"The scenario has no column {missing[0]!r}, which has a role in the model and stands in X. A "
+            "frame is the whole scenario: begin with X.copy(), and change columns of that."
         )
 
 
@@ -249,7 +249,7 @@ def _changed(column, change, labelled, *, multiply):
 
 
 def _replaced(column, rows, values):
-    """The column with other values in some rows, of what type holds both; categories stay if they still do."""
+    """The column with other values in some rows, of a type that holds both; categories stay if they can."""
     is_plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf"
     held = column if is_plain else column.astype(object)
     out = held.where(~rows, np.asarray(values) if np.ndim(values) else values)

@@ -51,7 +51,8 @@ def read_frame(
 ) -> tuple[pd.DataFrame, np.ndarray | None, Roles]:
     """The frame, the units (n,) and the roles; ``y`` None and ``likelihood`` None read X alone.
 
-    What a fit can't learn from, as units that are all zero or those of a control, can be scored. Without any role every column is a control, and X may be anything that scikit-learn takes.
+    Without any role every column is a control, and X may be anything that scikit-learn takes. What a fit
+    can't learn from, units that are all zero or those of a control, can be scored.
     """
     X, y = both_in_pandas(X, y)
     refuse_name(X, y)

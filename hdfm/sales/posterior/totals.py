@@ -36,6 +36,8 @@ def total_table(
 ) -> pd.DataFrame:
     """Mean, sd and interval of totals by group, noise included; rows of a draw share its effects.
 
+    New products are independent given the draw.
+
     Parameters
     ----------
     groups : tuple of numpy.ndarray and pandas.Index
@@ -46,7 +48,7 @@ def total_table(
     code, labels = groups
     amount = amounts(rows, of)
     total = np.zeros((len(labels), draws.delta.shape[1]))
-    for piece, units in unit_blocks(draws, panel, spec, rows, seed):
+    for piece, units in unit_blocks(draws, panel, spec, rows, seed, common=False):
         members = np.arange(len(units))
         total += csr_array((amount[piece], (code[piece], members)), (len(labels), len(units))) @ units
     table = summarise(total, labels, ci_prob)[COLUMNS]

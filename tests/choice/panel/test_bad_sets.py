@@ -235,7 +235,9 @@ def test_a_product_with_the_label_of_the_outside_option(mock_sampling, trips):
     named = trips.assign(brand=trips["brand"].replace({"green": "(none)"}))
     assert_finite(choice_model().fit(named, named["chosen"]), named)
     n, rows = len(named), int((named["brand"] == "(none)").sum())
-    found = rf"product column 'brand' has the label '\(none\)', .* in {rows} of {n} rows, such as .* in row \d+"
+    found = (
+        rf"product column 'brand' has the label '\(none\)', .* in {rows} of {n} rows, such as .* in row \d+"
+    )
     with pytest.raises(InvalidDataError, match=found) as caught:
         choice_model(outside_option=True).fit(named, named["chosen"])
     call = re.search(r"rename it: (.*)\.$", str(caught.value))[1]

@@ -65,7 +65,7 @@ def test_whole_prices_with_a_factor(X, spread_sampling):
 
 def test_text_prices(fitted, expected, X):
     text = X.assign(price=X["price"].astype(str))
-    with pytest.raises(InvalidDataError, match="price column 'price' holds text in .* such as") as caught:
+    with pytest.raises(InvalidDataError, match=r"price column 'price' holds text in .* such as") as caught:
         fitted.counterfactual(text, {"price": FACTOR}, products=PRODUCT)
     numbers = eval(re.search(r"with (pandas.*\))\.$", str(caught.value))[1], {"X": text, "pandas": pd})
     table = fitted.counterfactual(text.assign(price=numbers), {"price": FACTOR}, products=PRODUCT)
@@ -82,7 +82,9 @@ def test_a_series_belongs_to_rows_by_its_labels(fitted, expected, X):
 def test_a_series_of_other_rows(fitted, X):
     prices = cut(X)
     part = X.iloc[3:]
-    with pytest.raises(InvalidDataError, match=r"1 of \d+ row labels of X are not in changes\['price'\]'s") as caught:
+    with pytest.raises(
+        InvalidDataError, match=r"1 of \d+ row labels of X are not in changes\['price'\]'s"
+    ) as caught:
         fitted.counterfactual(part, {"price": prices.iloc[2:-1]})
     changes = {"price": prices.iloc[2:-1]}
     remedy = re.search(r"both = (.*), X\.loc\[both\]", str(caught.value))[1]
@@ -96,7 +98,9 @@ def test_a_series_of_labels_that_repeat(fitted, expected, X):
     twice = X.set_axis(X.index // 2)
     prices = cut(twice)
     pd.testing.assert_frame_equal(fitted.counterfactual(twice, {"price": prices}), expected)
-    with pytest.raises(InvalidDataError, match=r"stand more than once.*rows of X and .* of changes\['price'\]"):
+    with pytest.raises(
+        InvalidDataError, match=r"stand more than once.*rows of X and .* of changes\['price'\]"
+    ):
         fitted.counterfactual(twice, {"price": prices.sample(frac=1, random_state=0)})
 
 
@@ -112,9 +116,19 @@ def test_values_without_row_labels_belong_by_position(fitted, X):
 @pytest.mark.parametrize(
     ("changes", "options", "error", "message"),
     [
-        ({"price": lambda column: column.to_frame()}, {}, InvalidArgumentError, "one value per row; got a DataF"),
+        (
+            {"price": lambda column: column.to_frame()},
+            {},
+            InvalidArgumentError,
+            "one value per row; got a DataF",
+        ),
         ({"price": "0.9"}, {}, InvalidArgumentError, "multiplies the price and must be a number; got '0.9'"),
-        ({"price": FACTOR}, {"products": len}, InvalidArgumentError, "products takes a label or a list of labels"),
+        (
+            {"price": FACTOR},
+            {"products": len},
+            InvalidArgumentError,
+            "products takes a label or a list of labels",
+        ),
         ({"price": FACTOR}, {"products": [["a"]]}, InvalidArgumentError, r"list of labels; \['a'\] is none"),
         ({"price": FACTOR}, {"products": "zz"}, InvalidDataError, r"holds no row of \['zz'\]; it has "),
         ({"price": FACTOR}, {"products": []}, InvalidDataError, "holds no row of"),
@@ -126,7 +140,7 @@ def test_changes_that_are_none(fitted, X, changes, options, error, message):
 
 
 def test_a_scenario_without_a_column(fitted, expected, X):
-    with pytest.raises(InvalidDataError, match="The scenario has no column 'price'.*begin with X.copy()"):
+    with pytest.raises(InvalidDataError, match=r"The scenario has no column 'price'.*begin with X\.copy\(\)"):
         fitted.counterfactual(X, X.drop(columns="price"))
     after = X.copy()
     after["price"] = cut(X)
