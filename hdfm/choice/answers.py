@@ -288,11 +288,12 @@ class ChoiceAnswers:
         return encode_choices(frame, self.panel_, y, whole=whole)
 
     def _placed(
-        self, X: Any, y: Any = None, *, common: bool, whole: bool = True
+        self, X: Any, y: Any = None, *, common: bool, alone: bool = False, whole: bool = True
     ) -> tuple[EncodedChoices, "ChoiceDraws", "tuple[PlacedSets, ...]"]:
         """New choice sets with the draws that are theirs.
 
-        With ``common`` new customers share random numbers, for answers about one at a time.
+        With ``common`` new customers share random numbers, for answers about one at a time; with ``alone``
+        new products of different sets do, for answers about one set at a time.
         """
         from hdfm.choice.posterior.draws import extend_draws
         from hdfm.choice.posterior.predict import place_sets
@@ -300,7 +301,7 @@ class ChoiceAnswers:
         encoded = self._encoded(X, y, whole=whole)
         kernel = self.spec_.priors.kernel
         draws = extend_draws(self.draws_, self.panel_, encoded, kernel, self.seed_, common=common)
-        return encoded, draws, place_sets(draws, self.panel_, encoded, self.seed_)
+        return encoded, draws, place_sets(draws, self.panel_, encoded, self.seed_, alone=alone)
 
     def _sets(
         self, X: pd.DataFrame | None, by: str | Sequence[str] | None, *, whole: bool = True

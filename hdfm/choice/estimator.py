@@ -611,13 +611,13 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         check_is_fitted(self, "idata_")
         if y is None:
             raise InvalidDataError("y is missing: pass 1 for the chosen row of each choice set, else 0.")
-        encoded, draws, placed = self._placed(X, y, common=True)
+        encoded, draws, placed = self._placed(X, y, common=True, alone=True)
         return encoded, placed, log_scores(draws, placed, len(encoded.choice_set))
 
     def _probabilities(self, X: Any) -> tuple["tuple[PlacedSets, ...]", list[np.ndarray], int]:
         from hdfm.choice.posterior.predict import choice_probabilities
 
-        encoded, draws, placed = self._placed(X, common=True)
+        encoded, draws, placed = self._placed(X, common=True, alone=True)
         return placed, choice_probabilities(draws, placed), encoded.n_rows
 
     def _check_keep(self) -> None:

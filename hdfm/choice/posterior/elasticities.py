@@ -275,7 +275,7 @@ def share_changes(
         change[some] -= P.transpose(0, 2, 1) @ moved
         change[some, own, np.arange(len(own))] += moved.sum(axis=1)
         share[some] += P.sum(axis=1)
-    return change, share
+    return draws.of_posterior(change), draws.of_posterior(share)
 
 
 def own_changes(
@@ -287,7 +287,7 @@ def own_changes(
     for some, P, moved in _moving_blocks(draws, sets, which, price_transform):
         change[some] += (moved * (1 - P)).sum(axis=0).T
         share[some] += P.sum(axis=0).T
-    return change, share
+    return draws.of_posterior(change), draws.of_posterior(share)
 
 
 def _moving_blocks(draws, sets, which, price_transform):

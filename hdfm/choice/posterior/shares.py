@@ -76,7 +76,7 @@ def counterfactual_table(
     means: dict[Key, list[float]] = {}
 
     def changes() -> Iterator[tuple[Key, np.ndarray]]:
-        nothing = np.zeros(draws[0].n_draws)
+        nothing = np.zeros(1)
         for key in dict.fromkeys([*sides[0], *sides[1]]):
             before, after = (
                 share_draws(drawn, *side[key]) if key in side else {}
@@ -133,7 +133,7 @@ def _ratios(draws, sets, price_transform):
             own = change[:, j, place]
             if not (own != 0).all():
                 continue
-            kept = np.ones(draws.n_draws)
+            kept = np.ones(len(own))
             for k in range(len(present)):
                 if k != j:
                     ratio = -change[:, k, place] / own
@@ -260,14 +260,14 @@ def _replaced(column, rows, values):
 
 
 def share_draws(draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray) -> dict[Hashable, np.ndarray]:
-    """Draws (D,) of the share of each product in some sets of a category."""
+    """Draws (D,), of copies of one their mean (1,), of the share of each product in some sets."""
     present, local = products_of_sets(sets, which)
     position = np.empty(len(sets.customer), dtype=int)
     position[which] = np.arange(len(which))
     share = np.zeros((draws.n_draws, len(present)))
     for piece, some, p in probability_blocks(draws, sets, which):
         share[some] += by_product(p, local[position[piece]], len(present)).sum(axis=0).T
-    share /= len(which)
+    share = draws.of_posterior(share / len(which))
     out = {sets.product[product]: share[:, k] for k, product in enumerate(present)}
     return out | ({OUTSIDE_LABEL: 1 - share.sum(axis=1)} if sets.outside else {})
 

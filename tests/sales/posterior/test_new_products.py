@@ -209,13 +209,13 @@ def test_products_that_are_alike_get_one_answer(model, cases):
         np.testing.assert_allclose(answer[: len(X)], answer[len(X) :], rtol=SAME)
 
 
-def test_they_are_independent_in_totals(model, cases):
-    """A hundred alike are known better, of their mean, than one of them."""
-    X = newcomers(model, cases("all"))[:1]
-    many = pd.concat([X.assign(product=901 + k) for k in range(100)], ignore_index=True)
-    one, all_of_them = (model.predict_totals(rows).loc["total"] for rows in (X, many))
-    np.testing.assert_allclose(all_of_them["mean"], 100 * one["mean"], rtol=SAME)
-    assert all_of_them["sd"] < 50 * one["sd"]
+def test_they_are_independent_in_totals(fitted, fitted_sales):
+    """A hundred that are alike: their mean is known better than one of them."""
+    X = fitted_sales[:1].assign(product=9000)
+    many = pd.concat([X.assign(product=9000 + k) for k in range(100)], ignore_index=True)
+    one, together = (fitted.predict_totals(rows).loc["total"] for rows in (X, many))
+    np.testing.assert_allclose(together["mean"], 100 * one["mean"], rtol=SAME)
+    assert together["sd"] < 50 * one["sd"]
 
 
 @pytest.mark.parametrize("cents", ["both", "usual"])
