@@ -340,7 +340,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         of one row, of fitted sets that lack some of theirs, and of values far outside those fitted.
         Customers, products and categories that were not fitted are draws from the population of those that
         were; factors in periods that were not fitted are forecast by the exact Gaussian process. New
-        customers who are alike, in covariates and choice sets, get the same answer.
+        customers who are alike, in covariates and choice sets, get the same answer, and so do new products.
         """
         from hdfm.choice.panel.layout import to_rows
 

@@ -14,6 +14,7 @@ from hdfm.frames.matching import conversion_to
 from hdfm.frames.texts import number_remedy
 
 ALL = "all"
+LARGEST_RATIO = 1e8  # between values of a product that are used in logs; Newton's steps fail near 1e12
 LARGEST = 1e100  # beyond it sums of squares overflow; below its inverse ratios do
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 # What pandas.api.types.infer_dtype calls labels of one kind that have an equality and can be stored.
@@ -215,6 +216,19 @@ def refuse_rows(column: pd.Series, bad: np.ndarray, what: str, finding: str, rem
             f"{what} has {finding} in {int(bad.sum()):,} of {len(column):,} rows, such as "
             f"{plain(column.iloc[first])!r} in row {plain(column.index[first])!r}. {remedy}."
         )
+
+
+def refuse_far_apart(column: pd.Series, log_values: np.ndarray, code: np.ndarray, role: str) -> None:
+    """Raise if logs (n,) lie too far from what is usual for their product (n,); NaN where none is used."""
+    log = pd.Series(log_values)
+    distance = (log - log.groupby(code).transform("median")).abs().to_numpy()
+    refuse_rows(
+        column,
+        distance > np.log(LARGEST_RATIO),
+        named_column(column, role),
+        f"values that are {LARGEST_RATIO:g} times what is usual for their product, or as small a part of it,",
+        "No price or exposure changes so: drop these rows or repair the values",
+    )
 
 
 def refuse_outcome(column: pd.Series, values: np.ndarray, outcome: np.ndarray, role: str) -> None:

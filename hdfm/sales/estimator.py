@@ -287,8 +287,9 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         Products, groups and periods that were not fitted get the population's distribution: a new
         product's level follows from its group and its ``reference_price``, a period's time effect,
         before, between or after those fitted, from theirs: a random walk in time, with shocks. No row's
-        answer depends on which other rows stand in X. A ``DataWarning`` tells of products that were not
-        fitted, and of prices and controls far outside those fitted.
+        answer depends on which other rows stand in X; new products that are alike get the same. A
+        ``DataWarning`` tells of products that were not fitted, and of prices and controls far outside those
+        fitted.
         """
         rows = self._rows(X)
         return expected_units(self.draws_, self.panel_, self.spec_, rows, self.seed_)

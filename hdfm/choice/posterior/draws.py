@@ -258,6 +258,7 @@ def extend_draws(
     if draws.n_draws == 1 and _has_news(draws, encoded):
         draws = draws.copied(_number_of_copies(draws, encoded))
     D, N = draws.alpha.shape[:2]
+    donor: list[np.ndarray]
     if common:
         donor = [each_in_turn(N, D, labelled_stream(seed, "customer"))] * len(encoded.customer)
     else:
