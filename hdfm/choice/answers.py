@@ -14,15 +14,8 @@ from hdfm.choice.panel.roles import ChoiceRoles, refuse_without_column
 from hdfm.choice.panel.rows import EncodedChoices, encode_choices
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError, each_once
-from hdfm.frames.columns import (
-    as_names,
-    examples,
-    key_columns,
-    plain,
-    refuse_columns_of_tables,
-    single_column,
-    sorted_labels,
-)
+from hdfm.frames.columns import as_names, examples, plain, single_column, sorted_labels
+from hdfm.frames.keys import key_columns, refuse_columns_of_tables
 from hdfm.frames.labels import label_list
 from hdfm.frames.read import in_pandas, require_frame
 from hdfm.sampling.progress import announce

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
-from hdfm.frames.columns import key_columns
+from hdfm.frames.keys import key_columns
 
 
 def totals(model):

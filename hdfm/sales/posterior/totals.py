@@ -12,7 +12,8 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError, unknown
-from hdfm.frames.columns import as_names, check_word, key_columns, refuse_columns_of_tables
+from hdfm.frames.columns import as_names, check_word
+from hdfm.frames.keys import key_columns, refuse_columns_of_tables
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
 from hdfm.sales.posterior.draws import DemandDraws

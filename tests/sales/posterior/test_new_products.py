@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
 from hdfm.sales.panel.rows import encode_rows
+from hdfm.sales.posterior.draws import extend_to_rows
 from hdfm.sales.posterior.predict import linear_predictor_blocks
 
 pytestmark = [
@@ -210,12 +211,18 @@ def test_products_that_are_alike_get_one_answer(model, cases):
 
 
 def test_they_are_independent_in_totals(fitted, fitted_sales):
-    """A hundred that are alike: their mean is known better than one of them."""
-    X = fitted_sales[:1].assign(product=9000)
-    many = pd.concat([X.assign(product=9000 + k) for k in range(100)], ignore_index=True)
-    one, together = (fitted.predict_totals(rows).loc["total"] for rows in (X, many))
-    np.testing.assert_allclose(together["mean"], 100 * one["mean"], rtol=SAME)
-    assert together["sd"] < 50 * one["sd"]
+    """Given the draw of what products share; the mean of the total is the sum of predictions all the same."""
+    X = pd.concat([fitted_sales[:1].assign(product=9000 + k) for k in range(2)], ignore_index=True)
+    rows, population = encode_rows(X, fitted.panel_), fitted.draws_.population
+    parts = fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_
+    group = fitted.panel_.levels[0].labels.get_loc(X["category"].iloc[0])
+    for common in (True, False):
+        delta = extend_to_rows(*parts, common=common)[0].delta[-2:]
+        z = (delta - population["group_level"][group]) / population["product_effect_sd"]
+        assert np.array_equal(*delta) == common
+        assert (abs(np.corrcoef(z)[0, 1]) < 5 / np.sqrt(z.shape[1])) != common
+    total = fitted.predict_totals(X).loc["total", "mean"]
+    np.testing.assert_allclose(total, fitted.predict(X).sum(), rtol=SAME)
 
 
 @pytest.mark.parametrize("cents", ["both", "usual"])
