@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
-from hdfm.frames.columns import check_names, shown
+from hdfm.frames.columns import check_names, check_word, shown
 from hdfm.hierarchy.hyperparameters import Hyperparameters
 
 if TYPE_CHECKING:
@@ -202,9 +202,7 @@ class BayesianEstimator(BaseEstimator):
         return Checkpoint(self.checkpoint, identity_of(type(self).__name__, arguments, panel))
 
     def _check_choice(self, name: str, allowed: tuple) -> None:
-        value = getattr(self, name)
-        if pd.api.types.is_list_like(value) or value not in allowed:
-            raise InvalidArgumentError(f"{name} must be one of {allowed}; got {shown(value)}.")
+        check_word(name, getattr(self, name), allowed)
 
     def _new_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(LARGEST_SEED))

@@ -13,9 +13,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
-from hdfm.frames.columns import label_column, sorted_labels
+from hdfm.frames.columns import label_column, single_column, sorted_labels
 from hdfm.frames.periods import sorted_periods, time_column
-from hdfm.frames.read import check_same_rows, in_pandas, refuse_name
+from hdfm.frames.read import both_in_pandas, check_same_rows, in_pandas, refuse_name
 
 Split = tuple[np.ndarray, np.ndarray]
 FOLD, PREDICTION = "fold", "prediction"
@@ -207,7 +207,7 @@ def rolling_predict(
     >>> sales.join(ahead, how="inner")[["time_period", "fold"]].drop_duplicates()["time_period"].to_list()
     [14, 15, 16, 17, 18, 19]
     """
-    X, y = in_pandas(X), in_pandas(y)
+    X, y = both_in_pandas(X, y)
     refuse_name(X, y)
     check_same_rows(X, y)
     if not hasattr(estimator, method):
@@ -374,11 +374,7 @@ def _column(X, name):
             f"X is a {type(X).__name__}, but groups are found in its column {name!r}: pass a pandas "
             "DataFrame."
         )
-    if name not in X.columns:
-        raise InvalidDataError(f"X has no column {name!r}. Its columns are {list(map(str, X.columns))}.")
-    if not isinstance(X[name], pd.Series):
-        raise InvalidDataError(f"X holds the column {name!r} more than once; keep one of them.")
-    return X[name]
+    return single_column(X, name)
 
 
 def _check_count(name, value, least):

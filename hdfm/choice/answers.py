@@ -14,6 +14,9 @@ from hdfm.choice.panel.roles import ChoiceRoles, refuse_without_column
 from hdfm.choice.panel.rows import EncodedChoices, encode_choices
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError, each_once
+from hdfm.frames.columns import as_names, examples, plain, single_column, sorted_labels
+from hdfm.frames.keys import key_columns, refuse_columns_of_tables
+from hdfm.frames.labels import label_list
 from hdfm.frames.read import in_pandas, require_frame
 from hdfm.sampling.progress import announce
 from hdfm.sampling.session import computes
@@ -232,11 +235,12 @@ class ChoiceAnswers:
         """
         from hdfm.choice.posterior.shares import counterfactual_table, scenario
 
-        ci_prob, X, changes = default_ci_prob(ci_prob), in_pandas(X), in_pandas(changes)
+        ci_prob, given, X, changes = default_ci_prob(ci_prob), X, in_pandas(X), in_pandas(changes)
         check_is_fitted(self, "idata_")
         if isinstance(changes, pd.DataFrame) and products is not None:
             raise InvalidArgumentError("products= goes with a dict, not with a whole frame of changes.")
-        after = scenario(X, changes, self.panel_, self._rows_of(X, products))
+        rows = self._rows_of(X, products)
+        after = scenario(X, changes, self.panel_, rows, labelled=X is given)
         with each_once():
             pairs = [self._sets(X, by), self._sets(after, by, whole=False)]
         draws, placed, groups = zip(*pairs, strict=True)
@@ -277,11 +281,12 @@ class ChoiceAnswers:
         return encode_choices(frame, self.panel_, y, whole=whole)
 
     def _placed(
-        self, X: Any, y: Any = None, *, common: bool, whole: bool = True
+        self, X: Any, y: Any = None, *, common: bool, alone: bool = False, whole: bool = True
     ) -> tuple[EncodedChoices, "ChoiceDraws", "tuple[PlacedSets, ...]"]:
         """New choice sets with the draws that are theirs.
 
-        With ``common`` new customers share random numbers, for answers about one at a time.
+        With ``common`` new customers share random numbers, for answers about one at a time; with ``alone``
+        new products of different sets do, for answers about one set at a time.
         """
         from hdfm.choice.posterior.draws import extend_draws
         from hdfm.choice.posterior.predict import place_sets
@@ -289,25 +294,18 @@ class ChoiceAnswers:
         encoded = self._encoded(X, y, whole=whole)
         kernel = self.spec_.priors.kernel
         draws = extend_draws(self.draws_, self.panel_, encoded, kernel, self.seed_, common=common)
-        return encoded, draws, place_sets(draws, self.panel_, encoded, self.seed_)
+        return encoded, draws, place_sets(draws, self.panel_, encoded, self.seed_, alone=alone)
 
     def _sets(
         self, X: pd.DataFrame | None, by: str | Sequence[str] | None, *, whole: bool = True
     ) -> tuple["ChoiceDraws", "tuple[PlacedSets, ...]", pd.DataFrame]:
         """Choice sets, the draws that are theirs, and their labels by role or column of X."""
-        from hdfm.choice.posterior.elasticities import (
-            INDEX,
-            SET_ROLES,
-            labels_of_sets,
-            refuse_columns_of_tables,
-        )
+        from hdfm.choice.posterior.elasticities import INDEX, SET_ROLES, TABLE_COLUMNS, labels_of_sets
         from hdfm.choice.posterior.predict import place_fitted
 
         check_is_fitted(self, "idata_")
-        if not (by is None or isinstance(by, str) or pd.api.types.is_list_like(by)):
-            raise InvalidArgumentError(f"by takes a name or a list of them; got {by!r}.")
-        names = () if by is None else (by,) if isinstance(by, str) else tuple(by)
-        refuse_columns_of_tables(names)
+        names = tuple(as_names(by, "by"))
+        refuse_columns_of_tables(names, TABLE_COLUMNS)
         X = in_pandas(X)
         if X is None:
             placed = place_fitted(self.draws_, self.panel_)
@@ -317,7 +315,7 @@ class ChoiceAnswers:
         others = None
         if isinstance(X, pd.DataFrame):
             roles = (*INDEX, *SET_ROLES)
-            others = X[[name for name in dict.fromkeys(names) if name not in roles and name in X]]
+            others = key_columns(X, [name for name in names if name not in roles and name in X])
         return draws, placed, labels_of_sets(self.panel_, names, placed, encoded, others)
 
     def _rows_of(self, X: pd.DataFrame, products: Any) -> np.ndarray:
@@ -327,16 +325,18 @@ class ChoiceAnswers:
             return np.ones(len(X), dtype=bool)
         if self.product is None:
             raise InvalidArgumentError("products= needs a product column: name it with product=.")
-        if self.product not in X:
+        if callable(products):
+            raise InvalidArgumentError(f"products takes a label or a list of labels; got {products!r}.")
+        column = single_column(X, self.product, "product")
+        alone = isinstance(products, str) or not pd.api.types.is_list_like(in_pandas(products))
+        wanted = label_list([products] if alone else products, "products")
+        missing = [plain(label) for label in wanted if not column.isin([label]).any()]
+        if missing or not len(wanted):
             raise InvalidDataError(
-                f"X has no column for product={self.product!r}. Its columns are {list(map(str, X.columns))}."
+                f"product column {self.product!r} of X holds no row of {missing[:5]}; it has "
+                f"{examples(sorted_labels(column))}."
             )
-        wanted = list(products) if pd.api.types.is_list_like(products) else [products]
-        rows = X[self.product].isin(wanted).to_numpy()
-        missing = [name for name in wanted if not (X[self.product] == name).any()]
-        if missing:
-            raise InvalidDataError(f"product column {self.product!r} of X holds no row of {missing[:5]}.")
-        return rows
+        return column.isin(wanted).to_numpy()
 
     @abstractmethod
     def _roles(self) -> ChoiceRoles:

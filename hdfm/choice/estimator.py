@@ -32,7 +32,7 @@ from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError,
 from hdfm.factors.tier import GPS
 from hdfm.frames.columns import as_names, shown
 from hdfm.frames.findings import findings_said, findings_table
-from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
+from hdfm.frames.read import both_in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import weighted_mean, weighted_rows
 from hdfm.sampling.engines import SAMPLERS
 from hdfm.sampling.session import computes
@@ -356,7 +356,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         of one row, of fitted sets that lack some of theirs, and of values far outside those fitted.
         Customers, products and categories that were not fitted are draws from the population of those that
         were; factors in periods that were not fitted are forecast by the exact Gaussian process. New
-        customers who are alike, in covariates and choice sets, get the same answer.
+        customers who are alike, in covariates and choice sets, get the same answer, and so do new products.
         """
         from hdfm.choice.panel.layout import to_rows
 
@@ -516,7 +516,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.choice.posterior.prior import any_choice, with_choices
         from hdfm.choice.sampling import choice_gp, prior_draws
 
-        X = in_pandas(X)
+        X, y = both_in_pandas(X, y)
         y = any_choice(X, self._roles()) if y is None else y
         panel, spec, _ = clone(self)._panel(X, y)
         check_prior_predictions(draws, panel.n_rows)
@@ -634,13 +634,13 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         check_is_fitted(self, "idata_")
         if y is None:
             raise InvalidDataError("y is missing: pass 1 for the chosen row of each choice set, else 0.")
-        encoded, draws, placed = self._placed(X, y, common=True)
+        encoded, draws, placed = self._placed(X, y, common=True, alone=True)
         return encoded, placed, log_scores(draws, placed, len(encoded.choice_set))
 
     def _probabilities(self, X: Any) -> tuple["tuple[PlacedSets, ...]", list[np.ndarray], int]:
         from hdfm.choice.posterior.predict import choice_probabilities
 
-        encoded, draws, placed = self._placed(X, common=True)
+        encoded, draws, placed = self._placed(X, common=True, alone=True)
         return placed, choice_probabilities(draws, placed), encoded.n_rows
 
     def _check_keep(self) -> None:

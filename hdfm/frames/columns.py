@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.texts import number_remedy
+from hdfm.frames.twins import conversion_to
 
 ALL = "all"
-LARGEST = 1e100  # beyond it sums of squares overflow
+LARGEST_RATIO = 1e8  # between values of a product that are used in logs; Newton's steps fail near 1e12
+LARGEST = 1e100  # beyond it sums of squares overflow; below its inverse ratios do
 FEWEST_FOLLOWING = 10  # rows in which a column follows the outcome by no accident
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 # What pandas.api.types.infer_dtype calls labels of one kind that have an equality and can be stored.
@@ -48,10 +50,8 @@ def check_roles(
             f"X has no column for {examples(list(missing), 10)}. Its columns are "
             f"{list(map(str, frame.columns))}.{_prefix_remedy(frame.columns, [name for _, name in named])}"
         )
-    repeated = frame.columns[frame.columns.duplicated()].intersection([name for _, name in named])
-    if len(repeated):
-        raise InvalidDataError(f"X holds the column {repeated[0]!r} more than once; keep one of them.")
     for role, name in named:
+        single_column(frame, name)
         if role in dimensions and name in reserved:
             raise InvalidArgumentError(
                 f"The {role} column {name!r} has the name of something in the posterior or in tables; rename "
@@ -64,6 +64,19 @@ def check_roles(
                 f"The column {name!r} is given as both {owner[name]} and {role}; a column has one role."
             )
         owner[name] = role
+
+
+def single_column(X: pd.DataFrame, name: str, role: str | None = None) -> pd.Series:
+    """The column of a name, which X holds once; ``role`` is what it is asked for as."""
+    if name not in X.columns:
+        asked = repr(name) if role is None else f"for {role}={name!r}"
+        raise InvalidDataError(f"X has no column {asked}. Its columns are {list(map(str, X.columns))}.")
+    if not isinstance(X[name], pd.Series):
+        raise InvalidDataError(
+            f"X holds the column {name!r} more than once; keep one of them, as "
+            "X = X.loc[:, ~X.columns.duplicated()] does."
+        )
+    return X[name]
 
 
 def _prefix_remedy(columns, names):
@@ -81,7 +94,9 @@ def as_names(names: str | Sequence[str] | None, role: str) -> list[str]:
     if isinstance(names, str):
         return [names]
     if pd.api.types.is_list_like(names) and not is_data(names):
-        return list(names)
+        listed = list(names)
+        if all(pd.api.types.is_hashable(name) for name in listed):
+            return listed
     raise InvalidArgumentError(f"{role} takes a column name or a list of them; got {shown(names)}.")
 
 
@@ -91,6 +106,12 @@ def check_names(arguments: dict[str, Any], one_column: Sequence[str]) -> None:
         value = arguments.get(role)
         if not (value is None or isinstance(value, str)):
             raise InvalidArgumentError(f"{role} takes a column name; got {shown(value)}.")
+
+
+def check_word(name: str, value: Any, allowed: Sequence) -> None:
+    """Raise if an argument is not one of the words that are allowed."""
+    if pd.api.types.is_list_like(value) or value not in allowed:
+        raise InvalidArgumentError(f"{name} must be one of {allowed}; got {shown(value)}.")
 
 
 def is_data(value: Any) -> bool:
@@ -122,7 +143,7 @@ def numeric_column(
     to do about missing values.
     """
     what = named_column(column, role)
-    values = _as_floats(column, role)
+    values = as_floats(column, role)
     used = np.ones(len(column), dtype=bool) if where is None else where
     missing = pd.isna(column).to_numpy()
     refuse_rows(column, used & missing, what, "missing values", missing_remedy)
@@ -132,6 +153,8 @@ def numeric_column(
     refuse_rows(column, too_large, what, f"values beyond {LARGEST:g}", "Replace or drop them")
     if positive:
         refuse_rows(column, used & (values <= 0), what, "values that are zero or negative", _POSITIVE_REMEDY)
+        too_small = used & (values < 1 / LARGEST)
+        refuse_rows(column, too_small, what, f"values below {1 / LARGEST:g}", _POSITIVE_REMEDY)
     if nonnegative:
         remedy = "Net returns out of the units, or drop them"
         refuse_rows(column, used & (values < 0), what, "negative values", remedy)
@@ -168,6 +191,19 @@ def refuse_rows(column: pd.Series, bad: np.ndarray, what: str, finding: str, rem
         )
 
 
+def refuse_far_apart(column: pd.Series, log_values: np.ndarray, code: np.ndarray, role: str) -> None:
+    """Raise if logs (n,) lie too far from what is usual for their product (n,); NaN where none is used."""
+    log = pd.Series(log_values)
+    distance = (log - log.groupby(code).transform("median")).abs().to_numpy()
+    refuse_rows(
+        column,
+        distance > np.log(LARGEST_RATIO),
+        named_column(column, role),
+        f"values that are {LARGEST_RATIO:g} times what is usual for their product, or as small a part of it,",
+        "No price or exposure changes so: drop these rows or repair the values",
+    )
+
+
 def refuse_outcome(
     column: pd.Series, values: np.ndarray, outcome: np.ndarray, role: str, what: str = "y"
 ) -> None:
@@ -193,7 +229,7 @@ def label_column(column: pd.Series, role: str) -> pd.Series:
     ------
     InvalidDataError
         If labels are missing, of a kind without an equality that lasts (lists, tuples, UUIDs, intervals),
-        or of more than one kind.
+        of more than one kind, or text with NUL characters, which ends there where it is stored.
     """
     what = named_column(column, role)
     refuse_rows(column, pd.isna(column).to_numpy(), what, "missing labels", "Drop these rows or name them")
@@ -209,7 +245,17 @@ def label_column(column: pd.Series, role: str) -> pd.Series:
         _refuse_unusual(column, role)
         if role != "time":  # read_time knows what to do
             refuse_mixed_types(column, role)
+    _refuse_nul(column, what)
     return column
+
+
+def _refuse_nul(column, what):
+    """Raise if text has a NUL character, which ends text in netCDF."""
+    if pd.api.types.infer_dtype(column) != "string":
+        return
+    broken = column.str.contains("\0", regex=False).to_numpy(dtype=bool)
+    remedy = f"Take them out: X[{column.name!r}].str.replace('\\x00', '')"
+    refuse_rows(column, broken, what, "labels with a NUL character", remedy)
 
 
 def _refuse_unusual(column, role):
@@ -302,10 +348,12 @@ def positions(labels: pd.Index, column: pd.Series, role: str) -> np.ndarray:
         for kind in (labels.inferred_type, values.inferred_type)
     }
     if len(found) and (found < 0).all() and len(kinds) == 2:
+        call = conversion_to(labels, column)
         raise InvalidDataError(
             f"{role} column {column.name!r} holds {values.inferred_type} labels such as "
             f"{plain(values[0])!r}; the model was fitted on {labels.inferred_type} labels such as "
-            f"{plain(labels[0])!r}. Convert the column."
+            f"{plain(labels[0])!r}. "
+            + ("Convert the column." if call is None else f"Convert the column with {call}.")
         )
     return found
 
@@ -316,7 +364,8 @@ def examples(labels: Sequence | pd.Index | np.ndarray, most: int = 5) -> str:
     return shown + (", ..." if len(labels) > most else "")
 
 
-def _as_floats(column: pd.Series, role: str) -> np.ndarray:
+def as_floats(column: pd.Series, role: str) -> np.ndarray:
+    """A column (n,) of numbers of any dtype as floats, missing ones NaN."""
     what, given = named_column(column, role), column
     if pd.api.types.is_complex_dtype(column) or column.dtype.kind in "mM":
         raise InvalidDataError(f"{what} has dtype {column.dtype}; it must hold real numbers.")

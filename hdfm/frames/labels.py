@@ -1,30 +1,17 @@
 """Labels of products, groups and customers: what is unknown to a fit, or differs from another by a blank."""
 
-import re
-from collections.abc import Hashable
-from numbers import Number
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import DataWarning, warn_caller
+from hdfm.exceptions import DataWarning, InvalidArgumentError, warn_caller
 from hdfm.frames.columns import NUMBERS, plain
+from hdfm.frames.read import in_pandas
+from hdfm.frames.twins import conversion_of_twins, conversion_to, normal_form, renaming, twins_among
 
-_WHOLE = re.compile(r"(-?\d+)\.0+")
 _STORED = (*NUMBERS[:-1], "string", "boolean", "datetime64", "timedelta64")
-
-
-def normal_form(label: Hashable) -> str:
-    """What labels have in common that differ in blanks around them, case or type alone.
-
-    Examples
-    --------
-    >>> [normal_form(label) for label in ("c0 ", "C0", 7, 7.0, "7")]
-    ['c0', 'c0', '7', '7', '7']
-    """
-    text = str(plain(label)).strip().casefold()
-    whole = _WHOLE.fullmatch(text)
-    return whole[1] if whole else text
 
 
 def warn_of_unknown(
@@ -66,8 +53,7 @@ def warn_of_unknown(
         f"{plain(label)!r} in column {column.name!r}; they get the population's distribution."
     )
     if twin:
-        other = twin[label]
-        message += f" Fitted was {plain(other)!r}: {_how_to_match(label, other, column.name)}."
+        message += f" Fitted was {plain(twin[label])!r}: {_how_to_match(labels, column, twin)}."
     warn_caller(f"{message} {note}".rstrip(), DataWarning)
 
 
@@ -83,31 +69,54 @@ def warn_of_twins(labels: pd.Index, role: str) -> None:
     warn_caller(
         f"{role} column {labels.name!r} holds {int(twice.sum()):,} labels that differ from another in blanks "
         f"or case alone, such as {label!r} and {other!r}; each is a {role} of its own. If they are one, "
-        f"{_how_to_match(label, other, labels.name)}.",
+        f"convert the column with {conversion_of_twins(labels)}.",
         DataWarning,
     )
 
 
 def stored_labels(labels: pd.Index | list) -> list:
-    """Labels that netCDF can hold: text, numbers and times as they are, others (dates, decimals) as text."""
-    if pd.Index(labels).inferred_type in _STORED and getattr(pd.Index(labels), "tz", None) is None:
+    """Labels that netCDF can hold: text, numbers and times as they are, others (dates, wide ints) as text."""
+    index = pd.Index(labels)
+    wide = index.dtype == object and index.inferred_type == "integer" and np.abs(list(index)).max() >= 2**63
+    if index.inferred_type in _STORED and getattr(index, "tz", None) is None and not wide:
         return list(labels)
     return [str(label) for label in labels]
+
+
+def label_list(values: Any, what: str) -> pd.Index:
+    """The distinct labels in a list of them, which may be a column or any other that can be gone through.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is no list, has two dimensions, or holds what is no label.
+    """
+    values = in_pandas(values)
+    if getattr(values, "ndim", 1) > 1:
+        of = f"the {type(values).__name__} of {values.shape[1]:,} columns"
+        raise InvalidArgumentError(f"{what} takes a list of labels; got {of}: pass one column alone.")
+    if not pd.api.types.is_list_like(values) or isinstance(values, Mapping):
+        raise InvalidArgumentError(f"{what} takes a list of labels; got {values!r}.")
+    listed = values if isinstance(values, pd.Series | pd.Index | np.ndarray) else list(values)
+    strange = [label for label in listed if not pd.api.types.is_hashable(label)]
+    if strange:
+        raise InvalidArgumentError(f"{what} takes a list of labels; {strange[0]!r} is none.")
+    return pd.Index(listed, tupleize_cols=False).unique()
 
 
 def _twins(labels, new):
     """By unknown label the fitted one that it equals but for blanks, case or type."""
     if labels.inferred_type in NUMBERS and new.inferred_type in NUMBERS:
         return {}
-    fitted = {normal_form(label): label for label in reversed(labels)}
-    pairs = ((label, normal_form(label)) for label in new)
-    return {label: fitted[form] for label, form in pairs if form in fitted}
+    return twins_among(labels, new)
 
 
-def _how_to_match(label, other, name):
-    if not (isinstance(label, str) and isinstance(other, str)):
-        kind = "numbers" if isinstance(other, Number) else type(other).__name__
-        return f"convert the column to {kind}, as fitted"
-    if label.strip() == other.strip():
-        return f"strip the column with X[{name!r}].str.strip()"
-    return f"write them in one case, as X[{name!r}].str.strip().str.lower() does"
+def _how_to_match(labels, column, twin):
+    """The conversion that makes fitted labels of a column, else how to rename them, and the fit's."""
+    call = conversion_to(labels, column)
+    if call is not None:
+        return f"convert the column with {call}"
+    distinct = pd.Index(column.unique())
+    before = conversion_to(distinct, pd.Series(labels, name=column.name))
+    again = "" if before is None else f", or fit again, to a column converted with {before}"
+    return f"rename the labels with {renaming(twin, column.name)}{again}"

@@ -6,6 +6,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import column_or_1d, validate_data
 
@@ -43,6 +44,8 @@ def in_pandas(data: Any) -> Any:
         return _with_missing(data)
     if data is None or isinstance(data, pd.DataFrame | pd.Series | np.ndarray | list):
         return data
+    if isinstance(data, pa.RecordBatch):
+        data = pa.Table.from_batches([data])
     read = nw.from_native(data, pass_through=True, allow_series=True)
     if isinstance(read, nw.LazyFrame):
         read = read.collect()
@@ -118,6 +121,11 @@ def require_frame(X: Any) -> None:
             "columns again before the model, with sklearn.preprocessing.FunctionTransformer("
             'pandas.DataFrame, kw_args={"columns": [...]}).'
         )
+    if isinstance(X.columns, pd.MultiIndex):
+        raise InvalidDataError(
+            f"X's column names have {X.columns.nlevels} levels, such as {X.columns[0]!r}; roles name one: "
+            "X = X.set_axis(['_'.join(map(str, name)) for name in X.columns], axis=1) joins them."
+        )
 
 
 def select_columns(
@@ -127,6 +135,7 @@ def select_columns(
     frame = X[[column for column in columns if column is not None]]
     if not len(frame):
         raise InvalidDataError("X has no rows.")
+    _refuse_mixed_names(frame.columns)
     if reset:
         estimator._columns_seen = frozenset(X.columns)
     _warn_of_new_columns(estimator, X.drop(columns=frame.columns))
@@ -134,12 +143,25 @@ def select_columns(
     return frame
 
 
+def _refuse_mixed_names(columns):
+    """Raise if names of columns with a role are text and something else: scikit-learn takes one kind."""
+    others = [name for name in columns if not isinstance(name, str)]
+    if others and len(others) < len(columns):
+        raise InvalidDataError(
+            f"X has {len(others):,} columns with a role whose name is no text, such as {plain(others[0])!r} "
+            f"({type(plain(others[0])).__name__}), beside {len(columns) - len(others):,} whose name is. Make "
+            "text of all: X = X.rename(columns=str)."
+        )
+
+
 def _warn_of_new_columns(estimator, others):
     """Warn of numeric columns without a role that the fit did not see: of a lever it does not know."""
     seen = getattr(estimator, "_columns_seen", None)
     if seen is None:
         return
-    new = [name for name in others if name not in seen and pd.api.types.is_numeric_dtype(others[name].dtype)]
+    dtypes = zip(others.columns, others.dtypes, strict=True)
+    numeric = dict.fromkeys(name for name, dtype in dtypes if pd.api.types.is_numeric_dtype(dtype))
+    new = [name for name in numeric if name not in seen]
     if new:
         warn_caller(
             f"X has {len(new):,} columns without a role that the fit did not see ({examples(new)}): they "
@@ -177,15 +199,33 @@ def refuse_other_rows(X: Any, values: Any, what: str) -> None:
     if values.index.nlevels != X.index.nlevels or not values.index.isin(X.index).any():
         return
     by_position = f"If rows belong together by position all the same, pass {what}.to_numpy()."
+    row = int(np.argmax(np.asarray(X.index != values.index)))
+    example = (
+        f"row {row} has the label {plain(X.index[row])!r} in X and {plain(values.index[row])!r} in {what}"
+    )
+    if not (values.index.is_unique and X.index.is_unique):
+        raise InvalidDataError(_repeated_rows(X.index, values.index, what, example, by_position))
     known = X.index.isin(values.index)
-    if values.index.is_unique and X.index.is_unique and known.all():
+    if known.all():
         raise InvalidDataError(
             f"{what}'s index holds the labels of X's index in another order, and rows are matched by "
             f"position: pass {what}.loc[X.index]. {by_position}"
         )
-    row = int(np.argmax(np.asarray(X.index != values.index)))
     raise InvalidDataError(
-        f"{int((~known).sum()):,} of {len(X):,} row labels of X are not in {what}'s index; row {row} has the "
-        f"label {plain(X.index[row])!r} in X and {plain(values.index[row])!r} in {what}. Take the same rows "
-        f"of both: both = X.index.intersection({what}.index), X.loc[both], {what}.loc[both]. {by_position}"
+        f"{int((~known).sum()):,} of {len(X):,} row labels of X are not in {what}'s index; {example}. Take "
+        f"the same rows of both: both = X.index.intersection({what}.index), X.loc[both], {what}.loc[both]. "
+        f"{by_position}"
+    )
+
+
+def _repeated_rows(index, other, what, example, by_position):
+    """What to say where labels stand more than once, so that none says which row is meant."""
+    counts = [int(labels.duplicated(keep=False).sum()) for labels in (index, other)]
+    repeated = next(labels[labels.duplicated()][0] for labels in (index, other) if labels.has_duplicates)
+    return (
+        f"Row labels stand more than once, in {counts[0]:,} of {len(index):,} rows of X and {counts[1]:,} of "
+        f"{what}, such as {plain(repeated)!r}, and not in the same places: {example}. Labels that repeat do "
+        f"not say which rows belong together. Keep X and {what} in one frame until rows are filtered and in "
+        "order, or number its rows before: frame = frame.reset_index(drop=True); pandas.concat does with "
+        f"ignore_index=True. {by_position}"
     )

@@ -4,7 +4,12 @@ from collections.abc import Callable
 
 import pandas as pd
 
-OUTSIDE_X = {"units": "y", "chosen": "y", "sample_weight": "sample_weight"}
+OUTSIDE_X = {
+    "units": "y",
+    "chosen": "y",
+    "sample_weight": "sample_weight",
+    "cost": "pandas.Series(cost)",
+}
 FLAGS, CATEGORIES = ("availability", "chosen"), ("controls", "features", "customer_covariates")
 YES, NO = ("yes", "y", "true", "t", "1", "ja", "oui"), ("no", "n", "false", "f", "0", "nein", "non")
 NUMBER = r"(-?\d+\.?\d*)"

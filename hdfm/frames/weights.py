@@ -104,7 +104,13 @@ def check_weights(weights: Any, n_rows: int) -> np.ndarray:
         If there is not one weight a row, or they can't be averaged with.
     """
     weights = in_pandas(weights)
-    if np.shape(weights) != (n_rows,):
+    shape = np.shape(weights)
+    if len(shape) > 1:
+        raise InvalidDataError(
+            f"sample_weight has {shape[1]:,} columns, but it takes one value a row: pass one column alone, "
+            "as a Series or an array of one dimension."
+        )
+    if shape != (n_rows,):
         raise InvalidDataError(
             f"sample_weight has {np.size(weights):,} values for {n_rows:,} rows of X; they must agree."
         )

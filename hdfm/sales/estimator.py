@@ -14,9 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from hdfm.estimator import BayesianEstimator, check_prior_predictions, has_roles, row_scores
 from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
-from hdfm.frames.columns import as_names
+from hdfm.frames.columns import as_names, check_word
 from hdfm.frames.findings import findings_said
-from hdfm.frames.read import in_pandas, refuse_name, refuse_other_rows
+from hdfm.frames.read import both_in_pandas, in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean, weighted_rows
 from hdfm.sales.panel.panel import SalesPanel, build_panel
 from hdfm.sales.panel.read import ONE_COLUMN, read_frame
@@ -32,7 +32,7 @@ from hdfm.sales.posterior.predict import (
     pointwise_log_likelihood,
     unit_quantiles,
 )
-from hdfm.sales.posterior.pricing import OBJECTIVES, check_bounds, optimal_prices, unit_costs
+from hdfm.sales.posterior.pricing import OBJECTIVES, check_bounds, optimal_prices, unit_costs, warn_of_units
 from hdfm.sales.posterior.totals import check_total, row_groups, total_table
 from hdfm.sales.priors import ElasticityPriors
 from hdfm.sales.spec import DemandSpec
@@ -301,8 +301,9 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         Products, groups and periods that were not fitted get the population's distribution: a new
         product's level follows from its group and its ``reference_price``, a period's time effect,
         before, between or after those fitted, from theirs: a random walk in time, with shocks. No row's
-        answer depends on which other rows stand in X. A ``DataWarning`` tells of products that were not
-        fitted, and of prices and controls far outside those fitted.
+        answer depends on which other rows stand in X; new products that are alike get the same. A
+        ``DataWarning`` tells of products that were not fitted, and of prices and controls far outside those
+        fitted.
         """
         rows = self._rows(X)
         return expected_units(self.draws_, self.panel_, self.spec_, rows, self.seed_)
@@ -365,7 +366,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         ['mean', 'sd', 'lower', 'upper']
         """
         check_is_fitted(self, "idata_")
-        ci_prob, panel = default_ci_prob(ci_prob), self.panel_
+        ci_prob, panel, X = default_ci_prob(ci_prob), self.panel_, in_pandas(X)
         check_total(of, panel)
         rows = self._rows(X)
         groups = row_groups(X, by, len(rows.label))
@@ -444,13 +445,13 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         if panel.roles.price is None:
             return pd.DataFrame(columns=list(SUMMARY), index=panel.product[:0])
         names = [name.name for name in panel.levels]
+        words = (None, self.product, "product", "global", *names)
+        check_word("level", level, tuple(dict.fromkeys(words)))
         if level in names:
             return group_table(self.draws_, panel, names.index(level), ci_prob)
-        if level in (None, self.product, "product"):
-            return product_table(self.draws_, panel, self.spec_, ci_prob)
         if level == "global":
             return global_table(self.draws_, panel, ci_prob)
-        raise InvalidArgumentError(f"level must be 'product', 'global' or one of {names}; got {level!r}.")
+        return product_table(self.draws_, panel, self.spec_, ci_prob)
 
     @computes
     def control_effects(self, ci_prob: float | None = None) -> pd.DataFrame:
@@ -532,11 +533,11 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         check_is_fitted(self, "idata_")
         if self.panel_.roles.price is None:
             raise InvalidArgumentError("optimal_price needs a model with a price column.")
-        if objective not in OBJECTIVES:
-            raise InvalidArgumentError(f"objective must be one of {OBJECTIVES}; got {objective!r}.")
+        check_word("objective", objective, OBJECTIVES)
         check_bounds(bounds)
         panel, ci_prob = self.panel_, default_ci_prob(ci_prob)
         costs = unit_costs(cost, panel.product, objective)
+        warn_of_units(costs, bounds, panel)
         rows = panel_rows(panel)[0] if periods is None else rows_of_periods(panel, periods)
         return optimal_prices(
             self.draws_, panel, self.spec_, costs, bounds, objective, rows, self.seed_, ci_prob
@@ -644,7 +645,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         from hdfm.sales.posterior.prior import with_units
         from hdfm.sales.sampling import prior_draws
 
-        X = in_pandas(X)
+        X, y = both_in_pandas(X, y)
         panel, spec = self._panel(X, np.ones(len(X)) if y is None else y)
         rows, _ = panel_rows(panel)
         check_prior_predictions(draws, len(rows.product))

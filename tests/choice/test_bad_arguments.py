@@ -72,7 +72,7 @@ def test_interval_probability_out_of_range(fitted, trips, ci_prob):
 @pytest.mark.parametrize(
     ("ask", "found"),
     [
-        (lambda model, X: model.shares(X, by=3), "by takes a name or a list of them; got 3"),
+        (lambda model, X: model.shares(X, by=3), "by takes a column name or a list of them; got 3"),
         (lambda model, X: model.coefficients(by=3), r"by takes names among .*'time'\]; got '3'"),
         (lambda model, X: model.coefficients(customers=3), "customers takes a list of labels; got 3"),
         (lambda model, X: model.coefficients(customers="a"), "customers takes a list of labels; got 'a'"),

@@ -215,3 +215,15 @@ def test_dates_among_times():
 def test_times_in_objects_are_of_one_kind():
     column = pd.Series([pd.Timestamp("2024-01-01"), datetime(2024, 1, 2)], dtype=object, name="id")
     assert label_column(column, "product").equals(column)
+
+
+@pytest.mark.parametrize(
+    ("value", "finding"), [(1e-300, r"values below 1e-100"), (0.0, "values that are zero or negative")]
+)
+def test_prices_too_small_for_ratios(value, finding):
+    column = pd.Series([1.0, value], name="price")
+    with pytest.raises(
+        InvalidDataError, match=rf"price column 'price' has {finding}.* in 1 of 2 rows, .* in row 1"
+    ):
+        numeric_column(column, "price", positive=True)
+    assert numeric_column(column, "price")[1] == value

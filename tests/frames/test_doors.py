@@ -143,7 +143,10 @@ MISALIGNED = [
         lambda y: y.set_axis(np.r_[-1, 1 : len(y)]),
         r"1 of \d+ row labels of X are not in {}'s index; row 0 .* 0 in X and -1 in {}",
     ),
-    (lambda y: y.set_axis(np.r_[1, 1 : len(y)]), r"1 of \d+ row labels of X are not in {}'s index"),
+    (
+        lambda y: y.set_axis(np.r_[1, 1 : len(y)]),
+        r"stand more than once, in 0 of \d+ rows of X and 2 of {}, such as 1, .*row 0 .* 0 in X and 1 in {}",
+    ),
 ]
 
 

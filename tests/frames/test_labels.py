@@ -1,17 +1,20 @@
 """Labels of one kind, labels that were not fitted, labels that differ by a blank."""
 
 import datetime
+import re
 import uuid
 import warnings
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
-from hdfm.exceptions import DataWarning, InvalidDataError
+from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
 from hdfm.frames.columns import label_column
-from hdfm.frames.labels import normal_form, stored_labels, warn_of_twins, warn_of_unknown
+from hdfm.frames.labels import label_list, stored_labels, warn_of_twins, warn_of_unknown
+from hdfm.frames.twins import normal_form
 
 
 def column(labels, **options):
@@ -105,8 +108,8 @@ def test_normal_form(label, form):
     ("new", "message"),
     [
         ("s9", r"2 of 3 rows have a product that was not fitted, such as 's9' in column 'sku'; they get"),
-        ("s1 ", r"such as 's1 ' in .*\. Fitted was 's1': strip the column with X\['sku'\]\.str\.strip\(\)"),
-        ("S1", r"such as 'S1' in .*\. Fitted was 's1': write them in one case"),
+        ("s1 ", r"such as 's1 ' in .*\. Fitted was 's1': convert the column with X\['sku'\]\.str\.strip\(\)"),
+        ("S1", r"such as 'S1' in .*\. Fitted was 's1': convert the column with X\['sku'\]\.str\.lower\(\)"),
     ],
 )
 def test_unknown_labels_are_named(new, message):
@@ -139,9 +142,45 @@ def test_labels_that_differ_by_a_blank():
         (["a"], ["a"]),
         ([1], [1]),
         ([Decimal("1.5")], ["1.5"]),
+        ([2**70, 3], [str(2**70), "3"]),
         ([datetime.date(2024, 1, 1)], ["2024-01-01"]),
         (pd.to_datetime(["2024-01-01"]), [pd.Timestamp("2024-01-01")]),
     ],
 )
 def test_labels_that_netcdf_holds(labels, stored):
     assert stored_labels(labels) == stored
+
+
+def test_text_that_netcdf_would_cut():
+    labels = column(["a\x00b", "c"])
+    with pytest.raises(
+        InvalidDataError, match=r"has labels with a NUL character in 1 of 2 rows, .* in row 0"
+    ) as caught:
+        label_column(labels, "product")
+    call = re.search(r"Take them out: (.*)\.$", str(caught.value))[1]
+    assert label_column(eval(call, {"X": {"sku": labels}}), "product").tolist() == ["ab", "c"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[2, 1, 2], (2, 1), {1, 2}, iter([2, 1]), np.array([2, 1]), pd.Series([2, 2, 1]), pl.Series([2, 1])],
+    ids=lambda values: type(values).__name__,
+)
+def test_lists_of_labels(values):
+    assert sorted(label_list(values, "periods")) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (pd.DataFrame({"week": [1]}), "got the DataFrame of 1 columns: pass one column alone"),
+        (np.ones((2, 2)), "got the ndarray of 2 columns"),
+        ({"week": [1]}, "got {'week'"),
+        ("week", "got 'week'"),
+        (slice(1, 3), "got slice"),
+        ([[1], [2]], r"\[1\] is none"),
+    ],
+)
+def test_what_is_no_list_of_labels(values, message):
+    with pytest.raises(InvalidArgumentError, match=f"periods takes a list of labels; .*{message}"):
+        label_list(values, "periods")

@@ -181,3 +181,17 @@ def test_a_transformer_that_renames(mock_sampling, door):
         pipeline.fit(door.X, door.y)
     scale.set_params(verbose_feature_names_out=False)
     np.testing.assert_array_equal(pipeline.fit(door.X, door.y).predict(door.X), door.fit().predict(door.X))
+
+
+@pytest.mark.parametrize("factor", [1e-12, 1e12])
+def test_prices_that_are_none(mock_sampling, door, factor):
+    """One price a millionth of a millionth of the others; a thousandth of them is a spike, and fits."""
+    usual = door.X["price"].iloc[0]
+    X = door.X.assign(price=door.X["price"].where(door.X.index > 0, factor * usual))
+    found = (
+        rf"price column 'price' has values that are 1e\+08 times .* in 1 of {len(X)} rows, such as .* row 0"
+    )
+    with pytest.raises(InvalidDataError, match=found):
+        door.build(X)
+    spike = door.X.assign(price=door.X["price"].where(door.X.index > 0, usual / 1000))
+    assert door.build(spike) is not None

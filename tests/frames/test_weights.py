@@ -10,6 +10,8 @@ from hdfm.frames.weights import check_weights
 
 BAD = [
     (np.ones(3), "sample_weight has 3 values for 4 rows"),
+    (pd.DataFrame({"weight": np.ones(4)}), "sample_weight has 1 columns, .* pass one column alone"),
+    (np.ones((4, 2)), "sample_weight has 2 columns, but it takes one value a row"),
     (
         [1, 1, 1, np.nan],
         "sample_weight has missing values in 1 of 4 rows, such as nan in row 3. A weight says",

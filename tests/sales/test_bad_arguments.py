@@ -107,11 +107,22 @@ def test_before_fit(elasticity, sales, ask):
         ask(elasticity(), sales)
 
 
-@pytest.mark.parametrize("level", ["department", "time_period", 0])
+@pytest.mark.parametrize("level", ["department", "time_period", 0, ["category"]])
 def test_unknown_level(fitted, level):
-    found = rf"level must be .*'global' or one of \['category'\]; got {level!r}"
+    found = rf"level must be one of .*'global', 'category'\); got {re.escape(repr(level))}"
     with pytest.raises(InvalidArgumentError, match=found):
         fitted.elasticities(level)
+
+
+def test_a_column_for_a_word(fitted, fitted_sales):
+    column = fitted_sales["category"]
+    for name, ask in (
+        ("level", lambda: fitted.elasticities(column)),
+        ("of", lambda: fitted.predict_totals(fitted_sales, of=column)),
+        ("objective", lambda: fitted.optimal_price(objective=column)),
+    ):
+        with pytest.raises(InvalidArgumentError, match=f"{name} must be one of .*; got a Series"):
+            ask()
 
 
 @pytest.mark.parametrize("ci_prob", [0, 1, -0.1, 89])

@@ -31,7 +31,7 @@ from hdfm.choice.panel.roles import ChoiceRoles, with_features
 from hdfm.choice.panel.sets import check_chosen, read_sets
 from hdfm.exceptions import InvalidDataError
 from hdfm.factors.tier import COEFFICIENT
-from hdfm.frames.columns import sorted_labels
+from hdfm.frames.columns import refuse_far_apart, sorted_labels
 from hdfm.frames.labels import stored_labels, warn_of_twins
 from hdfm.frames.periods import plain_labels
 from hdfm.frames.timeline import Timeline
@@ -176,6 +176,9 @@ def build_choice_panel(
     belongs = belonging(X, roles, code, len(labels), sets.available)
     where = sets.available[:, None] & belongs[code]
     values = predictor_values(X, roles, where)
+    if roles.log_price is not None:
+        log_price = np.where(where[:, 0], values[:, 0], np.nan)
+        refuse_far_apart(X[roles.log_price], log_price, pd.factorize(sets.product)[0], "price")
     if roles.beside_features:
         refuse_outcomes(X, values, roles, sets, chosen)
     counted = sets.available if weights is None else sets.available * weights

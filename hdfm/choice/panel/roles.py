@@ -8,6 +8,7 @@ from hdfm.exceptions import InvalidArgumentError, unknown
 
 DIMENSIONS = ("customer", "category", "product", "time", "choice_set")
 ONE_COLUMN = (*DIMENSIONS, "price", "availability")
+OUTSIDE_LABEL = "(none)"  # of the outside option, among those of products
 RESERVED_LABELS = ("chain", "draw", "predictor", "coefficient", "covariate", "factor", "tier")
 
 

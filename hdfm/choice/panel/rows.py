@@ -15,7 +15,8 @@ from hdfm.choice.panel.predictors import centred, customer_covariates, predictor
 from hdfm.choice.panel.read import read_chosen
 from hdfm.choice.panel.seen import far_covariates, far_predictors
 from hdfm.choice.panel.sets import check_chosen, read_sets
-from hdfm.frames.columns import positions, sorted_labels
+from hdfm.exceptions import DataWarning, warn_caller
+from hdfm.frames.columns import examples, plain, positions, sorted_labels
 from hdfm.frames.findings import warn_of_far
 from hdfm.frames.labels import warn_of_unknown
 
@@ -149,8 +150,26 @@ def _warn_of_unknown(panel, sets, category, customer, product):
     warn_of_unknown(panel.customer, sets.customer, customer < 0, "customer", usual=True)
     if panel.roles.product is not None:
         fitted = pd.Index(np.concatenate([each.product for each in panel.categories])).unique()
-        positions(fitted, sets.product, "product")
-        warn_of_unknown(fitted, sets.product, (product >= 0) & (category >= 0), "product")
+        new = (product >= 0) & (category >= 0)
+        elsewhere = new & (positions(fitted, sets.product, "product") >= 0)
+        _warn_of_elsewhere(panel, sets, elsewhere)
+        warn_of_unknown(fitted, sets.product, new & ~elsewhere, "product")
+
+
+def _warn_of_elsewhere(panel, sets, elsewhere):
+    """Warn of rows (n,) whose product was fitted in other categories alone."""
+    if not elsewhere.any():
+        return
+    row = int(np.argmax(elsewhere))
+    product, category = sets.product.iloc[row], sets.category.iloc[row]
+    others = [plain(each.label) for each in panel.categories if product in each.product]
+    warn_caller(
+        f"{int(elsewhere.sum()):,} of {len(elsewhere):,} rows have a product that was not fitted in their "
+        f"category, but in another, such as {plain(product)!r} in column {sets.product.name!r} with "
+        f"{plain(category)!r} in column {sets.category.name!r}, fitted with {examples(others)}: there it is "
+        "new, and gets the population's distribution. If that is a slip, repair one of the columns.",
+        DataWarning,
+    )
 
 
 def _known(labels, column, name, role):

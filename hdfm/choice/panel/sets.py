@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hdfm.choice.panel.roles import ChoiceRoles
+from hdfm.choice.panel.roles import OUTSIDE_LABEL, ChoiceRoles
 from hdfm.exceptions import InvalidDataError
 from hdfm.frames.columns import (
     ALL,
@@ -66,8 +66,8 @@ def read_sets(frame: pd.DataFrame, roles: ChoiceRoles, timeline: Timeline | None
     ------
     InvalidDataError
         If there are no rows, labels are missing or of several types, or a choice set spans two
-        customers, categories or periods, holds a product twice, or (without outside option) nothing
-        that is available.
+        customers, categories or periods, holds a product twice, (without outside option) nothing that is
+        available, or (with it) a product that has its label.
     """
     if not len(frame):
         raise InvalidDataError("X has no rows.")
@@ -83,7 +83,9 @@ def read_sets(frame: pd.DataFrame, roles: ChoiceRoles, timeline: Timeline | None
             _refuse_spanning(label, code, first, column, role)
     if roles.one_of_each:
         _refuse_repeated(frame, roles, code)
-    if not roles.outside:
+    if roles.outside:
+        _refuse_outside_label(product, roles)
+    else:
         _refuse_unavailable(frame, roles, label, code, available)
     return ChoiceSets(customer, category, product, period, periods, order, label, code, first, available)
 
@@ -123,6 +125,17 @@ def whole_sets_message(roles: ChoiceRoles) -> str:
         "If a splitter cut choice sets apart, split whole ones: "
         f"cv=hdfm.model_selection.ColumnGroupKFold({roles.choice_set!r}), or scikit-learn's GroupKFold with "
         f"groups=X[{whole!r}]."
+    )
+
+
+def _refuse_outside_label(product, roles):
+    refuse_rows(
+        product,
+        (product == OUTSIDE_LABEL).to_numpy(dtype=bool),
+        named_column(product, "product"),
+        f"the label {OUTSIDE_LABEL!r}, which tables have for the outside option,",
+        "If these rows stand for buying nothing, leave them out, of y too: the outside option needs no row. "
+        f"If it is a product, rename it: X[{roles.product!r}].replace({{{OUTSIDE_LABEL!r}: 'no name'}})",
     )
 
 

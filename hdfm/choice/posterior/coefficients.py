@@ -18,6 +18,7 @@ from hdfm.choice.posterior.draws import ChoiceDraws
 from hdfm.exceptions import InvalidArgumentError, unknown
 from hdfm.factors.pieces import by_draw, pieces
 from hdfm.frames.columns import plain
+from hdfm.frames.labels import label_list
 from hdfm.frames.periods import in_time_order
 from hdfm.summaries.effects import effect_table
 from hdfm.summaries.intervals import summarise
@@ -211,11 +212,10 @@ def _paths(draws, panel, by, customers) -> Iterator[tuple]:
     which = np.arange(draws.alpha.shape[1])
     shape = (len(panel.period), len(panel.coefficient))
     if customers is not None:
-        if not pd.api.types.is_list_like(customers):
-            raise InvalidArgumentError(f"customers takes a list of labels; got {customers!r}.")
-        which = panel.customer.get_indexer(pd.Index(customers))
+        labels = label_list(customers, "customers")
+        which = panel.customer.get_indexer(labels)
         if not len(which) or (which < 0).any():
-            strangers = [plain(label) for label, code in zip(customers, which, strict=True) if code < 0]
+            strangers = [plain(label) for label, code in zip(labels, which, strict=True) if code < 0]
             raise InvalidArgumentError(
                 f"customers must name fitted ones; {len(strangers):,} of {len(which):,} are not, "
                 f"such as {strangers[:3]}."

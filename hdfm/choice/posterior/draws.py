@@ -25,6 +25,9 @@ from hdfm.factors.draws import Tier, extend_tier, tier_draws
 from hdfm.factors.tier import present_tiers
 from hdfm.sampling.streams import labelled_stream
 
+COPIES = 840  # of a mode; a multiple of 1 to 8, so that each of so few products counts equally often
+COPIED_CELLS = 20_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class ChoiceDraws:
@@ -48,6 +51,8 @@ class ChoiceDraws:
         Draws (D', T or 1, S) of the mean over all fitted customers, where ``alpha`` is a mean over draws.
     customer_sd : numpy.ndarray or None
         Standard deviation over draws (N, S) of that ``alpha``.
+    copies : bool
+        Whether the draws are copies of one, a mode or a mean, with what was not fitted drawn anew in each.
     """
 
     alpha: np.ndarray
@@ -58,6 +63,7 @@ class ChoiceDraws:
     donor: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=int))
     population: np.ndarray | None = None
     customer_sd: np.ndarray | None = None
+    copies: bool = False
 
     @property
     def n_draws(self) -> int:
@@ -106,6 +112,32 @@ class ChoiceDraws:
                 moved *= path[:, None, factor]
                 beta += moved
         return beta.transpose(2, 0, 1)
+
+    def of_posterior(self, values: np.ndarray) -> np.ndarray:
+        """Sums (D, ...) by draw of what is linear in probabilities; of copies their mean (1, ...)."""
+        return values.mean(axis=0, keepdims=True) if self.copies else values
+
+    def copied(self, D: int) -> "ChoiceDraws":
+        """D copies of one draw, without their memory."""
+
+        def copy(values: np.ndarray) -> np.ndarray:
+            return np.broadcast_to(values, (D, *values.shape[1:]))
+
+        return replace(
+            self,
+            alpha=copy(self.alpha),
+            tiers=tuple(
+                replace(
+                    tier,
+                    loading=copy(tier.loading),
+                    path=copy(tier.path),
+                    lengthscale=copy(tier.lengthscale),
+                )
+                for tier in self.tiers
+            ),
+            effect=None if self.effect is None else copy(self.effect),
+            copies=True,
+        )
 
     def of_customers(self, which: np.ndarray) -> "ChoiceDraws":
         """The draws of some fitted customers alone, in memory."""
@@ -208,6 +240,9 @@ def extend_draws(
     independent given the draw; or with ``common`` on the seed alone: then the answers about one customer at
     a time are the same for customers who are alike, and all fitted customers are picked equally often.
 
+    One draw alone, a mode or a mean, is copied first where anything was not fitted: else that would be one
+    random fitted customer, product, category or path of a factor, and not the population of them.
+
     Factors in periods that were not fitted are drawn from the exact process given their path and
     lengthscale in the same draw, as one path over all periods from the last fitted one on; individual
     factors sum to zero over customers there too.
@@ -220,9 +255,13 @@ def extend_draws(
     common : bool
         Whether all customers that were not fitted take the same place in a draw.
     """
+    if draws.n_draws == 1 and _has_news(draws, encoded):
+        draws = draws.copied(_number_of_copies(draws, encoded))
     D, N = draws.alpha.shape[:2]
+    donor: list[np.ndarray]
     if common:
-        donor = [_each_in_turn(N, D, labelled_stream(seed, "customer"))] * len(encoded.customer)
+        places = each_in_turn(N, D, labelled_stream(seed, "customer")).astype(np.int32)
+        donor = [places for _ in encoded.customer]
     else:
         donor = [
             labelled_stream(seed, "customer", label).integers(N, size=D).astype(np.int32)
@@ -240,6 +279,23 @@ def extend_draws(
     )
 
 
-def _each_in_turn(N, D, rng):
+def _has_news(draws, encoded):
+    """Whether a customer, product, category or period with factors was not fitted."""
+    news = [
+        encoded.customer,
+        encoded.product,
+        encoded.unseen_label,
+        *([encoded.period] if draws.tiers else []),
+    ]
+    return any(len(labels) for labels in news)
+
+
+def _number_of_copies(draws, encoded):
+    """``COPIES``, or fewer where so many paths of factors in new periods would not fit into memory."""
+    cells = [tier.path[0, :, :1].size * len(encoded.period) for tier in draws.tiers]
+    return max(1, min(COPIES, COPIED_CELLS // max(1, sum(cells))))
+
+
+def each_in_turn(N: int, D: int, rng: np.random.Generator) -> np.ndarray:
     """Positions (D,) among N in a random order, none once more before all others are."""
     return np.concatenate([rng.permutation(N) for _ in range(-(-D // N))])[:D].astype(np.int32)

@@ -140,16 +140,6 @@ def column_pieces(draws: ChoiceDraws, K: int) -> Iterator[slice]:
     return (slice(first, min(first + n, K)) for first in range(0, K, n))
 
 
-def refuse_columns_of_tables(by: Sequence[str]) -> None:
-    """Raise if a column to group by has the name of one that tables have anyway."""
-    for name in by:
-        if name in TABLE_COLUMNS:
-            raise InvalidArgumentError(
-                f"by={name!r} has the name of a column of the table; rename it in X: "
-                f"X.rename(columns={{{name!r}: {'by_' + name!r}}})."
-            )
-
-
 def set_labels(panel: ChoicePanel, by: Sequence[str], encoded: EncodedChoices | None = None) -> pd.DataFrame:
     """Labels of choice sets by role, a row for each position among all.
 
@@ -285,7 +275,7 @@ def share_changes(
         change[some] -= P.transpose(0, 2, 1) @ moved
         change[some, own, np.arange(len(own))] += moved.sum(axis=1)
         share[some] += counted.sum(axis=0).T
-    return change, share
+    return draws.of_posterior(change), draws.of_posterior(share)
 
 
 def own_changes(
@@ -297,7 +287,7 @@ def own_changes(
     for some, P, counted, moved in _moving_blocks(draws, sets, which, price_transform):
         change[some] += (moved * (1 - P)).sum(axis=0).T
         share[some] += counted.sum(axis=0).T
-    return change, share
+    return draws.of_posterior(change), draws.of_posterior(share)
 
 
 def _moving_blocks(draws, sets, which, price_transform):

@@ -21,7 +21,7 @@ from scipy.special import logsumexp
 from hdfm.choice.panel.layout import OUTSIDE, CategoryChoices
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.panel.rows import EncodedChoices
-from hdfm.choice.posterior.draws import ChoiceDraws
+from hdfm.choice.posterior.draws import ChoiceDraws, each_in_turn
 from hdfm.factors.pieces import pieces
 from hdfm.frames.columns import ALL
 from hdfm.frames.weights import check_weights
@@ -51,8 +51,10 @@ class PlacedSets:
         Labels (K,): the fitted products, then the new ones.
     code : numpy.ndarray
         Positions (O, J) of alternatives in ``product``; -1 where there is none.
+    newcomer : numpy.ndarray
+        Positions (O, J) in ``intercept`` of alternatives that were not fitted; -1 elsewhere.
     intercept : numpy.ndarray
-        The coefficient borrowed by each new product in each draw (new, D); -1: an intercept of 0.
+        The coefficients borrowed by them in each draw (new, D); -1: an intercept of 0.
     price : int or None
         Which of the predictors is the price.
     """
@@ -65,6 +67,7 @@ class PlacedSets:
     source: slice | np.ndarray
     product: pd.Index
     code: np.ndarray
+    newcomer: np.ndarray
     intercept: np.ndarray
     price: int | None
 
@@ -81,6 +84,7 @@ def place_fitted(draws: ChoiceDraws, panel: ChoicePanel) -> tuple[PlacedSets, ..
             source=category.coefficient,
             product=category.product,
             code=choices.product,
+            newcomer=np.full_like(choices.product, -1),
             intercept=np.zeros((0, draws.n_draws), dtype=int),
             price=_price(category.predictor, panel),
         )
@@ -89,17 +93,22 @@ def place_fitted(draws: ChoiceDraws, panel: ChoicePanel) -> tuple[PlacedSets, ..
 
 
 def place_sets(
-    draws: ChoiceDraws, panel: ChoicePanel, encoded: EncodedChoices, seed: int
+    draws: ChoiceDraws, panel: ChoicePanel, encoded: EncodedChoices, seed: int, *, alone: bool = False
 ) -> tuple[PlacedSets, ...]:
     """New choice sets, one entry a fitted category and one a category that was not fitted.
 
     A new product takes, in each draw, the intercept of a fitted product of its category picked at random,
     the reference product's 0 among them. A category that was not fitted takes its coefficients from one
-    picked at random, or, where that one lacks a predictor, from the next one that has it. Picks depend on
-    the seed and the labels alone.
+    picked at random, or, where that one lacks a predictor, from the next one that has it. All are picked
+    equally often. Picks depend on the seed and the labels alone, as befits shares of a product over sets; or
+    with ``alone``, those of products on the seed, the category and the product's place among the new ones of
+    its set: then the answers about one set at a time are the same for new products that are alike, while two
+    in one set are independent.
 
     Parameters
     ----------
+    alone : bool
+        Whether answers are about one set at a time.
     draws : ChoiceDraws
         As :func:`hdfm.choice.posterior.draws.extend_draws` gives them for ``encoded``.
     """
@@ -107,13 +116,16 @@ def place_sets(
     placed = []
     for c, (category, choices) in enumerate(zip(panel.categories, encoded.choices, strict=True)):
         known = (category.label, category.predictor, category.product, category.coefficient)
-        placed.append(_place(draws, panel, encoded, choices, *known, np.full(D, c), seed))
+        placed.append(_place(draws, panel, encoded, choices, *known, np.full(D, c), seed, alone))
     for label in encoded.unseen_label.unique():
         choices = _only(encoded.unseen, encoded.unseen_label == label)
-        order = labelled_stream(seed, "category", label).random((D, C)).argsort(axis=1)
+        rng = labelled_stream(seed, "category", label)
+        rank = rng.random((D, C))
+        rank[np.arange(D), each_in_turn(C, D, rng)] = -1.0
+        order = rank.argsort(axis=1)
         source = _sources(panel, encoded.unseen_predictor, order)
         known = (label, encoded.unseen_predictor, pd.Index([]), source)
-        placed.append(_place(draws, panel, encoded, choices, *known, order[:, 0], seed))
+        placed.append(_place(draws, panel, encoded, choices, *known, order[:, 0], seed, alone))
     return tuple(placed)
 
 
@@ -254,9 +266,9 @@ def utilities(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, some: sli
     beta = coefficients(draws, sets, piece, some)
     # In order, for BLAS: a view would be multiplied number by number.
     u = choices.x[piece] @ np.ascontiguousarray(beta.transpose(1, 2, 0))
-    new = sets.code[piece] - (len(sets.product) - len(sets.intercept))
+    newcomer = sets.newcomer[piece]
     for k, source in enumerate(sets.intercept):
-        o, j = np.nonzero(new == k)
+        o, j = np.nonzero(newcomer == k)
         u[o, j] += draws.borrowed(source, customer[o], period[o], some).T
     u[~choices.mask[piece]] = -np.inf
     return u
@@ -302,10 +314,14 @@ def _of_chosen(log_p, log_outside, chosen):
     return np.where((chosen == OUTSIDE)[:, None], log_outside, picked)
 
 
-def _place(draws, panel, encoded, choices, label, predictor, known, source, home, seed):
+def _place(draws, panel, encoded, choices, label, predictor, known, source, home, seed, alone):
     """The sets of a category, whose new products borrow intercepts from the categories ``home`` (D,)."""
     code, new = _product_codes(choices, known, encoded)
-    rngs = (labelled_stream(seed, "product", label, product) for product in new)
+    newcomer, keys = np.maximum(code - len(known), -1), [("product", label, product) for product in new]
+    if alone:
+        newcomer = np.where(newcomer >= 0, _place_in_set(newcomer), -1)
+        keys = [("new in a set", label, k) for k in range(newcomer.max(initial=-1) + 1)]
+    rngs = (labelled_stream(seed, *key) for key in keys)
     position = choices.choice_set
     n_fitted, n_periods = draws.alpha.shape[1], len(panel.period)
     return PlacedSets(
@@ -317,6 +333,7 @@ def _place(draws, panel, encoded, choices, label, predictor, known, source, home
         source=source,
         product=pd.Index([*known, *new]),
         code=code,
+        newcomer=newcomer,
         intercept=np.array([_intercepts(panel, home, rng) for rng in rngs]).reshape(-1, draws.n_draws),
         price=_price(predictor, panel),
     )
@@ -331,15 +348,20 @@ def _product_codes(choices, known, encoded):
     return code, [encoded.product[k][1] if k >= 0 else ALL for k in distinct]
 
 
+def _place_in_set(code):
+    """The place (O, J) of each code among those of its set that are not -1, in order."""
+    return code.argsort(axis=1, kind="stable").argsort(axis=1) - (code < 0).sum(axis=1, keepdims=True)
+
+
 def _intercepts(panel, home, rng):
-    """The intercept (D,) of a random product of the categories ``home`` (D,); -1 where that has none."""
+    """The intercept (D,) of each product in turn of the categories ``home`` (D,); -1 where it has none."""
     out = np.full(len(home), -1)
     for c in np.unique(home):
         category, here = panel.categories[c], home == c
         dummies = np.flatnonzero(category.intercept_of >= 0)
         of_product = np.full(len(category.product), -1)
         of_product[category.intercept_of[dummies]] = category.coefficient.start + dummies
-        out[here] = rng.choice(of_product, size=here.sum())
+        out[here] = of_product[each_in_turn(len(of_product), int(here.sum()), rng)]
     return out
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hdfm.choice.panel.panel import ChoicePanel
-from hdfm.choice.panel.roles import ChoiceRoles
+from hdfm.choice.panel.roles import OUTSIDE_LABEL, ChoiceRoles
 from hdfm.choice.posterior.draws import ChoiceDraws
 from hdfm.choice.posterior.elasticities import (
     by_product,
@@ -25,10 +25,10 @@ from hdfm.choice.posterior.elasticities import (
 from hdfm.choice.posterior.predict import PlacedSets, probability_blocks
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.factors.pieces import PIECE_CELLS
-from hdfm.frames.columns import examples, sorted_labels
+from hdfm.frames.columns import as_floats, examples, shown, single_column, sorted_labels
+from hdfm.frames.read import in_pandas, refuse_other_rows
 from hdfm.summaries.intervals import summarise
 
-OUTSIDE_LABEL = "(none)"
 Key = tuple[Any, ...]
 
 
@@ -76,7 +76,7 @@ def counterfactual_table(
     means: dict[Key, list[float]] = {}
 
     def changes() -> Iterator[tuple[Key, np.ndarray]]:
-        nothing = np.zeros(draws[0].n_draws)
+        nothing = np.zeros(1)
         for key in dict.fromkeys([*sides[0], *sides[1]]):
             before, after = (
                 share_draws(drawn, *side[key]) if key in side else {}
@@ -133,7 +133,7 @@ def _ratios(draws, sets, price_transform):
             own = change[:, j, place]
             if not (own != 0).all():
                 continue
-            kept = np.ones(draws.n_draws)
+            kept = np.ones(len(own))
             for k in range(len(present)):
                 if k != j:
                     ratio = -change[:, k, place] / own
@@ -144,7 +144,12 @@ def _ratios(draws, sets, price_transform):
 
 
 def scenario(
-    X: pd.DataFrame, changes: dict[str, Any] | pd.DataFrame, panel: ChoicePanel, rows: np.ndarray
+    X: pd.DataFrame,
+    changes: dict[str, Any] | pd.DataFrame,
+    panel: ChoicePanel,
+    rows: np.ndarray,
+    *,
+    labelled: bool = True,
 ) -> pd.DataFrame:
     """X with changes to the rows in ``rows`` (n,).
 
@@ -152,14 +157,20 @@ def scenario(
     Series does by its index where that is X's; a function is called with the column; a frame is the
     scenario itself.
 
+    Parameters
+    ----------
+    labelled : bool
+        Whether X came with row labels of its own; without, a Series belongs to it by position.
+
     Raises
     ------
     InvalidArgumentError
         If ``changes`` is neither, the values don't fit, or the model has no use for what is changed.
     InvalidDataError
-        If X has no such column.
+        If X has no such column, or labels of a Series are in part those of X.
     """
     if isinstance(changes, pd.DataFrame):
+        _refuse_missing(X, changes, panel.roles)
         _refuse_no_change(X, changes, panel.roles)
         return changes
     if not isinstance(changes, dict) or not changes:
@@ -168,16 +179,25 @@ def scenario(
         )
     changed = X.copy()
     for name, change in changes.items():
-        if name not in X.columns:
-            raise InvalidDataError(f"X has no column {name!r} to change. Its columns are {list(X.columns)}.")
+        column = single_column(X, name)
         _refuse_without_effect(name, panel)
-        values = _changed(X[name], change, multiply=name == panel.roles.price)
+        values = _changed(column, change, labelled, multiply=name == panel.roles.price)
         if np.ndim(values) and len(values) != len(X):
             raise InvalidArgumentError(
                 f"changes[{name!r}] has {len(values):,} values for {len(X):,} rows of X."
             )
-        changed[name] = _replaced(X[name], rows, values)
+        changed[name] = _replaced(column, rows, values)
     return changed
+
+
+def _refuse_missing(X: pd.DataFrame, after: pd.DataFrame, roles: ChoiceRoles) -> None:
+    """Raise if a scenario lacks a column with a role that X has."""
+    missing = [name for name in roles.columns if name in X and name not in after]
+    if missing:
+        raise InvalidDataError(
+            f"The scenario has no column {missing[0]!r}, which has a role in the model and stands in X. A "
+            "frame is the whole scenario: begin with X.copy(), and change columns of that."
+        )
 
 
 def _refuse_without_effect(name: str, panel: ChoicePanel) -> None:
@@ -206,36 +226,44 @@ def _refuse_no_change(X: pd.DataFrame, after: pd.DataFrame, roles: ChoiceRoles) 
         )
 
 
-def _changed(column, change, multiply):
+def _changed(column, change, labelled, *, multiply):
     """What a change makes of a column: values by row, in the order of the column, or one value."""
-    values = change(column) if callable(change) else change
-    if isinstance(values, pd.Series) and column.index.is_unique and set(values.index) == set(column.index):
-        return values.reindex(column.index)
+    what = f"changes[{column.name!r}]"
+    given = change(column) if callable(change) else change
+    values = in_pandas(given)
+    if isinstance(values, pd.DataFrame) or np.ndim(values) > 1:
+        raise InvalidArgumentError(f"{what} takes one value per row; got {shown(values)} of two dimensions.")
+    if isinstance(values, pd.Series) and labelled != (values is given):
+        return values.to_numpy()
+    if isinstance(values, pd.Series):
+        unique = column.index.is_unique and values.index.is_unique
+        if unique and set(values.index) == set(column.index):
+            return values.reindex(column.index)
+        refuse_other_rows(column, values, what)
+        return values
     if not multiply or callable(change) or np.ndim(values):
         return values
     if not isinstance(values, Number):
-        raise InvalidArgumentError(
-            f"changes[{column.name!r}] multiplies the price and must be a number; got {values!r}."
-        )
-    return _as_numbers(column) * values
-
-
-def _as_numbers(column):
-    """Decimals as floats, which multiply with others."""
-    is_decimal = column.dtype == object and pd.api.types.infer_dtype(column) == "decimal"
-    return column.astype(float) if is_decimal else column
+        raise InvalidArgumentError(f"{what} multiplies the price and must be a number; got {shown(values)}.")
+    return as_floats(column, "price") * float(values)
 
 
 def _replaced(column, rows, values):
-    """The column with other values in some rows; categories stay such if they still do."""
-    plain = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
-    out = plain.where(~rows, np.asarray(values) if np.ndim(values) else values)
-    kept = plain is not column and out.isin(column.cat.categories).all()
-    return out.astype(column.dtype) if kept else out.infer_objects()
+    """The column with other values in some rows, of a type that holds both; categories stay if they can."""
+    is_plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf"
+    held = column if is_plain else column.astype(object)
+    out = held.where(~rows, np.asarray(values) if np.ndim(values) else values)
+    categorical = isinstance(column.dtype, pd.CategoricalDtype)
+    if categorical and out.isin(column.cat.categories).all():
+        return out.astype(column.dtype)
+    return out.infer_objects()
 
 
 def share_draws(draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray) -> dict[Hashable, np.ndarray]:
-    """Draws (D,) of the share of each product in some sets of a category, as often as these count."""
+    """Draws (D,), of copies of one their mean (1,), of the share of each product in some sets.
+
+    Sets count as often as their weights say.
+    """
     present, local = products_of_sets(sets, which)
     position = np.empty(len(sets.customer), dtype=int)
     position[which] = np.arange(len(which))
@@ -245,7 +273,7 @@ def share_draws(draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray) -> dict
         if sets.choices.weight is not None:
             P = P * sets.choices.weight[piece, None, None]
         share[some] += P.sum(axis=0).T
-    share /= len(which) if sets.choices.weight is None else sets.choices.weight[which].sum()
+    share = draws.of_posterior(share / sets.choices.times[which].sum())
     out = {sets.product[product]: share[:, k] for k, product in enumerate(present)}
     return out | ({OUTSIDE_LABEL: 1 - share.sum(axis=1)} if sets.outside else {})
 

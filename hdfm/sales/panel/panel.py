@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hdfm.exceptions import InvalidDataError
-from hdfm.frames.columns import ALL, label_column, numeric_column, plain, sorted_labels
+from hdfm.frames.columns import ALL, label_column, numeric_column, plain, refuse_far_apart, sorted_labels
 from hdfm.frames.labels import stored_labels, warn_of_twins
 from hdfm.frames.periods import plain_labels
 from hdfm.frames.time_warnings import fitted_time
@@ -246,6 +246,10 @@ def build_panel(
     i = products.get_indexer(label)
     t = periods.get_indexer(period_label)
     _refuse_duplicates(frame, roles, i, t, len(periods))
+
+    for name, role in ((roles.price, "price"), (roles.exposure, "exposure")):
+        if name is not None:
+            refuse_far_apart(frame[name], log_column(frame, name, role), i, role)
 
     def dense(values: np.ndarray | float, fill: float = 0.0) -> np.ndarray:
         out = np.full((len(products), len(periods)), fill)

@@ -51,7 +51,8 @@ def read_frame(
 ) -> tuple[pd.DataFrame, np.ndarray | None, Roles]:
     """The frame, the units (n,) and the roles; ``y`` None and ``likelihood`` None read X alone.
 
-    Without any role every column is a control, and X may be anything that scikit-learn takes.
+    Without any role every column is a control, and X may be anything that scikit-learn takes. What a fit
+    can't learn from, units that are all zero or those of a control, can be scored.
     """
     X, y = both_in_pandas(X, y)
     refuse_name(X, y)
@@ -69,6 +70,8 @@ def read_frame(
     refuse_columns(y)
     check_same_rows(frame, y)
     units = read_units(y, likelihood, whole=roles.product is not None)
+    if reset:
+        _refuse_nothing_sold(units)
     if named and reset:
         _refuse_outcomes(frame, units, roles)
     return frame, units, roles
@@ -108,11 +111,14 @@ def _counts(column, *, whole):
             f"{units[fractional][0]:g}; the count likelihood is used as a quasi-likelihood.",
             DataWarning,
         )
-    if len(units) and not units.any():
+    return units
+
+
+def _refuse_nothing_sold(units):
+    if not units.any():
         raise InvalidDataError(
             "units are zero in every row: nothing was sold, so there is nothing to learn from."
         )
-    return units
 
 
 def _positive_units(column):

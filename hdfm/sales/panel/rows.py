@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import InvalidArgumentError
-from hdfm.frames.columns import ALL, label_column, numeric_column, positions
-from hdfm.frames.findings import far_outside, warn_of_far
-from hdfm.frames.labels import warn_of_unknown
+from hdfm.exceptions import DataWarning, InvalidArgumentError, warn_caller
+from hdfm.frames.columns import ALL, label_column, named_column, numeric_column, plain, positions
+from hdfm.frames.findings import FAR, far_outside, warn_of_far
+from hdfm.frames.labels import label_list, warn_of_unknown
 from hdfm.sales.panel.panel import (
     SalesPanel,
     log_column,
@@ -20,6 +20,8 @@ from hdfm.sales.panel.panel import (
     refuse_two_parents,
     running_periods,
 )
+
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,12 @@ def encode_rows(frame: pd.DataFrame, panel: SalesPanel, reference_price: str | N
     warn_of_unknown(known, label, product < 0, "product", note=note)
     for level, column, code in zip(panel.levels, group_labels, groups, strict=True):
         warn_of_unknown(level.labels, column, code < 0, "group")
-    seen = _seen_prices(panel, product, groups)
-    seen[:, given] = np.exp(log_reference[given])
+    _warn_of_several_references(label, given, frame, reference_price, log_reference)
     log_exposure = log_column(frame, roles.exposure, "exposure")
+    seen = _seen_prices(panel, product, groups)
     warn_of_far(
-        _far_prices(frame, panel, np.exp(log_price), seen)
+        _far_prices(frame, panel, np.exp(log_price), np.where(given, np.nan, seen))
+        + _far_references(frame, panel, reference_price, np.exp([log_price, log_reference]), given, seen)
         + _far_exposures(frame, panel, np.exp(log_exposure))
         + _far_controls(frame, panel, raw)
     )
@@ -181,9 +184,10 @@ def rows_of_periods(panel: SalesPanel, periods: Any) -> SalesRows:
     name = panel.roles.time
     if name is None:
         raise InvalidArgumentError("periods= needs a model with a time column.")
-    if not pd.api.types.is_list_like(periods) or not len(periods):
-        raise InvalidArgumentError(f"periods takes a list of labels of {name!r}; got {periods!r}.")
-    label = panel.timeline.read(pd.Series(pd.Index(periods).unique(), name=name))
+    labels = label_list(periods, "periods")
+    if not len(labels):
+        raise InvalidArgumentError(f"periods takes labels of {name!r}; it holds none.")
+    label = panel.timeline.read(pd.Series(labels, name=name))
     N, period = len(panel.product), positions(panel.period, label, "time")
     time = _time(panel, period, label)
     seen = panel.observed[:, np.maximum(period, 0)] & (period >= 0)
@@ -249,6 +253,46 @@ def _far_prices(frame, panel, price, seen):
     if panel.roles.price is None:
         return []
     return far_outside(frame[panel.roles.price], "price", price, *seen, ratio=True)
+
+
+def _far_references(frame, panel, column, prices, given, seen):
+    """What to say of reference prices far from what their group costs, and of prices far from them.
+
+    Of the rows (n,) where one is ``given``: price and reference price (2, n), and the range ``seen`` (2, n).
+    """
+    if not given.any():
+        return []
+    price, reference = np.where(given, prices, np.nan)
+    said = far_outside(frame[column], "reference_price", reference, *seen, ratio=True)
+    far = np.maximum(price / reference, reference / price) > FAR
+    if said or not far.any():
+        return said
+    name, k = panel.roles.price, int(np.argmax(far))
+    return [
+        f"{named_column(frame[name], 'price')} in {int(far.sum()):,} of {len(far):,} rows, such as "
+        f"{price[k]:.4g} in row {plain(frame.index[k])!r} at a reference price of {reference[k]:.4g} "
+        f"in column {column!r}"
+    ]
+
+
+def _warn_of_several_references(label, given, frame, column, log_reference):
+    """Warn of new products with several reference prices (n,), or one in a part of their rows (n,) alone."""
+    if not given.any():
+        return
+    mine = label.isin(label[given]).to_numpy()
+    prices = pd.Series(np.exp(log_reference)).where(given)[mine].groupby(label[mine].to_numpy(), sort=False)
+    several = prices.nunique(dropna=False) > 1
+    if several.any():
+        example = several.index[several][0]
+        values = [float(f"{value:.4g}") for value in prices.get_group(example).unique()[:MOST_NAMED]]
+        warn_caller(
+            f"{int(several.sum()):,} of {len(several):,} products that were not fitted have several "
+            f"reference prices, or none in some rows: in column {column!r} {plain(example)!r} has {values}. "
+            "What a product usually costs is one price: each of these counts as a product of its own, at its "
+            f"own level. Give it one, as X[{column!r}] = X.groupby({label.name!r})[{column!r}]"
+            ".transform('median') does.",
+            DataWarning,
+        )
 
 
 def _far_exposures(frame, panel, exposure):

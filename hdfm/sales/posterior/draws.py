@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import ndtri
 
 from hdfm.exceptions import unknown
 from hdfm.sales.panel.panel import SalesPanel
@@ -91,13 +92,21 @@ def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> 
 
 
 def extend_to_rows(
-    draws: DemandDraws, panel: SalesPanel, spec: DemandSpec, rows: SalesRows, seed: int
+    draws: DemandDraws,
+    panel: SalesPanel,
+    spec: DemandSpec,
+    rows: SalesRows,
+    seed: int,
+    *,
+    common: bool = True,
 ) -> tuple[DemandDraws, SalesRows, np.ndarray]:
     """Draws and rows in which every label is known, and each row's position among the blocks (n,).
 
-    An unknown product or group gets draws from the population: their random numbers depend on the seed and
-    the label alone, those of a period on the seed and its position in time, so that predictions don't depend
-    on what else is predicted. For periods see :func:`hdfm.sales.posterior.walk.effects_at`.
+    An unknown product or group gets draws from the population. Their random numbers depend on the seed and
+    the group alone, so that the answers about one at a time are the same for products that are alike; without
+    ``common`` on the seed and the label, as befits sums over products, which are independent given the draw.
+    Those of a period depend on the seed and its position in time: no prediction depends on what else is
+    predicted. For periods see :func:`hdfm.sales.posterior.walk.effects_at`.
     """
     row_group = rows.groups[-1] if panel.levels else np.zeros(len(rows.product), dtype=int)
     by_group = len(panel.blocks) > 1 or (panel.levels and panel.blocks.name == panel.levels[-1].name)
@@ -108,7 +117,8 @@ def extend_to_rows(
     for k, mine in enumerate(_new_products(rows)):
         product[mine] = len(panel.product) + k
         first = int(mine[0])
-        rng = labelled_stream(seed, rows.label.iloc[first])
+        key = ("group", row_group[first]) if common else (rows.label.iloc[first],)
+        rng = labelled_stream(seed, *key)
         beta, delta = _new_product(draws, panel, spec, rows, first, row_group[first], rng)
         added_beta.append(beta)
         added_delta.append(delta)
@@ -132,7 +142,7 @@ def _new_products(rows):
 def _new_product(draws, panel, spec, rows, row, group, rng):
     """Elasticity and level (S,) of a product the panel doesn't know; the level at its reference price."""
     size, population = draws.delta.shape[1], draws.population
-    e, z = rng.standard_normal((2, size))
+    e, z = (_even_normals(rng, size) for _ in range(2))
     known_group = group >= 0
     if "group_level" in population:
         reference = panel.group_price_level
@@ -150,11 +160,16 @@ def _new_product(draws, panel, spec, rows, row, group, rng):
     return _bound(latent + sd * (rho * e + np.sqrt(1 - np.square(rho)) * z), spec), delta
 
 
+def _even_normals(rng, size):
+    """Standard normals (S,), one in each of S intervals that are equally likely, in random order."""
+    return ndtri((rng.permutation(size) + rng.random(size)) / size)
+
+
 def _of_group(values, group, rng):
     """Draws (S,) of one of the groups (G, S), or for a new group (-1) about their mean."""
     if group >= 0:
         return values[group]
-    return values.mean(axis=0) + values.std(axis=0) * rng.standard_normal(values.shape[1])
+    return values.mean(axis=0) + values.std(axis=0) * _even_normals(rng, values.shape[1])
 
 
 def _group_latent(draws, panel, spec, rows, row, rng):
@@ -165,7 +180,7 @@ def _group_latent(draws, panel, spec, rows, row, rng):
             value = _unbound(draws.population[f"elasticity_{level.name}"][codes[row]], spec)
         else:
             sd = draws.population.get(f"elasticity_{level.name}_sd", spec.priors.group_sd)
-            value = value + sd * rng.standard_normal(len(value))
+            value = value + sd * _even_normals(rng, len(value))
     return value
 
 

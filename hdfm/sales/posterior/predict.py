@@ -26,11 +26,17 @@ LARGEST_LOG_MEAN = 41.0  # NumPy draws Poisson counts below 2**63
 
 
 def linear_predictor_blocks(
-    draws: DemandDraws, panel: SalesPanel, spec: DemandSpec, rows: SalesRows, seed: int
+    draws: DemandDraws,
+    panel: SalesPanel,
+    spec: DemandSpec,
+    rows: SalesRows,
+    seed: int,
+    *,
+    common: bool = True,
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """Pieces of the rows and their eta (b, S)."""
+    """Pieces of the rows and their eta (b, S); ``common`` as in :func:`extend_to_rows`."""
     x = rows.log_price - rows.log_reference
-    draws, rows, block_of = extend_to_rows(draws, panel, spec, rows, seed)
+    draws, rows, block_of = extend_to_rows(draws, panel, spec, rows, seed, common=common)
     block = max(1, BLOCK_CELLS // draws.delta.shape[1])
     for first in range(0, len(x), block):
         piece = slice(first, first + block)
@@ -99,12 +105,12 @@ def unit_quantiles(draws, panel, spec, rows, seed, quantiles: Sequence[float]) -
     return out
 
 
-def unit_blocks(draws, panel, spec, rows, seed) -> Iterator[tuple[slice, np.ndarray]]:
-    """Pieces of the rows and units drawn (b, S), noise included.
+def unit_blocks(draws, panel, spec, rows, seed, *, common=True) -> Iterator[tuple[slice, np.ndarray]]:
+    """Pieces of the rows and units drawn (b, S), noise included; ``common`` as in :func:`extend_to_rows`.
 
     The noise of a row depends on the seed, its product and the place of its period in time alone.
     """
-    for piece, eta in linear_predictor_blocks(draws, panel, spec, rows, seed):
+    for piece, eta in linear_predictor_blocks(draws, panel, spec, rows, seed, common=common):
         keys = zip(rows.label.iloc[piece], _places(rows, piece), strict=True)
         rngs = (labelled_stream(seed, int(Stream.UNITS), *key) for key in keys)
         units = [draw_units(e, draws.scale, spec.likelihood, rng) for e, rng in zip(eta, rngs, strict=True)]

@@ -5,12 +5,14 @@ Array names and axis order: N products, S draws, P prices of the grid.
 
 from collections.abc import Mapping
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import InvalidArgumentError, InvalidDataError, unknown
-from hdfm.frames.columns import examples
+from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown, warn_caller
+from hdfm.frames.columns import examples, numeric_column, plain, refuse_rows, shown
+from hdfm.frames.findings import FAR, far_outside, warn_of_far
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
 from hdfm.sales.posterior.draws import DemandDraws
@@ -21,17 +23,25 @@ OBJECTIVES = ("profit", "revenue", "units")
 GRID = 81
 
 
-def check_bounds(bounds) -> None:
-    """Raise unless bounds are two rising, finite, positive numbers."""
+def check_bounds(bounds: tuple[float, float]) -> None:
+    """Raise unless bounds are two rising, finite, positive numbers, and not both far above or below 1."""
     try:
         low, high = (float(bound) for bound in bounds)
     except (TypeError, ValueError):
         low, high = 0.0, 0.0
     if not 0 < low < high < np.inf:
-        raise InvalidArgumentError(f"bounds must be two rising multiples of the price; got {bounds!r}.")
+        raise InvalidArgumentError(
+            f"bounds must be two rising multiples of the last price; got {shown(bounds)}."
+        )
+    if low >= FAR or high <= 1 / FAR:
+        raise InvalidArgumentError(
+            f"bounds are multiples of the last price; between {low:g} and {high:g} times it no product is "
+            "sold. For a fifth below to a fifth above the last price, 80 to 120 per cent of it, pass "
+            "bounds=(0.8, 1.2)."
+        )
 
 
-def unit_costs(cost, products: pd.Index, objective: str) -> np.ndarray | None:
+def unit_costs(cost: Any, products: pd.Index, objective: str) -> np.ndarray | None:
     """Unit cost (N,) from one number, or one by product label; None where none is given nor needed."""
     match objective:
         case "profit":
@@ -55,13 +65,36 @@ def _costs_by_product(cost, products):
             raise InvalidDataError(f"cost lacks {len(missing):,} products, such as {examples(missing)}.")
         if not cost.index.is_unique:
             raise InvalidDataError("cost names a product more than once.")
-        cost = cost.loc[products]
-    elif not isinstance(cost, Real):
-        raise InvalidArgumentError(f"cost must be a number, or a mapping from product to cost; got {cost!r}.")
-    costs = np.broadcast_to(np.asarray(cost, dtype=float), len(products)).copy()
-    if not np.isfinite(costs).all() or (costs < 0).any():
-        raise InvalidDataError("cost must be finite and not negative for every product.")
-    return costs
+        cost = cost.loc[products].rename(None)
+        costs = numeric_column(cost, "cost", missing_remedy="Give every product its cost")
+        refuse_rows(cost, costs < 0, "cost", "negative values", "A unit costs 0 or more")
+        return costs
+    if not isinstance(cost, Real):
+        raise InvalidArgumentError(
+            f"cost must be a number, or a mapping from product to cost; got {shown(cost)}."
+        )
+    if not 0 <= cost < np.inf:
+        raise InvalidDataError(f"cost must be finite and not negative; got {cost!r}.")
+    return np.full(len(products), float(cost))
+
+
+def warn_of_units(costs: np.ndarray | None, bounds: tuple[float, float], panel: SalesPanel) -> None:
+    """Warn of prices in bounds far from those seen, and of costs (N,) that no price in them covers."""
+    last = pd.Series(panel.last_price, index=panel.product)
+    said = []
+    for role, bound in zip(("lowest price in bounds", "highest price in bounds"), bounds, strict=True):
+        price = last * bound
+        said += far_outside(price, role, price.to_numpy(), *panel.price_range, ratio=True)
+    warn_of_far(said)
+    high = (last * bounds[1]).to_numpy()
+    if costs is not None and (costs > high).all():
+        warn_caller(
+            f"cost is above the highest price in bounds of all {len(costs):,} products, such as "
+            f"{costs[0]:.4g} for {plain(panel.product[0])!r}, whose highest price is {high[0]:.4g}: every "
+            "sale is a loss. Check that costs are in the unit of prices; cents in that of euros are "
+            "cost / 100.",
+            DataWarning,
+        )
 
 
 def optimal_prices(

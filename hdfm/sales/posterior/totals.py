@@ -12,7 +12,8 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError, unknown
-from hdfm.frames.columns import as_names
+from hdfm.frames.columns import as_names, check_word
+from hdfm.frames.keys import key_columns, refuse_columns_of_tables
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
 from hdfm.sales.posterior.draws import DemandDraws
@@ -36,6 +37,8 @@ def total_table(
 ) -> pd.DataFrame:
     """Mean, sd and interval of totals by group, noise included; rows of a draw share its effects.
 
+    New products are independent given the draw.
+
     Parameters
     ----------
     groups : tuple of numpy.ndarray and pandas.Index
@@ -46,7 +49,7 @@ def total_table(
     code, labels = groups
     amount = amounts(rows, of)
     total = np.zeros((len(labels), draws.delta.shape[1]))
-    for piece, units in unit_blocks(draws, panel, spec, rows, seed):
+    for piece, units in unit_blocks(draws, panel, spec, rows, seed, common=False):
         members = np.arange(len(units))
         total += csr_array((amount[piece], (code[piece], members)), (len(labels), len(units))) @ units
     table = summarise(total, labels, ci_prob)[COLUMNS]
@@ -67,17 +70,17 @@ def row_groups(X: pd.DataFrame, by: str | Sequence[str] | None, n_rows: int) -> 
     names = as_names(by, "by")
     if not names:
         return np.zeros(n_rows, dtype=int), pd.Index(["total"])
-    missing = [name for name in names if not isinstance(X, pd.DataFrame) or name not in X]
-    if missing:
-        raise InvalidDataError(f"by takes columns of X; X has no column {missing[0]!r}.")
-    grouped = X.groupby(names[0] if len(names) == 1 else names, dropna=False, observed=True)
+    if not isinstance(X, pd.DataFrame):
+        raise InvalidDataError(f"by takes columns of X, and X is a {type(X).__name__}: pass a frame.")
+    refuse_columns_of_tables(names, COLUMNS)
+    keys = key_columns(X, names)
+    grouped = keys.groupby(list(keys) if len(keys.columns) > 1 else names[0], dropna=False, observed=True)
     return grouped.ngroup().to_numpy(), grouped.size().index
 
 
 def check_total(of: str, panel: SalesPanel) -> None:
     """Raise unless totals of that can be made."""
-    if of not in TOTALS:
-        raise InvalidArgumentError(f"of must be one of {TOTALS}; got {of!r}.")
+    check_word("of", of, TOTALS)
     if of == "revenue" and panel.roles.price is None:
         raise InvalidArgumentError('of="revenue" needs a model with a price column.')
 

@@ -230,3 +230,20 @@ def test_flags_that_are_words(mock_sampling, trips, words):
     call = re.search(r"pass (.*) as y\.$", str(caught.value))[1]
     model = choice_model().fit(trips, eval(call, {"y": y, "pandas": pd}))
     assert_finite(model, trips)
+
+
+def test_a_product_with_the_label_of_the_outside_option(mock_sampling, trips):
+    named = trips.assign(brand=trips["brand"].replace({"green": "(none)"}))
+    assert_finite(choice_model().fit(named, named["chosen"]), named)
+    n, rows = len(named), int((named["brand"] == "(none)").sum())
+    found = (
+        rf"product column 'brand' has the label '\(none\)', .* in {rows} of {n} rows, such as .* in row \d+"
+    )
+    with pytest.raises(InvalidDataError, match=found) as caught:
+        choice_model(outside_option=True).fit(named, named["chosen"])
+    call = re.search(r"rename it: (.*)\.$", str(caught.value))[1]
+    named["brand"] = eval(call, {"X": named})
+    model = choice_model(outside_option=True).fit(named, named["chosen"])
+    shares = model.shares(named)["mean"]
+    assert "no name" in shares.index.get_level_values("product")
+    np.testing.assert_allclose(shares.groupby("category").sum(), 1.0)

@@ -122,3 +122,15 @@ def test_columns_of_roles_group_as_their_roles(outside, market):
     by_role = outside.shares(market, by=["time", "customer"])
     by_column = outside.shares(market, by=["week", "customer"])
     assert_same(by_column, by_role)
+
+
+def test_customers_named_by_a_column_count_once(model, trips):
+    column = trips["household"][trips["household"].isin([2, 4])]
+    column = pd.concat([column, column[column == 2]])
+    for by in (None, "customer"):
+        table = model.coefficients(by=by, customers=column)
+        pd.testing.assert_frame_equal(table, model.coefficients(by=by, customers=column.unique()))
+    with pytest.raises(
+        InvalidArgumentError, match="customers takes a list of labels; got the DataFrame of 1 col"
+    ):
+        model.coefficients(customers=column.to_frame())

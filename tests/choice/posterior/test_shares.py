@@ -143,7 +143,7 @@ def test_new_alternative_takes_shares(outside, market):
             r"changes must map columns to changes, as in .*or be a frame; got \{\}",
         ),
         (0.9, {}, InvalidArgumentError, "changes must map columns to changes.*got 0.9"),
-        ({"pricing": 0.9}, {}, InvalidDataError, "X has no column 'pricing' to change. Its columns are"),
+        ({"pricing": 0.9}, {}, InvalidDataError, "X has no column 'pricing'. Its columns are"),
         ({"price": [1.0, 2.0]}, {}, InvalidArgumentError, r"changes\['price'\] has 2 values for \d+ rows"),
         ({"price": "1"}, {}, InvalidArgumentError, r"changes\['price'\] multiplies the price .*got '1'"),
         ({"price": -1}, {}, InvalidDataError, "price column 'price' has prices that are zero or negative"),

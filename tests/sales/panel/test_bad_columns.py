@@ -231,3 +231,14 @@ def test_category_in_two_departments(elasticity, sales):
     found = r"groups column 'category': 2 labels stand in more than one 'department'.*\['even', 'odd'\]"
     with pytest.raises(InvalidDataError, match=found):
         elasticity(groups=["department", "category"]).fit(crossed, sales[UNITS])
+
+
+def test_what_a_fit_can_not_learn_from_is_scored(mock_sampling, elasticity, sales):
+    """Few rows in which nothing was sold, or a control happens to equal the units."""
+    model = elasticity(controls="promotion").fit(sales, sales[UNITS])
+    few = sales.iloc[:3].assign(promotion=[0, 1, 0])
+    for units in ([0, 1, 0], [0, 0, 0]):
+        assert np.isfinite(model.score_samples(few, units)).all()
+        assert np.isfinite(model.score(few, units))
+    with pytest.raises(InvalidDataError, match="controls column 'promotion' equals y in all 3 rows"):
+        elasticity(controls="promotion").fit(few, [0, 1, 0])

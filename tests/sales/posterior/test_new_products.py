@@ -1,5 +1,7 @@
 """Products that were not fitted: what they usually cost, and a price against that."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +11,14 @@ from sklearn.base import clone
 
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
 from hdfm.sales.panel.rows import encode_rows
+from hdfm.sales.posterior.draws import extend_to_rows
 from hdfm.sales.posterior.predict import linear_predictor_blocks
 
-pytestmark = UNFITTED
+pytestmark = [
+    UNFITTED,
+    pytest.mark.filterwarnings("ignore:.*have several reference prices:hdfm.exceptions.DataWarning"),
+    pytest.mark.filterwarnings("ignore:Values far outside .* reference_price:hdfm.exceptions.DataWarning"),
+]
 
 SILENT = "don't say what their product usually costs"
 
@@ -189,3 +196,67 @@ def test_pooled_levels_alone_depend_on_it(cases):
         for each in (cheap, dear)
     )
     np.testing.assert_allclose(first, second, rtol=SAME)
+
+
+def test_products_that_are_alike_get_one_answer(model, cases):
+    X = newcomers(model, cases("all"))
+    one, other = (X.assign(product=product) for product in (901, 902))
+    both = pd.concat([one, other], ignore_index=True)
+    for answer in (
+        model.predict(both),
+        model.score_samples(both, np.tile(X["units_sold"], 2)).to_numpy(),
+        model.predict(both.assign(category=77)),
+    ):
+        np.testing.assert_allclose(answer[: len(X)], answer[len(X) :], rtol=SAME)
+
+
+def test_they_are_independent_in_totals(fitted, fitted_sales):
+    """Given the draw of what products share; the mean of the total is the sum of predictions all the same."""
+    X = pd.concat([fitted_sales[:1].assign(product=9000 + k) for k in range(2)], ignore_index=True)
+    rows, population = encode_rows(X, fitted.panel_), fitted.draws_.population
+    parts = fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_
+    group = fitted.panel_.levels[0].labels.get_loc(X["category"].iloc[0])
+    for common in (True, False):
+        delta = extend_to_rows(*parts, common=common)[0].delta[-2:]
+        z = (delta - population["group_level"][group]) / population["product_effect_sd"]
+        assert np.array_equal(*delta) == common
+        assert (abs(np.corrcoef(z)[0, 1]) < 5 / np.sqrt(z.shape[1])) != common
+    total = fitted.predict_totals(X).loc["total", "mean"]
+    np.testing.assert_allclose(total, fitted.predict(X).sum(), rtol=SAME)
+
+
+@pytest.mark.parametrize("cents", ["both", "usual"])
+def test_a_reference_price_in_another_unit(model, cases, cents):
+    X = newcomers(model, cases("all"))
+    spoiled = X.assign(usual=100 * X["usual"], price=(100 if cents == "both" else 1) * X["price"])
+    found = rf"fit: reference_price column 'usual' in {len(X)} of {len(X)} rows, such as .* to .* was seen\. "
+    with pytest.warns(DataWarning) as said:
+        model.predict(spoiled)
+    far = [str(warning.message) for warning in said if "Values far" in str(warning.message)]
+    assert len(far) == 1
+    assert re.search(found, far[0])
+
+
+def test_a_price_far_from_its_reference_price(model, cases):
+    X = newcomers(model, cases("all"))
+    dear = X.assign(price=6 * X["usual"])
+    found = (
+        rf"price column 'price' in {len(X)} of {len(X)} rows, such as .* at a reference price of .* 'usual'"
+    )
+    with pytest.warns(DataWarning) as said:
+        model.predict(dear)
+    assert any(re.search(found, str(warning.message)) for warning in said)
+
+
+@pytest.mark.filterwarnings("error:.*have several reference prices:hdfm.exceptions.DataWarning")
+@pytest.mark.parametrize("gap", [False, True])
+def test_several_reference_prices_of_one_product(model, cases, gap):
+    X = newcomers(model, cases("all")).reset_index(drop=True)
+    X["usual"] = X["usual"].where(X.index > 0, np.nan if gap else 1.1 * X["usual"])
+    with pytest.warns(
+        DataWarning, match="1 of 1 products .* several reference .* in column 'usual' 900 has"
+    ) as said:
+        model.predict(X)
+    message = next(str(warning.message) for warning in said if "several" in str(warning.message))
+    column, call = re.search(r"as X\['(.*?)'\] = (.*) does\.$", message).groups()
+    assert np.isfinite(model.predict(X.assign(**{column: eval(call, {"X": X})}))).all()

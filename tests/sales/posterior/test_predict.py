@@ -130,7 +130,8 @@ def new_products(fitted):
         }
     )
     rows = encode_rows(X, fitted.panel_, "usual")
-    pieces = linear_predictor_blocks(fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_)
+    parts = fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_
+    pieces = linear_predictor_blocks(*parts, common=False)
     low, high = np.moveaxis(np.vstack([eta for _, eta in pieces]).reshape(LABELS, 2, -1), 1, 0)
     return high - low, (high + low) / 2
 
@@ -198,7 +199,8 @@ def test_a_new_group_spreads_about_the_overall_elasticity(fitted, fitted_sales):
     X["product"] = X["category"] = np.repeat(np.arange(9000, 9000 + LABELS), 2)
     X["price"] = np.tile(first["price"].iloc[0] * np.exp([-0.5, 0.5]), LABELS)
     rows = encode_rows(X.assign(usual=first["price"].iloc[0]), fitted.panel_, "usual")
-    pieces = linear_predictor_blocks(fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_)
+    parts = fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_
+    pieces = linear_predictor_blocks(*parts, common=False)
     low, high = np.moveaxis(np.vstack([eta for _, eta in pieces]).reshape(LABELS, 2, -1), 1, 0)
     population = fitted.draws_.population
     sd = np.hypot(population["elasticity_category_sd"], population["elasticity_sd"])

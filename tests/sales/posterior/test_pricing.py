@@ -1,5 +1,6 @@
 """Prices that do best."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 from reference.demand import POINTS, SAME, fit_at
 
 from hdfm import HierarchicalElasticity
-from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
 from hdfm.sales.posterior.pricing import OBJECTIVES
 
 GRID_STEP = 0.4 / 80
+ABOVE_ALL = pytest.mark.filterwarnings("ignore:cost is above the highest price:hdfm.exceptions.DataWarning")
 
 
 def at_elasticity(case, beta) -> HierarchicalElasticity:
@@ -50,7 +52,7 @@ def test_optimal_price_of_one_elasticity(cases, beta, name):
         (-3.0, "revenue", None, 0.8),
         (-0.5, "units", None, 0.8),
         (0.5, "units", None, 1.2),
-        (-3.0, "profit", 1e6, 1.2),
+        pytest.param(-3.0, "profit", 1e6, 1.2, marks=ABOVE_ALL),
     ],
 )
 def test_optimal_price_at_a_bound(cases, beta, objective, cost, ratio):
@@ -131,8 +133,8 @@ def test_profits_need_a_cost_alone(cases):
 @pytest.mark.parametrize(
     ("name", "periods", "message"),
     [
-        ("poisson", 3, "periods takes a list of labels of 'time_period'; got 3"),
-        ("poisson", [], "periods takes a list"),
+        ("poisson", 3, "periods takes a list of labels; got 3"),
+        ("poisson", [], "periods takes labels of 'time_period'; it holds none"),
         ("no price", [1], "optimal_price needs a model with a price"),
     ],
 )
@@ -157,3 +159,69 @@ def test_uncertain_elasticities_move_the_optimum(cases):
         assert table.loc[product, "ratio"] == pytest.approx(float(ratios[profit.argmax(), 0]))
     with pytest.raises(InvalidArgumentError, match="ci_prob must lie strictly between 0 and 1"):
         model.optimal_price(1.0, ci_prob=1.5)
+
+
+@pytest.mark.parametrize("bounds", [(80, 120), (0.01, 0.15)])
+def test_bounds_in_another_unit(cases, bounds):
+    model = fit_at(cases("poisson"))
+    found = (
+        rf"between {bounds[0]:g} and {bounds[1]:g} times it no product is sold.*pass bounds=\(0\.8, 1\.2\)"
+    )
+    with pytest.raises(InvalidArgumentError, match=found):
+        model.optimal_price(objective="revenue", bounds=bounds)
+    assert model.optimal_price(objective="revenue", bounds=(0.8, 1.2))["ratio"].between(0.8, 1.2).all()
+
+
+def test_bounds_far_beyond_the_prices_seen(cases):
+    model = fit_at(cases("poisson"))
+    N = len(model.panel_.product)
+    found = rf"Values far outside those of the fit: highest price in bounds in {N} of {N} rows, such as"
+    with pytest.warns(DataWarning, match=found):
+        model.optimal_price(objective="revenue", bounds=(0.8, 30.0))
+
+
+def test_costs_in_another_unit(cases):
+    case = cases("poisson")
+    model, cost = fit_at(case), pd.Series(0.6 * case.panel.last_price, index=case.panel.product)
+    found = rf"cost is above the highest price in bounds of all {len(cost)} products, such as .*cost / 100"
+    with pytest.warns(DataWarning, match=found):
+        model.optimal_price(100 * cost)
+    cents = 100 * cost
+    pd.testing.assert_frame_equal(model.optimal_price(cents / 100), model.optimal_price(cost))
+    dear = cost.where(np.arange(len(cost)) > 0, 1e6)  # one product that loses is no other unit
+    assert model.optimal_price(dear)["at_bound"].iloc[0]
+
+
+def test_costs_that_are_text(cases):
+    model = fit_at(cases("poisson"))
+    cost = dict.fromkeys(model.panel_.product, "$1")
+    with pytest.raises(InvalidDataError, match=r"cost holds text in .*, such as '\$1' in row") as caught:
+        model.optimal_price(cost)
+    call = re.search(r"Convert it with (.*)\.$", str(caught.value))[1]
+    numbers = eval(call, {"cost": cost, "pandas": pd})
+    pd.testing.assert_frame_equal(model.optimal_price(numbers), model.optimal_price(1.0))
+
+
+@pytest.mark.parametrize(
+    ("cost", "message"),
+    [
+        (lambda product: dict.fromkeys(product), "cost has missing values in .* Give every product its cost"),
+        (lambda product: dict.fromkeys(product, -1), "cost has negative values"),
+        (lambda product: -1.0, "cost must be finite and not negative; got -1.0"),
+        (lambda product: pd.DataFrame({"cost": 1.0}, product), "cost must be a number, .*; got a DataFrame"),
+    ],
+)
+def test_bad_costs(cases, cost, message):
+    model = fit_at(cases("poisson"))
+    with pytest.raises((InvalidArgumentError, InvalidDataError), match=message):
+        model.optimal_price(cost(model.panel_.product))
+
+
+def test_periods_of_any_list(cases):
+    model = fit_at(cases("poisson"))
+    periods = list(model.panel_.period[:3])
+    wanted = model.optimal_price(1.0, periods=periods)
+    for some in (pd.Series(periods * 2), np.array(periods), iter(periods), (t for t in periods)):
+        pd.testing.assert_frame_equal(model.optimal_price(1.0, periods=some), wanted)
+    with pytest.raises(InvalidArgumentError, match="got the DataFrame of 1 columns: pass one column alone"):
+        model.optimal_price(1.0, periods=pd.DataFrame({"week": periods}))

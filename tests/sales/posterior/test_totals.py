@@ -75,5 +75,5 @@ def test_bad_totals(cases):
         model.predict_totals(sales, of="profits")
     with pytest.raises(InvalidArgumentError, match="needs a model with a price column"):
         model.predict_totals(sales, of="revenue")
-    with pytest.raises(InvalidDataError, match="X has no column 'region'"):
+    with pytest.raises(InvalidDataError, match="X has no column for by='region'"):
         model.predict_totals(sales, by="region")
