@@ -264,7 +264,7 @@ def extend_draws(
         donor = [places for _ in encoded.customer]
     else:
         donor = [
-            labelled_stream(seed, "customer", label).integers(N, size=D).astype(np.int32)
+            np.asarray(labelled_stream(seed, "customer", label).integers(N, size=D), dtype=np.int32)
             for label in encoded.customer
         ]
     tiers = draws.tiers
