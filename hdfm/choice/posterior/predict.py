@@ -380,5 +380,6 @@ def _price(predictor, panel):
 
 
 def _only(choices, which):
-    """Some of the sets (O,)."""
-    return CategoryChoices(**{each.name: getattr(choices, each.name)[which] for each in fields(choices)})
+    """Some of the sets (O,); what they don't have stays None."""
+    parts = {each.name: getattr(choices, each.name) for each in fields(choices)}
+    return CategoryChoices(**{name: None if part is None else part[which] for name, part in parts.items()})

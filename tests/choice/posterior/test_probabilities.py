@@ -87,6 +87,7 @@ def test_labels_not_positions(model, trips):
     np.testing.assert_allclose(model.predict_proba(relabelled)[:, 1], whole[some.index], rtol=SAME)
 
 
+@pytest.mark.filterwarnings("ignore:.*choice sets of column:hdfm.exceptions.DataWarning")
 def test_changed_prices_and_alternatives(case):
     model, X = case
     rng = np.random.default_rng(0)
