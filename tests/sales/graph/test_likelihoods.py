@@ -17,7 +17,7 @@ from scipy.special import gammaln, softmax
 
 from hdfm import HierarchicalElasticity
 from hdfm.sales.graph import likelihoods
-from hdfm.sales.graph.data import UnitsData
+from hdfm.sales.graph.data import MASKED, UnitsData
 from hdfm.sales.panel.rows import panel_rows
 from hdfm.sales.posterior.predict import (
     expected_units,
@@ -121,7 +121,10 @@ def test_conditional_poisson_is_multinomial_product_by_product(cases, name):
     for i in range(len(case.panel.product)):
         y, observed = case.panel.units[[i]], case.panel.observed[[i]]
         constant = gammaln(y.sum() + 1) - gammaln(y + 1).sum(where=observed)
-        units = UnitsData(pt.constant(constant), pt.constant(observed), pt.constant(y.sum(axis=1)))
+        closed = pt.constant(np.where(observed, 0.0, MASKED))
+        units = UnitsData(
+            pt.constant(constant), None, log_weight=closed, of_product=pt.constant(y.sum(axis=1))
+        )
         linear = pt.constant((y * eta[[i]]).sum())
         value = likelihoods.conditional_poisson(units, pt.constant(eta[[i]]), linear)
         assert value.eval(mode=UNOPTIMISED) == pytest.approx(expected[i], rel=LIKELIHOOD)
