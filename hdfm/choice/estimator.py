@@ -28,7 +28,14 @@ from hdfm.estimator import (
     has_roles,
     row_scores,
 )
-from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, unknown, warn_caller
+from hdfm.exceptions import (
+    ConvergenceWarning,
+    DataWarning,
+    InvalidArgumentError,
+    InvalidDataError,
+    unknown,
+    warn_caller,
+)
 from hdfm.factors.tier import GPS
 from hdfm.frames.columns import as_names, shown
 from hdfm.frames.findings import findings_said, findings_table
@@ -295,6 +302,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         InvalidDataError
             If the data can't be fitted; the message names the column, the count and an example.
         """
+        from hdfm.choice.posterior.diagnostics import said_of_draws
         from hdfm.choice.sampling import choice_gp, labelled_choices, sample_choices
         from hdfm.factors.tables import align_factors
         from hdfm.sampling.settings import SamplingSettings
@@ -332,6 +340,9 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             self._unpack()
             self.factor_table_ = self._factor_table()
             self.elasticities_ = self._stored_elasticities()
+        message = said_of_draws(self.idata_)
+        if message:
+            warn_caller(message, ConvergenceWarning)
         return self
 
     @computes

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from hdfm.estimator import BayesianEstimator, check_prior_predictions, has_roles, row_scores
-from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
+from hdfm.exceptions import ConvergenceWarning, DataWarning, InvalidArgumentError, unknown, warn_caller
 from hdfm.frames.columns import as_names, check_word
 from hdfm.frames.findings import findings_said
 from hdfm.frames.read import both_in_pandas, in_pandas, refuse_name, refuse_other_rows
@@ -268,6 +268,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         InvalidDataError
             If the data can't be fitted; the message names the column, the count and an example.
         """
+        from hdfm.sales.posterior.diagnostics import said_of_draws
         from hdfm.sales.sampling import sample_demand
         from hdfm.sampling.settings import SamplingSettings
 
@@ -292,6 +293,9 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             self.data_report_ = sales_report(panel, findings)
             self.draws_ = demand_draws(self.idata_["posterior"].to_dataset(), panel, spec)
             self.elasticities_ = self.elasticities()
+        message = said_of_draws(self.idata_)
+        if message:
+            warn_caller(message, ConvergenceWarning)
         return self
 
     @computes

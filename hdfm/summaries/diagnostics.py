@@ -10,6 +10,7 @@ from hdfm.summaries.intervals import default_ci_prob
 
 R_HAT = 1.01
 R_HAT_OF_MANY = 1.02
+R_HAT_TO_SAY, ESS_TO_SAY = 1.05, 50  # a chain
 ESS_PER_CHAIN = 100
 DIVERGENT_SHARE = 0.001
 OK = "ok"
@@ -77,6 +78,31 @@ def summary(table: pd.DataFrame) -> str:
         )
     reasons = "; ".join(f"{name}: {table.loc[name, 'verdict']}" for name in bad)
     return f"Not converged ({reasons}). Raise tune and draws; against divergences raise target_accept."
+
+
+def disagreement(table: pd.DataFrame, chains: int, draws: int) -> str:
+    """What a user should hear of chains that disagree, or of too few draws; nothing of others.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows of :func:`variable_rows` of what does not depend on labels.
+    draws : int
+        Draws of a chain.
+    """
+    r_hat, ess = table["r_hat"].astype(float), table[["ess_bulk", "ess_tail"]].min(axis=1).astype(float)
+    far, few = r_hat > R_HAT_TO_SAY, ess < ESS_TO_SAY * chains
+    told = []
+    if far.any():
+        told.append(f"R-hat is {r_hat.max():.2f} for {r_hat.idxmax()}, where chains that agree have 1.01")
+    if few.any():
+        told.append(f"the {chains:,} x {draws:,} draws are worth {ess.min():,.0f} for {ess.idxmin()}")
+    if not told:
+        return ""
+    return (
+        f"Chains have not converged: {'; '.join(told)}. Means and intervals may be far off. Raise tune and "
+        "draws, against divergences target_accept; diagnostics() has a row for each variable."
+    )
 
 
 def _verdict(r_hat, ess, most, least):

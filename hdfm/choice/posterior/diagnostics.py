@@ -5,7 +5,7 @@ import xarray as xr
 
 from hdfm.exceptions import unknown
 from hdfm.factors.pieces import by_draw
-from hdfm.summaries.diagnostics import COLUMNS, OK, summary, variable_rows, with_sampler
+from hdfm.summaries.diagnostics import COLUMNS, OK, disagreement, summary, variable_rows, with_sampler
 
 R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS = 1.05, 25
 INVARIANT = ("coefficient_path", "coefficient_mean", "customer_sd", "covariate_effect")
@@ -46,12 +46,29 @@ def choice_diagnostics(tree: xr.DataTree) -> pd.DataFrame:
             raise unknown("inference", inference)
 
 
-def _of_chains(tree):
-    """Label-invariant quantities, customers and aligned factors; the first two decide."""
+def said_of_draws(tree: xr.DataTree) -> str:
+    """What a user should hear of draws at once, of what does not depend on the labels of factors."""
+    match tree.attrs["inference"]:
+        case "nuts":
+            sizes, rows = tree["posterior"].sizes, variable_rows(_invariant(tree))
+            return disagreement(rows, sizes["chain"], sizes["draw"]) if len(rows) else ""
+        case "map" | "variational":
+            return ""
+        case inference:
+            raise unknown("inference", inference)
+
+
+def _invariant(tree):
     posterior = tree["posterior"].to_dataset()
     invariant = posterior[[name for name in INVARIANT if name in posterior]]
     if PATH in posterior:
         invariant[SUM_OF_FACTORS] = posterior[PATH] - posterior[PATH].mean("period")
+    return invariant
+
+
+def _of_chains(tree):
+    """Label-invariant quantities, customers and aligned factors; the first two decide."""
+    posterior, invariant = tree["posterior"].to_dataset(), _invariant(tree)
     invariant[LOG_DENSITY] = tree["sample_stats"]["lp"]
     of_customers = posterior[[name for name in OF_CUSTOMERS if name in posterior]]
     known = {*INVARIANT, *OF_CUSTOMERS, *LEFT_OUT}
