@@ -24,8 +24,12 @@ class Stream(IntEnum):
 
 
 def stream(seed: int, use: Stream, *numbers: int) -> np.random.Generator:
-    """Random numbers of a seed for one use, and of a part of it by number."""
-    return np.random.default_rng([seed, int(use), *numbers])
+    """Random numbers of a seed for one use, and of a part of it by number.
+
+    The last entry is how many numbers there are: to NumPy seeds with and without zeros at the end are one.
+    """
+    parts = [*numbers, len(numbers)] if numbers else []
+    return np.random.default_rng([seed, int(use), *parts])
 
 
 def labelled_stream(seed: int, *labels: Hashable) -> np.random.Generator:
