@@ -101,9 +101,7 @@ def _of_products(panel, signals):
             "predictions of later periods take them to be on sale",
         ),
     ):
-        labels = panel.product[with_rows]
-        said = f"{len(labels):,} {name} ({examples(labels)}): {consequence}." if len(labels) else None
-        yield Finding(name, panel.product[which], consequence if len(labels) else without, said)
+        yield Finding(name, panel.product[which], consequence if with_rows.any() else without)
     run_down = panel.product[signals.running_down]
     yield Finding("products that run down to less than a third", run_down, _LATER)
 

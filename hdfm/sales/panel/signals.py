@@ -24,7 +24,6 @@ from hdfm.sales.panel.panel import SalesPanel
 
 FEWEST_ABSENT, FEWEST_ZEROS, FEW_OF_EXPECTED = 0.02, 10.0, 0.5
 LONG_SILENCE, UNLIKELY = 8, 0.01
-STRONG, MANY_EXPECTED = 3.0, 20.0
 FAR_COUNTS = 6.0  # standard deviations of Poisson counts
 RUN_DOWN, SURE = 3, 5.0  # a fall to a third, of so many standard errors
 MOST_REPEATED, FEW_REPEATED, ENOUGH_ZEROS = 0.9, 0.5, 20
@@ -173,12 +172,12 @@ class SalesSignals:
 
     @cached_property
     def stopped_with_rows(self) -> np.ndarray:
-        """True (N,) where these periods have rows with 0 units, surely not for their prices."""
+        """True (N,) where these periods have rows with 0 units."""
         return self._silence(slice(None)) > 1
 
     @cached_property
     def begun_with_rows(self) -> np.ndarray:
-        """True (N,) where these periods have rows with 0 units, surely not for their prices."""
+        """True (N,) where these periods have rows with 0 units."""
         return self._silence(slice(None, None, -1)) > 1
 
     def _silence(self, direction):
@@ -193,13 +192,8 @@ class SalesSignals:
         usual = sold.sum(axis=1) / (last + 1)  # the share of periods with sales until then
         by_chance = silent * np.log1p(-np.minimum(usual, 1 - 1e-6))
         ended = sold.any(axis=1) & (silent >= LONG_SILENCE) & (by_chance < np.log(UNLIKELY / len(sold)))
-        silent_rows = observed & (np.arange(T) > last[:, None])
-        # As many as before, had demand an elasticity of -3.
-        relative = np.exp(-STRONG * panel.log_price[:, direction] + panel.log_exposure[:, direction])
-        rate = panel.units.sum(axis=1) / (relative * (observed & ~silent_rows)).sum(axis=1)
-        expected = rate * (relative * silent_rows).sum(axis=1)
-        sure = (silent_rows.sum(axis=1) >= LONG_SILENCE) & (expected > MANY_EXPECTED)
-        return ended * np.where(sure, 2, 1)
+        rows = (observed & (np.arange(T) > last[:, None])).sum(axis=1)
+        return ended * np.where(rows >= LONG_SILENCE, 2, 1)
 
     @cached_property
     def running_down(self) -> np.ndarray:

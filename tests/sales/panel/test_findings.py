@@ -158,13 +158,14 @@ def test_prices_filled_in_where_nothing_was_sold(sales):
 
 
 def test_products_that_stop(sales):
-    """Rows with 0 units from then on bias elasticities: the remedy leaves a finding, and no word."""
+    """Rows with 0 units from then on bias elasticities; where they are left out the remedy is, too."""
     sales.loc[(sales["sku"] == "s03") & (sales["week"] >= 28), "units"] = 0
-    table, said = found(sales)
-    assert table[f"{STOPPED} last period"] == "s03"
-    assert "leave those out" in said
-    table, said = found(sales[(sales["sku"] != "s03") | (sales["week"] < 28)])
-    assert (table[f"{STOPPED} last period"], said) == ("s03", "")
+    name = f"{STOPPED} last period"
+    for rows, remedy in ((sales, True), (sales[(sales["sku"] != "s03") | (sales["week"] < 28)], False)):
+        panel = build_panel(rows, rows["units"].to_numpy(float), Roles("sku", (), "week", "price"))
+        (finding,) = [each for each in sales_findings(panel, True, "poisson") if each.name == name]
+        assert list(finding.labels) == ["s03"]
+        assert ("leave those out" in finding.consequence) == remedy
 
 
 BEGUN, STOPPED = "products that begin selling after the first period", "products that stop selling before the"
