@@ -127,5 +127,5 @@ def test_without_a_product_column(mock_sampling, whole, sizes):
     with pytest.warns(DataWarning, match=r"^\d+ of 120 choice sets .* in the fit, such as \d+\. Probab"):
         model.predict_proba(part)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", DataWarning)
         choice_model().fit(whole, whole["chosen"]).predict_proba(whole)
