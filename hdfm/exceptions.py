@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-import sklearn.exceptions
-
 PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 # Contexts that decorate functions stand between them and their callers. A whole name is no prefix of itself.
 NOT_CALLERS = (PACKAGE, contextlib.__file__.removesuffix(".py"))
@@ -46,7 +44,7 @@ class ApproximationWarning(UserWarning):
     """An approximation of the posterior is poor for this data; what it gave was kept."""
 
 
-class ConvergenceWarning(sklearn.exceptions.ConvergenceWarning):
+class ConvergenceWarning(UserWarning):
     """Chains disagree, or their draws are too few: answers may be far off."""
 
 
