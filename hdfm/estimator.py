@@ -22,6 +22,7 @@ from hdfm.hierarchy.hyperparameters import Hyperparameters
 if TYPE_CHECKING:
     from hdfm.files.records import Schema
     from hdfm.sampling.checkpoint import NoCheckpoint
+    from hdfm.sampling.settings import SamplingSettings
 
 LARGEST_SEED = 2**31 - 1
 LOG_DENSITY = "log_density"  # what score_samples calls its values
@@ -200,6 +201,21 @@ class BayesianEstimator(BaseEstimator):
         params = self.get_params(deep=True)
         arguments = {name: params[name] for name in params.keys() - self.NOT_OF_DRAWS - {"priors"}}
         return Checkpoint(self.checkpoint, identity_of(type(self).__name__, arguments, panel))
+
+    def _settings(self, seed: int, checkpoint: "NoCheckpoint", **own: Any) -> "SamplingSettings":
+        """How to sample, ``own`` to the model among it."""
+        from hdfm.sampling.settings import SamplingSettings
+
+        return SamplingSettings(
+            draws=self.draws,
+            tune=self.tune,
+            chains=self.chains,
+            target_accept=self.target_accept,
+            seed=seed,
+            progressbar=self.progressbar,
+            checkpoint=checkpoint,
+            **own,
+        )
 
     def _check_choice(self, name: str, allowed: tuple) -> None:
         check_word(name, getattr(self, name), allowed)

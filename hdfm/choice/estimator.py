@@ -288,7 +288,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             weight k is k such sets, one of weight 0 is not there. For frequencies, and for samples that
             were drawn with unequal chances, such as choice-based ones (their inverses, over their mean).
             Weights that project a panel of households to a population make intervals too narrow here:
-            weigh answers with them instead. A ``DataWarning`` tells of large ones.
+            weigh predictions with them instead. A ``DataWarning`` tells of large ones.
 
         Returns
         -------
@@ -305,7 +305,6 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.choice.posterior.diagnostics import said_of_draws
         from hdfm.choice.sampling import choice_gp, labelled_choices, sample_choices
         from hdfm.factors.tables import align_factors
-        from hdfm.sampling.settings import SamplingSettings
 
         panel, spec, classes = self._panel(X, y, sample_weight)
         findings = choice_findings(panel, guessed=self.features is None and self._has_roles())
@@ -313,15 +312,8 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             warn_caller(message, DataWarning)
         gp, seed = choice_gp(panel, spec, self.gp), self._new_seed()
         with self._kept(panel) as checkpoint:
-            settings = SamplingSettings(
-                draws=self.draws,
-                tune=self.tune,
-                chains=self.chains,
-                target_accept=self.target_accept,
-                seed=seed,
-                progressbar=self.progressbar,
-                checkpoint=checkpoint,
-                keep=self.keep if isinstance(self.keep, str) else int(self.keep),
+            settings = self._settings(
+                seed, checkpoint, keep=self.keep if isinstance(self.keep, str) else int(self.keep)
             )
             draws, dims = sample_choices(panel, spec, gp, settings, self.inference, self.sampler)
             if not draws.moments:  # else they are aligned

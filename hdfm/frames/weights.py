@@ -71,7 +71,8 @@ def weighted_rows(X: Any, y: Any, weights: Any, sets: str | None = None) -> Weig
         warn_caller(
             f"sample_weight is {mean:.3g} on average: each row counts that often, and intervals are "
             "as narrow as so many rows would make them. Weights that project a sample to a population have "
-            "no place in fit: divide them by their mean, or weigh answers with them.",
+            "no place in fit: divide them by their mean, or weigh predictions with them, as in "
+            "numpy.average(model.predict(X), weights=sample_weight).",
             DataWarning,
         )
     return WeightedRows(X, y, None if (values == 1).all() else values)
@@ -86,7 +87,8 @@ def _refuse_changes(sets, weights):
         raise InvalidDataError(
             f"sample_weight changes within {sets[spread > 0].nunique():,} choice sets of column "
             f"{sets.name!r}, such as {plain(sets.iloc[row])!r} with {found}: a choice counts as a whole. "
-            f"Give all its rows one weight, as in weights.groupby(X[{sets.name!r}]).transform('first')."
+            "Give all its rows one weight, as in pandas.Series(numpy.asarray(sample_weight), X.index)"
+            f".groupby(X[{sets.name!r}]).transform('first')."
         )
 
 

@@ -254,7 +254,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             How often each row counts, as it is, not normalised: a row of weight k is k such rows, one of
             weight 0 is not there. For frequencies, and for samples that were drawn with unequal chances
             (their inverses, over their mean). Weights that project a panel to a population make intervals
-            too narrow here: weigh answers with them instead. A ``DataWarning`` tells of large ones.
+            too narrow here: weigh predictions with them instead. A ``DataWarning`` tells of large ones.
 
         Returns
         -------
@@ -270,7 +270,6 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         """
         from hdfm.sales.posterior.diagnostics import said_of_draws
         from hdfm.sales.sampling import sample_demand
-        from hdfm.sampling.settings import SamplingSettings
 
         panel, spec = self._panel(X, y, sample_weight)
         findings = sales_findings(panel, spec.time_effects, spec.likelihood)
@@ -278,16 +277,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             warn_caller(message, DataWarning)
         seed = self._new_seed()
         with self._kept(panel) as checkpoint:
-            settings = SamplingSettings(
-                draws=self.draws,
-                tune=self.tune,
-                chains=self.chains,
-                target_accept=self.target_accept,
-                seed=seed,
-                progressbar=self.progressbar,
-                checkpoint=checkpoint,
-                whitened=True,
-            )
+            settings = self._settings(seed, checkpoint, whitened=True)
             self.idata_ = sample_demand(panel, spec, settings, self.inference, self.sampler)
             self.panel_, self.spec_, self.seed_ = panel, spec, seed
             self.data_report_ = sales_report(panel, findings)

@@ -160,25 +160,30 @@ class SalesSignals:
         np.add.at(sellers, panel.block, panel.observed)
         return (np.where(panel.observed, sellers[panel.block], 1) <= 1).all(axis=1)
 
-    @cached_property
+    @property
     def stopped(self) -> np.ndarray:
         """True (N,) where the last periods have no units: more of them than chance would leave."""
-        return self._silence(slice(None)) > 0
+        return self._silences[0] > 0
 
-    @cached_property
+    @property
     def begun(self) -> np.ndarray:
         """True (N,) where the first periods have no units, likewise."""
-        return self._silence(slice(None, None, -1)) > 0
+        return self._silences[1] > 0
 
-    @cached_property
+    @property
     def stopped_with_rows(self) -> np.ndarray:
         """True (N,) where these periods have rows with 0 units."""
-        return self._silence(slice(None)) > 1
+        return self._silences[0] > 1
 
-    @cached_property
+    @property
     def begun_with_rows(self) -> np.ndarray:
         """True (N,) where these periods have rows with 0 units."""
-        return self._silence(slice(None, None, -1)) > 1
+        return self._silences[1] > 1
+
+    @cached_property
+    def _silences(self):
+        """Of the last periods, and of the first."""
+        return self._silence(slice(None)), self._silence(slice(None, None, -1))
 
     def _silence(self, direction):
         """0 (N,) where the last periods are not silent beyond chance, 1 without and 2 with rows there."""
