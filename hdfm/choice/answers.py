@@ -18,6 +18,7 @@ from hdfm.frames.columns import as_names, examples, plain, single_column, sorted
 from hdfm.frames.keys import key_columns, refuse_columns_of_tables
 from hdfm.frames.labels import label_list
 from hdfm.frames.read import in_pandas, require_frame
+from hdfm.frames.weights import weights_of_rows, without_weights
 from hdfm.sampling.progress import announce
 from hdfm.sampling.session import computes
 from hdfm.summaries.intervals import default_ci_prob
@@ -49,6 +50,7 @@ class ChoiceAnswers:
         X: pd.DataFrame | None = None,
         by: str | Sequence[str] | None = None,
         ci_prob: float | None = None,
+        weights: Any = None,
     ) -> pd.DataFrame:
         r"""Own and cross price elasticities of expected shares.
 
@@ -64,6 +66,13 @@ class ChoiceAnswers:
             there.
         ci_prob : float, optional
             Probability of the equal-tailed interval; ArviZ's ``stats.ci_prob`` (0.89) by default.
+        weights : str or array-like of shape (n_rows,), optional
+            How often each choice set counts, such as the households that its household stands for: a weight
+            for each row of X (without X, of the rows fitted), the mean over a set's rows being the set's; or
+            the column of X that says so. By default once, or, without X, as often as in the fit.
+
+            A panel stays as large as it is, whatever it is projected to: here weights make one population's
+            answer another's, while in ``fit`` they would narrow all intervals.
 
         Returns
         -------
@@ -74,10 +83,10 @@ class ChoiceAnswers:
 
         ci_prob = default_ci_prob(ci_prob)
         check_is_fitted(self, "idata_")
-        if self.panel_.roles.price is None and X is None and by is None:
+        if self.panel_.roles.price is None and X is None and by is None and weights is None:
             empty = pd.MultiIndex.from_arrays([[], [], []], names=INDEX)
             return pd.DataFrame(columns=list(SUMMARY), index=empty, dtype=float)
-        draws, placed, groups = self._sets(X, by)
+        draws, placed, groups = self._sets(X, by, weights)
         return elasticity_table(draws, placed, self.panel_, ci_prob, groups if len(groups.columns) else None)
 
     @computes
@@ -86,6 +95,7 @@ class ChoiceAnswers:
         by: str | Sequence[str] | None = DEFAULT_BY,
         customers: Sequence | None = None,
         ci_prob: float | None = None,
+        weights: Any = None,
     ) -> pd.DataFrame:
         r"""Posterior of the coefficients :math:`\beta_{is}(t)`, or of means of them.
 
@@ -99,6 +109,9 @@ class ChoiceAnswers:
             Customers to take, such as those of a segment; all by default.
         ci_prob : float, optional
             Probability of the equal-tailed interval; ArviZ's ``stats.ci_prob`` (0.89) by default.
+        weights : dict or pandas.Series, optional
+            How often each customer counts in means over them, by label, such as the households that one of
+            the panel stands for; once by default.
 
         Returns
         -------
@@ -112,10 +125,11 @@ class ChoiceAnswers:
         ci_prob, names = default_ci_prob(ci_prob), read_by(by, BY)
         for role in names if names != (DEFAULT_BY,) else ():
             refuse_without_column(role, self.panel_.roles)
-        return coefficient_table(self.draws_, self.panel_, names, customers, ci_prob)
+        self._check_weighing(weights)
+        return coefficient_table(self.draws_, self.panel_, names, customers, ci_prob, weights)
 
     @computes
-    def control_effects(self, ci_prob: float | None = None) -> pd.DataFrame:
+    def control_effects(self, ci_prob: float | None = None, weights: Any = None) -> pd.DataFrame:
         r"""Effects of the features on utility, per unit of the feature: means over customers and periods.
 
         .. math:: \frac{P_j / P_k \mid x_j + 1}{P_j / P_k \mid x_j} = e^{\bar\beta}
@@ -128,6 +142,8 @@ class ChoiceAnswers:
         ----------
         ci_prob : float, optional
             Probability of the equal-tailed interval; ArviZ's ``stats.ci_prob`` (0.89) by default.
+        weights : dict or pandas.Series, optional
+            As in :meth:`coefficients`.
 
         Returns
         -------
@@ -152,7 +168,8 @@ class ChoiceAnswers:
         from hdfm.choice.posterior.coefficients import feature_table
 
         check_is_fitted(self, "idata_")
-        return feature_table(self.draws_, self.panel_, default_ci_prob(ci_prob))
+        self._check_weighing(weights)
+        return feature_table(self.draws_, self.panel_, default_ci_prob(ci_prob), weights)
 
     @computes
     def willingness_to_pay(
@@ -161,6 +178,7 @@ class ChoiceAnswers:
         by: str | Sequence[str] | None = None,
         customers: Sequence | None = None,
         ci_prob: float | None = None,
+        weights: Any = None,
     ) -> pd.DataFrame:
         r"""What one unit of a predictor is worth: minus its coefficient by that of the price.
 
@@ -170,7 +188,7 @@ class ChoiceAnswers:
         ----------
         predictor : str
             A feature, or an intercept as ``coefficients`` names it.
-        by, customers
+        by, customers, weights
             As in :meth:`coefficients`: means of coefficients are taken before the ratio.
 
         Returns
@@ -184,7 +202,8 @@ class ChoiceAnswers:
         ci_prob, by = default_ci_prob(ci_prob), read_by(by, BY)
         for role in by:
             refuse_without_column(role, self.panel_.roles)
-        return willingness_to_pay_table(self.draws_, self.panel_, predictor, by, customers, ci_prob)
+        self._check_weighing(weights)
+        return willingness_to_pay_table(self.draws_, self.panel_, predictor, by, customers, ci_prob, weights)
 
     @computes
     def shares(
@@ -192,6 +211,7 @@ class ChoiceAnswers:
         X: pd.DataFrame | None = None,
         by: str | Sequence[str] | None = None,
         ci_prob: float | None = None,
+        weights: Any = None,
     ) -> pd.DataFrame:
         """Expected shares of choices in each category; arguments as in :meth:`elasticities`.
 
@@ -204,7 +224,7 @@ class ChoiceAnswers:
         from hdfm.choice.posterior.shares import share_table
 
         ci_prob = default_ci_prob(ci_prob)
-        return share_table(*self._sets(X, by), ci_prob)
+        return share_table(*self._sets(X, by, weights), ci_prob)
 
     @computes
     def counterfactual(
@@ -214,6 +234,7 @@ class ChoiceAnswers:
         products: Any = None,
         by: str | Sequence[str] | None = None,
         ci_prob: float | None = None,
+        weights: Any = None,
     ) -> pd.DataFrame:
         """What a change does to expected shares, with the same draws before and after.
 
@@ -226,6 +247,8 @@ class ChoiceAnswers:
             Products whose rows change; all by default.
         by, ci_prob
             As in :meth:`elasticities`.
+        weights : str or array-like of shape (n_rows,), optional
+            As in :meth:`elasticities`; where ``changes`` is a frame, a column that both frames have.
 
         Returns
         -------
@@ -239,16 +262,23 @@ class ChoiceAnswers:
         check_is_fitted(self, "idata_")
         if isinstance(changes, pd.DataFrame) and products is not None:
             raise InvalidArgumentError("products= goes with a dict, not with a whole frame of changes.")
+        if isinstance(changes, pd.DataFrame) and not isinstance(weights, str | None):
+            raise InvalidArgumentError(
+                "With a whole frame of changes, rows may be others than those of X: weights= is the name of "
+                "a column that both frames have."
+            )
         rows = self._rows_of(X, products)
         after = scenario(X, changes, self.panel_, rows, labelled=X is given)
         with each_once():
-            pairs = [self._sets(X, by), self._sets(after, by, whole=False)]
+            pairs = [self._sets(X, by, weights), self._sets(after, by, weights, whole=False)]
         draws, placed, groups = zip(*pairs, strict=True)
         return counterfactual_table(draws, placed, groups, ci_prob)
 
     @computes
-    def diversion(self, X: pd.DataFrame | None = None, ci_prob: float | None = None) -> pd.DataFrame:
-        """Where the choices go that a product loses when its price rises a little.
+    def diversion(
+        self, X: pd.DataFrame | None = None, ci_prob: float | None = None, weights: Any = None
+    ) -> pd.DataFrame:
+        """Where the choices go that a product loses when its price rises a little; see :meth:`elasticities`.
 
         Returns
         -------
@@ -259,8 +289,18 @@ class ChoiceAnswers:
         from hdfm.choice.posterior.shares import diversion_table
 
         ci_prob = default_ci_prob(ci_prob)
-        draws, placed, _ = self._sets(X, None)
+        draws, placed, _ = self._sets(X, None, weights)
         return diversion_table(draws, placed, self.panel_, ci_prob)
+
+    def _check_weighing(self, weights: Any) -> None:
+        """Raise if customers are to be weighed whose draws are not kept."""
+        from hdfm.choice.posterior.kept import has_means_alone
+
+        if weights is not None and has_means_alone(self.idata_):
+            raise InvalidArgumentError(
+                'weights= needs the draws of customers; keep="means" kept their means. Fit with '
+                'keep="draws", or with a number of draws to keep.'
+            )
 
     def _stored_elasticities(self) -> pd.DataFrame:
         """What ``elasticities_`` holds: those of all pairs of products where they are few, else own ones."""
@@ -297,11 +337,16 @@ class ChoiceAnswers:
         return encoded, draws, place_sets(draws, self.panel_, encoded, self.seed_, alone=alone)
 
     def _sets(
-        self, X: pd.DataFrame | None, by: str | Sequence[str] | None, *, whole: bool = True
+        self,
+        X: pd.DataFrame | None,
+        by: str | Sequence[str] | None,
+        weights: Any = None,
+        *,
+        whole: bool = True,
     ) -> tuple["ChoiceDraws", "tuple[PlacedSets, ...]", pd.DataFrame]:
         """Choice sets, the draws that are theirs, and their labels by role or column of X."""
         from hdfm.choice.posterior.elasticities import INDEX, SET_ROLES, TABLE_COLUMNS, labels_of_sets
-        from hdfm.choice.posterior.predict import place_fitted
+        from hdfm.choice.posterior.predict import place_fitted, weighted_sets
 
         check_is_fitted(self, "idata_")
         names = tuple(as_names(by, "by"))
@@ -309,9 +354,16 @@ class ChoiceAnswers:
         X = in_pandas(X)
         if X is None:
             placed = place_fitted(self.draws_, self.panel_)
+            if weights is not None:
+                counts = weights_of_rows(X, weights, self.panel_.n_rows)
+                placed = weighted_sets(placed, counts, len(self.panel_.choice_set))
             return self.draws_, placed, labels_of_sets(self.panel_, names, placed, None, None)
         by_customer = not {"customer", self.customer}.isdisjoint(names)
-        encoded, draws, placed = self._placed(X, common=by_customer, whole=whole)
+        used = without_weights(X, weights, (*self.panel_.roles.columns, *names))
+        encoded, draws, placed = self._placed(used, common=by_customer, whole=whole)
+        if weights is not None:
+            counts = weights_of_rows(X, weights, encoded.n_rows)
+            placed = weighted_sets(placed, counts, len(encoded.choice_set))
         others = None
         if isinstance(X, pd.DataFrame):
             roles = (*INDEX, *SET_ROLES)

@@ -29,7 +29,6 @@ from hdfm.estimator import (
     row_scores,
 )
 from hdfm.exceptions import (
-    ConvergenceWarning,
     DataWarning,
     InvalidArgumentError,
     InvalidDataError,
@@ -40,7 +39,7 @@ from hdfm.factors.tier import GPS
 from hdfm.frames.columns import as_names, shown
 from hdfm.frames.findings import findings_said, findings_table
 from hdfm.frames.read import both_in_pandas, refuse_name, refuse_other_rows
-from hdfm.frames.weights import weighted_mean, weighted_rows
+from hdfm.frames.weights import check_weights, weighted_mean, weighted_rows
 from hdfm.sampling.engines import SAMPLERS
 from hdfm.sampling.session import computes
 from hdfm.summaries.intervals import default_ci_prob
@@ -302,7 +301,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         InvalidDataError
             If the data can't be fitted; the message names the column, the count and an example.
         """
-        from hdfm.choice.posterior.diagnostics import said_of_draws
+        from hdfm.choice.posterior.diagnostics import warn_of_draws
         from hdfm.choice.sampling import choice_gp, labelled_choices, sample_choices
         from hdfm.factors.tables import align_factors
 
@@ -332,9 +331,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             self._unpack()
             self.factor_table_ = self._factor_table()
             self.elasticities_ = self._stored_elasticities()
-        message = said_of_draws(self.idata_)
-        if message:
-            warn_caller(message, ConvergenceWarning)
+        warn_of_draws(self.idata_)
         return self
 
     @computes
@@ -421,7 +418,10 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         refuse_name(X, sample_weight, "sample_weight")
         refuse_other_rows(X, sample_weight, "sample_weight")
         encoded, placed, scores = self._set_scores(X, y)
-        weights = None if sample_weight is None else weights_of_sets(placed, sample_weight, encoded)
+        weights = None
+        if sample_weight is not None:
+            rows = check_weights(sample_weight, encoded.n_rows)
+            weights = weights_of_sets(placed, rows, len(encoded.choice_set))
         return weighted_mean(scores, weights)
 
     @computes

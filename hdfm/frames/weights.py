@@ -1,13 +1,14 @@
 """Weights of rows: checked, and the rows that they leave in."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import _safe_indexing
 
-from hdfm.exceptions import DataWarning, InvalidDataError, warn_caller
-from hdfm.frames.columns import named_column, numeric_column, plain, refuse_rows
+from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, warn_caller
+from hdfm.frames.columns import named_column, numeric_column, plain, refuse_rows, single_column
 from hdfm.frames.read import both_in_pandas, in_pandas, refuse_name, refuse_other_rows
 
 REMEDY = "A weight says how often a row counts: 0 leaves it out, 1 counts it once"
@@ -71,8 +72,8 @@ def weighted_rows(X: Any, y: Any, weights: Any, sets: str | None = None) -> Weig
         warn_caller(
             f"sample_weight is {mean:.3g} on average: each row counts that often, and intervals are "
             "as narrow as so many rows would make them. Weights that project a sample to a population have "
-            "no place in fit: divide them by their mean, or weigh predictions with them, as in "
-            "numpy.average(model.predict(X), weights=sample_weight).",
+            "no place in fit: divide them by their mean, or weigh answers with them, by weights= of tables, "
+            "or as in numpy.average(model.predict(X), weights=sample_weight).",
             DataWarning,
         )
     return WeightedRows(X, y, None if (values == 1).all() else values)
@@ -97,8 +98,68 @@ def weighted_mean(values: Any, weights: np.ndarray | None) -> float:
     return float(np.average(np.asarray(values, dtype=float), weights=weights))
 
 
-def check_weights(weights: Any, n_rows: int) -> np.ndarray:
-    """``sample_weight`` as floats (n,).
+def weights_of_rows(X: Any, weights: Any, n_rows: int) -> np.ndarray:
+    """What rows count in an answer (n,), given one by one or as a column of X.
+
+    Raises
+    ------
+    InvalidDataError
+        If there is no such column, or not one weight a row, 0 or above.
+    """
+    weights = in_pandas(weights)
+    if isinstance(weights, str):
+        if not isinstance(X, pd.DataFrame):
+            raise InvalidDataError(
+                f"weights={weights!r} names a column of X, and X is {type(X).__name__}: pass a frame, or "
+                "a weight for each row."
+            )
+        return check_weights(single_column(X, weights, "weights"), n_rows, "weights")
+    if X is not None:
+        refuse_other_rows(X, weights, "weights")
+    return check_weights(weights, n_rows, "weights")
+
+
+def without_weights(X: Any, weights: Any, used: Sequence[str]) -> Any:
+    """X less the column that holds weights, which is none of the model's; with it if it is ``used``."""
+    if isinstance(weights, str) and isinstance(X, pd.DataFrame) and weights not in used:
+        return X.drop(columns=weights, errors="ignore")
+    return X
+
+
+def weights_of_labels(weights: Any, labels: pd.Index, role: str) -> np.ndarray:
+    """What labels (n,) count in a mean, given as a dict or a Series by label.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is neither.
+    InvalidDataError
+        If some have none, or not 0 or above.
+    """
+    weights = in_pandas(weights)
+    if not isinstance(weights, dict | pd.Series):
+        raise InvalidArgumentError(
+            f"weights is a dict or a Series by {role} here; got {type(weights).__name__}. From a column w of "
+            f'the data: X.groupby("{role}")["w"].first().'
+        )
+    given = pd.Series(weights)
+    if not given.index.is_unique:
+        raise InvalidDataError(
+            f"weights has {int(given.index.duplicated().sum()):,} labels twice, such as "
+            f"{plain(given.index[given.index.duplicated()][0])!r}: one weight by {role}, as "
+            f"X.groupby({role!r})[...].first() gives it."
+        )
+    missing = ~labels.isin(given.index)
+    if missing.any():
+        raise InvalidDataError(
+            f"weights lacks {int(missing.sum()):,} of {len(labels):,} labels by {role}, such as "
+            f"{plain(labels[missing][0])!r}: 0 leaves one out."
+        )
+    return check_weights(given.reindex(labels).to_numpy(), len(labels), "weights")
+
+
+def check_weights(weights: Any, n_rows: int, role: str = "sample_weight") -> np.ndarray:
+    """Weights as floats (n,), ``role`` being what the caller names them.
 
     Raises
     ------
@@ -109,19 +170,19 @@ def check_weights(weights: Any, n_rows: int) -> np.ndarray:
     shape = np.shape(weights)
     if len(shape) > 1:
         raise InvalidDataError(
-            f"sample_weight has {shape[1]:,} columns, but it takes one value a row: pass one column alone, "
+            f"{role} has {shape[1]:,} columns, but it takes one value a row: pass one column alone, "
             "as a Series or an array of one dimension."
         )
     if shape != (n_rows,):
         raise InvalidDataError(
-            f"sample_weight has {np.size(weights):,} values for {n_rows:,} rows of X; they must agree."
+            f"{role} has {np.size(weights):,} values for {n_rows:,} rows of X; they must agree."
         )
-    column, role = pd.Series(weights), "sample_weight"
+    column = pd.Series(weights)
     values = numeric_column(column, role, missing_remedy=REMEDY)
     refuse_rows(column, values < 0, named_column(column, role), "negative values", REMEDY)
     if not values.any():
         raise InvalidDataError(
-            f"sample_weight is 0 in all {n_rows:,} rows: weights are zero, and no row counts. {REMEDY}."
+            f"{role} is 0 in all {n_rows:,} rows: weights are zero, and no row counts. {REMEDY}."
         )
     return values
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Real
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,17 +13,17 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from hdfm.estimator import BayesianEstimator, check_prior_predictions, has_roles, row_scores
-from hdfm.exceptions import ConvergenceWarning, DataWarning, InvalidArgumentError, unknown, warn_caller
+from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
 from hdfm.frames.columns import as_names, check_word
-from hdfm.frames.findings import findings_said
+from hdfm.frames.findings import Finding, findings_said
 from hdfm.frames.read import both_in_pandas, in_pandas, refuse_name, refuse_other_rows
-from hdfm.frames.weights import check_weights, weighted_mean, weighted_rows
+from hdfm.frames.weights import check_weights, weighted_mean, weighted_rows, weights_of_rows, without_weights
 from hdfm.sales.panel.panel import SalesPanel, build_panel
 from hdfm.sales.panel.read import ONE_COLUMN, read_frame
 from hdfm.sales.panel.report import sales_findings, sales_report
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows, rows_of_frame, rows_of_periods
-from hdfm.sales.panel.selection import refuse_unselected
+from hdfm.sales.panel.selection import selected_share, selection_finding
 from hdfm.sales.posterior.draws import demand_draws
 from hdfm.sales.posterior.elasticities import global_table, group_table, product_table
 from hdfm.sales.posterior.predict import (
@@ -124,6 +124,11 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         products are no normal sample: with the likelihood of a truncated sample [5]_ groups, spreads and new
         products are those of the population before the selection. None: products were not selected.
         Needs random product effects.
+    selected_periods : int, optional
+        Over how many periods they sold that. Where X holds others, as a fold of a cross-validation does, the
+        threshold is scaled by their share, and products below it are kept; ``data_report_`` says how many.
+        None: those of X, unless products of X sold less; then the share is guessed from the least of
+        them, which a ``DataWarning`` says.
     priors : ElasticityPriors, optional
         Hyperparameters of the priors; None for ``ElasticityPriors()``. Each is a parameter for ``set_params``
         and searches too, such as ``priors__product_sd``.
@@ -203,6 +208,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         product_effects: str = "random",
         sign: str | None = None,
         selected_above: float | None = None,
+        selected_periods: int | None = None,
         priors: ElasticityPriors | None = None,
         inference: str = "nuts",
         sampler: str = "numpyro",
@@ -226,6 +232,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         self.product_effects = product_effects
         self.sign = sign
         self.selected_above = selected_above
+        self.selected_periods = selected_periods
         self.priors = priors
         self.inference = inference
         self.sampler = sampler
@@ -268,11 +275,11 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         InvalidDataError
             If the data can't be fitted; the message names the column, the count and an example.
         """
-        from hdfm.sales.posterior.diagnostics import said_of_draws
+        from hdfm.sales.posterior.diagnostics import warn_of_draws
         from hdfm.sales.sampling import sample_demand
 
         panel, spec = self._panel(X, y, sample_weight)
-        findings = sales_findings(panel, spec.time_effects, spec.likelihood)
+        findings = self._findings(panel, spec)
         for message in findings_said(findings):
             warn_caller(message, DataWarning)
         seed = self._new_seed()
@@ -283,9 +290,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             self.data_report_ = sales_report(panel, findings)
             self.draws_ = demand_draws(self.idata_["posterior"].to_dataset(), panel, spec)
             self.elasticities_ = self.elasticities()
-        message = said_of_draws(self.idata_)
-        if message:
-            warn_caller(message, ConvergenceWarning)
+        warn_of_draws(self.idata_)
         return self
 
     @computes
@@ -322,10 +327,11 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         by: str | Sequence[str] | None = None,
         of: str = "units",
         ci_prob: float | None = None,
+        weights: Any = None,
     ) -> pd.DataFrame:
         r"""Totals over the rows of X, such as a category's units in a year, noise included.
 
-        .. math:: T_g = \sum_{r \in g} y_r \quad\text{or}\quad \sum_{r \in g} p_r y_r
+        .. math:: T_g = \sum_{r \in g} w_r y_r \quad\text{or}\quad \sum_{r \in g} w_r p_r y_r
 
         Rows of a draw share its effects, so that the interval is that of the sum; sums of
         ``predict_quantiles`` are no quantiles of sums.
@@ -340,11 +346,16 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             Units, or units times the price in X, in the price's currency.
         ci_prob : float, optional
             Probability of the equal-tailed interval; ArviZ's ``stats.ci_prob`` (0.89) by default.
+        weights : str or array-like of shape (n_rows,), optional
+            How often each row counts, such as the stores that one of a sample stands for, or the column of X
+            that says so: w, 1 by default. A sample stays as large as it is, whatever it is projected to: here
+            weights multiply totals and their intervals, while in ``fit`` they would narrow the posterior.
 
         Returns
         -------
         pandas.DataFrame
-            By the values of ``by``: ``mean``, the sum of :meth:`predict`, ``sd``, ``lower``, ``upper``.
+            By the values of ``by``: ``mean``, the (weighted) sum of :meth:`predict`, ``sd``, ``lower``,
+            ``upper``.
 
         Examples
         --------
@@ -362,9 +373,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         check_is_fitted(self, "idata_")
         ci_prob, panel, X = default_ci_prob(ci_prob), self.panel_, in_pandas(X)
         check_total(of, panel)
-        rows = self._rows(X)
+        rows = self._rows(without_weights(X, weights, panel.roles.columns))
         groups = row_groups(X, by, len(rows.label))
-        return total_table(self.draws_, panel, self.spec_, rows, groups, of, self.seed_, ci_prob)
+        counts = None if weights is None else weights_of_rows(X, weights, len(rows.label))
+        return total_table(self.draws_, panel, self.spec_, rows, groups, of, self.seed_, ci_prob, counts)
 
     @available_if(has_roles)
     @computes
@@ -706,7 +718,18 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         )
 
     def _check_selection(self) -> None:
-        above = self.selected_above
+        above, periods = self.selected_above, self.selected_periods
+        if periods is not None:
+            if not isinstance(periods, Integral) or isinstance(periods, bool) or periods < 1:
+                raise InvalidArgumentError(
+                    f"selected_periods must be a whole number, at least 1, or None; got {periods!r}."
+                )
+            for name in ("selected_above", "time"):
+                if getattr(self, name) is None:
+                    raise InvalidArgumentError(
+                        "selected_periods says over how many periods products sold more than selected_above: "
+                        f"it needs {name}=, which is None."
+                    )
         if above is None:
             return
         if not isinstance(above, Real) or isinstance(above, bool) or not 0 < above < np.inf:
@@ -730,8 +753,16 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         shared = _shares_time(self.time_effects)
         panel = build_panel(frame, units, roles, shared_time=shared, weights=weights)
         if spec.selected_above is not None:
-            refuse_unselected(panel, spec.selected_above)
+            share = selected_share(panel, spec.selected_above, self.selected_periods)
+            spec = replace(spec, selected_share=share)
         return panel, spec if len(panel.period) > 1 else replace(spec, time_effects=False)
+
+    def _findings(self, panel: SalesPanel, spec: DemandSpec) -> list[Finding]:
+        findings = sales_findings(panel, spec.time_effects, spec.likelihood)
+        if spec.selected_above is None:
+            return findings
+        above, share = spec.selected_above, spec.selected_share
+        return [*findings, selection_finding(panel, above, share, self.selected_periods)]
 
     def _rows(self, X: Any) -> SalesRows:
         check_is_fitted(self, "idata_")

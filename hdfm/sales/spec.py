@@ -16,6 +16,7 @@ class DemandSpec:
     negative: bool
     priors: ElasticityPriors
     selected_above: float | None = None
+    selected_share: float = 1.0  # of the periods over which products sold that, in X
 
     @property
     def pooled(self) -> bool:
@@ -27,6 +28,11 @@ class DemandSpec:
                 return False
             case _:
                 raise unknown("product_effects", self.product_effects)
+
+    @property
+    def selected_here(self) -> float | None:
+        """Units in X above which products sold; None where they were not selected."""
+        return None if self.selected_above is None else self.selected_above * self.selected_share
 
     @property
     def conditional(self) -> bool:

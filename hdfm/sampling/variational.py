@@ -29,12 +29,15 @@ STEPS, STEP_SIZE, FIRST_SD = 2500, 0.05, 0.1
 def variational(model: pm.Model, reported: Reported, settings: SamplingSettings) -> PosteriorDraws:
     """Draws of a mean-field normal approximation in the coordinates to sample in [1]_.
 
-    ``settings.chains`` times ``settings.draws`` independent draws, arranged as chains.
+    ``settings.chains`` times ``settings.draws`` independent draws, arranged as chains. Among the statistics
+    ``log_weight``, the log density less that of the approximation, tells how far the two are apart [2]_.
 
     References
     ----------
     .. [1] Kucukelbir, Tran, Ranganath, Gelman, Blei (2017), "Automatic Differentiation Variational
        Inference", Journal of Machine Learning Research 18.
+    .. [2] Yao, Vehtari, Simpson, Gelman (2018), "Yes, but Did It Work?: Evaluating Variational Inference",
+       Proceedings of the 35th International Conference on Machine Learning.
     """
     begin = time.perf_counter()
     density = density_of(model, reported.names)
@@ -58,13 +61,15 @@ def variational(model: pm.Model, reported: Reported, settings: SamplingSettings)
         .params
     )
     store = DrawStore(reported, settings.chains, settings.draws)
-    lp = np.empty((settings.chains, settings.draws))
+    lp, log_q = np.empty((2, settings.chains, settings.draws))
     for first in range(0, settings.draws, BLOCK):
         key_draw, key = jax.random.split(key_draw)
         here = slice(first, min(first + BLOCK, settings.draws))
         shape = (settings.chains, here.stop - first, start.size)
-        q = fit["location"] + fit["scale"] * jax.random.normal(key, shape)
+        noise = jax.random.normal(key, shape)
+        q = fit["location"] + fit["scale"] * noise
         store.add(deterministics(density, np.asarray(q)))
         lp[:, here] = [[-density.potential(draw) for draw in chain] for chain in q]
-    statistics = {"lp": lp, "diverging": np.zeros(lp.shape, bool)}
+        log_q[:, here] = -(noise**2).sum(axis=-1) / 2 - jnp.log(fit["scale"]).sum()
+    statistics = {"lp": lp, "log_weight": lp - log_q, "diverging": np.zeros(lp.shape, bool)}
     return kept_draws(store, statistics, STEPS, time.perf_counter() - begin, "numpyro")

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hdfm.exceptions import ConvergenceWarning, warn_caller
 from hdfm.factors.pieces import pieces
 from hdfm.summaries.intervals import default_ci_prob
 
@@ -78,6 +79,14 @@ def summary(table: pd.DataFrame) -> str:
         )
     reasons = "; ".join(f"{name}: {table.loc[name, 'verdict']}" for name in bad)
     return f"Not converged ({reasons}). Raise tune and draws; against divergences raise target_accept."
+
+
+def warn_of_chains(posterior: xr.Dataset) -> None:
+    """Warn where chains disagree, or draws are too few, about what does not depend on labels."""
+    rows = variable_rows(posterior)
+    message = disagreement(rows, posterior.sizes["chain"], posterior.sizes["draw"]) if len(rows) else ""
+    if message:
+        warn_caller(message, ConvergenceWarning)
 
 
 def disagreement(table: pd.DataFrame, chains: int, draws: int) -> str:

@@ -7,6 +7,7 @@ import arviz as az
 import numpy as np
 import pandas as pd
 import xarray as xr
+from arviz_stats.base import array_stats
 from arviz_stats.utils import ELPDData
 
 from hdfm.exceptions import InvalidArgumentError
@@ -74,6 +75,20 @@ def with_labels(
     for name in ("elpd_i", "pareto_k"):
         setattr(result, name, xr.DataArray(result[name].to_numpy()[order], dims=dim, coords=named))
     return result
+
+
+def pareto_k_of_weights(log_weight: np.ndarray) -> float:
+    """Pareto k of the log importance weights of an approximation's draws; NaN of too few draws.
+
+    Above 0.7 no weights mend it [1]_.
+
+    References
+    ----------
+    .. [1] Yao, Vehtari, Simpson, Gelman (2018), "Yes, but Did It Work?: Evaluating Variational Inference",
+       Proceedings of the 35th International Conference on Machine Learning.
+    """
+    k = float(array_stats.psislw(-log_weight.ravel())[1])
+    return k if np.isfinite(k) else np.nan
 
 
 def _psis(values, chains):

@@ -77,8 +77,8 @@ def program(name: str, *parts: str) -> str:
     return "\n".join([head, *map(textwrap.dedent, parts)])
 
 
-def start(*parts: str, **environment: str) -> subprocess.Popen:
-    """A process of its own that runs a program."""
+def start(*parts: str, cwd: Path | None = None, **environment: str) -> subprocess.Popen:
+    """A process of its own that runs a program, in a folder."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "XLA_", "PYTEST_"))}
     paths = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
@@ -86,5 +86,6 @@ def start(*parts: str, **environment: str) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        cwd=cwd,
         env=clean | {"PYTHONPATH": paths} | environment,
     )

@@ -1,5 +1,8 @@
 """Products that were selected on their sales, and the population that they come from."""
 
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytensor.tensor as pt
 import pytest
@@ -7,10 +10,12 @@ from conftest import ROLES, UNFITTED
 from pytensor.compile.mode import Mode
 from scipy.special import log_ndtr
 from scipy.stats import truncnorm
+from sklearn.model_selection import cross_val_score
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import keep_sellers, simulate_sales
-from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
+from hdfm.model_selection import RollingOriginSplit
 from hdfm.sales.graph.selection import log_normal_cdf
 from hdfm.sales.laplace.arrow import factor_arrow, left_by_first
 from hdfm.sales.laplace.mode import DIFFERENCE, laplace_mode, log_height, log_posterior, mend_levels
@@ -18,7 +23,7 @@ from hdfm.sales.laplace.prior import arrow_model
 from hdfm.sales.laplace.selection import Selection
 from hdfm.sales.panel.panel import build_panel
 from hdfm.sales.panel.roles import Roles
-from hdfm.sales.panel.selection import level_thresholds
+from hdfm.sales.panel.selection import BELOW, level_thresholds, selected_share
 from hdfm.sales.sampling import demand_model
 from hdfm.sales.spec import DemandSpec
 
@@ -176,6 +181,10 @@ def test_the_population_before_the_selection(seed):
     assert 0.8 < ((table["lower"] < truth) & (truth < table["upper"])).mean() < 0.98
 
 
+def first_half(sellers):
+    return sellers[sellers["time_period"].isin(sorted(sellers["time_period"].unique())[:15])]
+
+
 @UNFITTED
 def test_new_products_come_from_the_population_before(sellers):
     def median_of_a_new_one(above):
@@ -193,8 +202,81 @@ def test_thresholds_out_of_range(sellers, value):
 
 
 def test_products_that_were_not_selected_are_named(sellers):
+    model = HierarchicalElasticity(**ROLES, selected_above=60, selected_periods=30)
     with pytest.raises(InvalidDataError, match=r"of \d+ did not \(such as \d+.*keep_sellers"):
-        HierarchicalElasticity(**ROLES, selected_above=60).fit(sellers, sellers["units_sold"])
+        model.fit(sellers, sellers["units_sold"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"selected_periods": 0}, "a whole number, at least 1"),
+        ({"selected_periods": True}, "a whole number, at least 1"),
+        ({"selected_above": None}, "it needs selected_above=, which is None"),
+        ({"time": None}, "it needs time=, which is None"),
+    ],
+)
+def test_periods_of_the_selection(sellers, changes, message):
+    model = HierarchicalElasticity(
+        **ROLES | {"selected_above": ABOVE, "selected_periods": 30} | changes, progressbar=False
+    )
+    with pytest.raises(InvalidArgumentError, match=message):
+        model.fit(sellers, sellers["units_sold"])
+
+
+def test_a_part_of_the_sample_has_its_share_of_the_threshold(sellers):
+    first = first_half(sellers)
+    model = laplace(selected_above=ABOVE, selected_periods=30, draws=50)
+    model.fit(first, first["units_sold"])
+    assert model.spec_.selected_here == ABOVE / 2
+    total = first.groupby("product")["units_sold"].sum()
+    found = model.data_report_.set_index("finding")["count"][BELOW]
+    assert found == (total <= ABOVE / 2).sum() > 0
+    assert len(model.elasticities_) == len(total)
+
+
+def test_a_part_of_the_sample_that_nobody_named(sellers):
+    first = first_half(sellers)
+    total = first.groupby("product")["units_sold"].sum()
+    with pytest.warns(DataWarning, match=r"of \d+ did not .* selected_periods="):
+        model = laplace(selected_above=ABOVE, draws=50).fit(first, first["units_sold"])
+    assert model.spec_.selected_share == pytest.approx(0.5, abs=0.15)
+    assert model.data_report_.set_index("finding")["count"][BELOW] == (total <= ABOVE).sum()
+
+
+@pytest.mark.parametrize("n", [20, 200])
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_the_share_is_guessed_from_the_least_products(panel, share, n):
+    """Of products that sold as much as the threshold, and twice that."""
+    rng = np.random.default_rng(n)
+    sold = rng.binomial(rng.integers(100, 200, size=(40, n)), share)
+    guessed = [selected_share(replace(panel, units=units[:, None]), 100.0) for units in sold]
+    assert np.mean(guessed) == pytest.approx(share, abs=0.1)
+
+
+def test_the_whole_sample_has_no_finding(sellers):
+    model = laplace(selected_above=ABOVE, selected_periods=30, draws=50)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataWarning)
+        model.fit(sellers, sellers["units_sold"])
+    assert model.spec_.selected_share == 1
+    assert BELOW not in set(model.data_report_["finding"])
+
+
+@pytest.mark.slow
+def test_selection_can_be_cross_validated():
+    """Folds that know of the selection forecast better than those that do not, on average."""
+    gains = []
+    for seed in (1, 2, 3):
+        population = simulate_sales(1000, 3, 40, 0.5, seed=seed, period_noise=0.0)
+        sellers = keep_sellers(population, ABOVE)
+        of = RollingOriginSplit("time_period", 3)
+        with_it, without = (
+            cross_val_score(laplace(**changes), sellers, sellers["units_sold"], cv=of)
+            for changes in ({"selected_above": ABOVE, "selected_periods": 40}, {})
+        )
+        gains.append(np.mean(with_it - without))
+    assert np.mean(gains) > 0, gains
 
 
 def test_fixed_levels_can_not_be_cut(sellers):

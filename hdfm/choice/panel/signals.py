@@ -145,7 +145,7 @@ def _informative(panel):
 
 
 def _tied(category: Category, choices: CategoryChoices, outside: bool) -> np.ndarray:
-    """True (P_c,) where others explain price or a feature but for a hundredth, beside the intercepts.
+    """True (P_c,) where others explain price or a feature but for a twentieth, beside the intercepts.
 
     Within sets; with an outside option about the category's mean.
     """

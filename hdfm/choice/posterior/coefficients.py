@@ -8,6 +8,7 @@ Array names and axis order: D draws, N customers, S coefficients, T periods.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from hdfm.factors.pieces import by_draw, pieces
 from hdfm.frames.columns import plain
 from hdfm.frames.labels import label_list
 from hdfm.frames.periods import in_time_order
+from hdfm.frames.weights import weights_of_labels
 from hdfm.summaries.effects import effect_table
 from hdfm.summaries.intervals import summarise
 
@@ -35,6 +37,7 @@ def coefficient_table(
     by: Sequence[str],
     customers: Sequence | None,
     ci_prob: float,
+    weights: Any = None,
 ) -> pd.DataFrame:
     """Posterior of coefficients, averaged over the customers and periods that ``by`` doesn't name.
 
@@ -43,6 +46,8 @@ def coefficient_table(
     by : sequence of {"customer", "time"}
     customers : sequence, optional
         Labels of those to take; all by default.
+    weights : dict or pandas.Series, optional
+        How often each customer counts in means.
 
     Returns
     -------
@@ -51,7 +56,7 @@ def coefficient_table(
         ``p_positive``.
     """
     tables = []
-    for label, paths in _paths(draws, panel, by, customers):
+    for label, paths in _paths(draws, panel, by, customers, weights):
         values = paths if "time" in by else paths.mean(axis=1, keepdims=True)
         D, T, S = values.shape
         index = _index(panel, "customer" in by, label, "time" in by)
@@ -76,14 +81,18 @@ def _normal_rows(rows, sd, ci_prob):
     )
 
 
-def feature_table(draws: ChoiceDraws, panel: ChoicePanel, ci_prob: float) -> pd.DataFrame:
+def feature_table(
+    draws: ChoiceDraws, panel: ChoicePanel, ci_prob: float, weights: Any = None
+) -> pd.DataFrame:
     """Coefficients of features, means over customers and periods, as effects on utility."""
     column = np.concatenate([category.column for category in panel.categories])
     features = np.flatnonzero(column >= (panel.roles.price is not None))  # intercepts -1, the price first
     index: pd.Index = panel.coefficient[features].set_names(["category", "control"])
     if panel.roles.category is None:
         index = index.get_level_values("control")
-    values = population_paths(draws, np.arange(draws.alpha.shape[1])).mean(axis=1)[:, features]
+    which = np.arange(draws.alpha.shape[1])
+    paths = population_paths(draws, which, _weights_of(weights, panel, which))
+    values = paths.mean(axis=1)[:, features]
     return effect_table(values.T.astype(float), index, ci_prob)
 
 
@@ -94,6 +103,7 @@ def willingness_to_pay_table(
     by: Sequence[str],
     customers: Sequence | None,
     ci_prob: float,
+    weights: Any = None,
 ) -> pd.DataFrame:
     r"""What one unit of a predictor is worth, in every category that has it.
 
@@ -131,7 +141,7 @@ def willingness_to_pay_table(
             f"predictor must be one of {list(others)}, in a category with a price; got {predictor!r}."
         )
     tables = []
-    for label, paths in _paths(draws, panel, by, customers):
+    for label, paths in _paths(draws, panel, by, customers, weights):
         values = paths if "time" in by else paths.mean(axis=1, keepdims=True)
         for category, k, p in pairs:
             ratio = -values[:, :, k] / values[:, :, p]
@@ -160,19 +170,26 @@ def _worth(ratio, roles):
             raise unknown("price_transform", roles.price_transform)
 
 
-def population_paths(draws: ChoiceDraws, which: np.ndarray) -> np.ndarray:
-    """Mean coefficients (D, T, S) of the customers at positions ``which``; T is 1 without factors."""
+def population_paths(draws: ChoiceDraws, which: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Mean coefficients (D, T, S) of the customers at positions ``which``; T is 1 without factors.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray, optional
+        How often each of them counts.
+    """
     N = draws.alpha.shape[1]
-    if draws.population is not None and len(which) == N:
+    if draws.population is not None and len(which) == N and weights is None:
         return draws.population
     everyone = slice(None)
     some: slice | np.ndarray = everyone if np.array_equal(which, np.arange(N)) else which
-    beta = _mean(draws.alpha, some)[:, None, :]
+    beta = _mean(draws.alpha, some, weights)[:, None, :]
     for tier in draws.tiers:
-        w = _mean(tier.loading, some if tier.loading.shape[1] > 1 else everyone)
+        each = tier.loading.shape[1] > 1
+        w = _mean(tier.loading, some if each else everyone, weights if each else None)
         match tier.owner:
             case "customer":
-                moved = np.einsum("dsl,dtl->dts", w, _mean(tier.path, some))
+                moved = np.einsum("dsl,dtl->dts", w, _mean(tier.path, some, weights))
             case "category":
                 parts = [np.flatnonzero(draws.category == c) for c in range(tier.path.shape[1])]
                 own = [np.einsum("dsl,dtl->dts", w[:, s], tier.path[:, c]) for c, s in enumerate(parts)]
@@ -185,9 +202,14 @@ def population_paths(draws: ChoiceDraws, which: np.ndarray) -> np.ndarray:
     return beta
 
 
-def _mean(values, which):
+def _mean(values, which, weights):
     """Means (D, ...) over some of the customers of values (D, N, ...)."""
-    return by_draw(lambda draws: draws.mean(axis=1), values[None], which)[0]
+    return by_draw(lambda draws: np.average(draws, axis=1, weights=weights), values[None], which)[0]
+
+
+def _weights_of(weights, panel, which):
+    """How often customers at positions ``which`` count; None where all do once."""
+    return None if weights is None else weights_of_labels(weights, panel.customer[which], "customer")
 
 
 def read_by(by: str | Sequence[str] | None, allowed: Sequence[str]) -> tuple[str, ...]:
@@ -201,7 +223,7 @@ def read_by(by: str | Sequence[str] | None, allowed: Sequence[str]) -> tuple[str
     return names
 
 
-def _paths(draws, panel, by, customers) -> Iterator[tuple]:
+def _paths(draws, panel, by, customers, weights) -> Iterator[tuple]:
     """Label and coefficients (D, T, S) of each customer, or of all of them together."""
     for role in by:
         match role:
@@ -220,8 +242,10 @@ def _paths(draws, panel, by, customers) -> Iterator[tuple]:
                 f"customers must name fitted ones; {len(strangers):,} of {len(which):,} are not, "
                 f"such as {strangers[:3]}."
             )
+    if weights is not None and "customer" in by:
+        raise InvalidArgumentError('weights= weigh customers in means over them; by="customer" takes none.')
     if "customer" not in by:
-        paths = population_paths(draws, which)
+        paths = population_paths(draws, which, _weights_of(weights, panel, which))
         yield None, np.broadcast_to(paths, (len(paths), *shape))
         return
     if panel.roles.customer is None:

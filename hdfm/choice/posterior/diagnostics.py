@@ -3,14 +3,19 @@
 import pandas as pd
 import xarray as xr
 
-from hdfm.exceptions import unknown
+from hdfm.exceptions import ApproximationWarning, unknown, warn_caller
 from hdfm.factors.pieces import by_draw
-from hdfm.summaries.diagnostics import COLUMNS, OK, disagreement, summary, variable_rows, with_sampler
+from hdfm.summaries.diagnostics import COLUMNS, OK, summary, variable_rows, warn_of_chains, with_sampler
+from hdfm.summaries.loo import GOOD_K, pareto_k_of_weights
 
 R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS = 1.05, 25
 INVARIANT = ("coefficient_path", "coefficient_mean", "customer_sd", "covariate_effect")
 OF_CUSTOMERS = ("alpha",)
 LEFT_OUT = ("individual_factor_path", "individual_multiplier")
+FAR_OFF = (
+    'inference="variational" is far from the posterior here (diagnostics() has its Pareto k): take its means '
+    'as a first look, and its intervals as too narrow; inference="nuts" has those that hold.'
+)
 PATH, SUM_OF_FACTORS, LOG_DENSITY = "coefficient_path", "sum_of_factors", "log_density"
 
 
@@ -35,27 +40,51 @@ def choice_diagnostics(tree: xr.DataTree) -> pd.DataFrame:
     match tree.attrs["inference"]:
         case "nuts":
             return _of_chains(tree)
-        case "map" | "variational" as inference:
-            table = with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree)
-            table.attrs["verdict"] = (
-                f'A quick look by inference="{inference}": not draws of the posterior, so that '
-                "there is nothing to diagnose; intervals are too narrow or missing."
-            )
-            return table
+        case "map":
+            return _of_mode(tree)
+        case "variational":
+            return _of_variational(tree)
         case inference:
             raise unknown("inference", inference)
 
 
-def said_of_draws(tree: xr.DataTree) -> str:
-    """What a user should hear of draws at once, of what does not depend on the labels of factors."""
+def warn_of_draws(tree: xr.DataTree) -> None:
+    """Say at once what a user should hear of draws; whether the mode was found, its search has."""
     match tree.attrs["inference"]:
         case "nuts":
-            sizes, rows = tree["posterior"].sizes, variable_rows(_invariant(tree))
-            return disagreement(rows, sizes["chain"], sizes["draw"]) if len(rows) else ""
-        case "map" | "variational":
-            return ""
+            warn_of_chains(_invariant(tree))
+        case "variational":
+            if _pareto_k(tree) > GOOD_K:
+                warn_caller(FAR_OFF, ApproximationWarning)
+        case "map":
+            pass
         case inference:
             raise unknown("inference", inference)
+
+
+def _of_mode(tree):
+    """The sampler alone."""
+    table = with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree)
+    table.attrs["verdict"] = (
+        'A quick look by inference="map": not draws of the posterior, so that there is nothing to diagnose; '
+        "intervals are missing."
+    )
+    return table
+
+
+def _of_variational(tree):
+    """The sampler alone, with what tells how far its draws are from the posterior."""
+    table, k = with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree), _pareto_k(tree)
+    table.insert(2, "pareto_k", k)
+    table.attrs["verdict"] = (
+        'A quick look by inference="variational": not draws of the posterior; intervals are too narrow. '
+        f"Pareto k of its draws is {k:.2f}; below {GOOD_K} weights could mend them."
+    )
+    return table
+
+
+def _pareto_k(tree):
+    return pareto_k_of_weights(tree["sample_stats"]["log_weight"].to_numpy())
 
 
 def _invariant(tree):

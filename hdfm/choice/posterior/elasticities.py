@@ -236,15 +236,19 @@ def _category_table(draws, sets, price_transform, ci_prob, groups, own):
 
 
 def groups_of_sets(sets: PlacedSets, groups: pd.DataFrame | None) -> list[tuple[int, np.ndarray]]:
-    """Position of an example among all sets, and positions among these sets, of each group in order."""
+    """Position of an example among all sets, and positions among these sets, of each group in order.
+
+    Sets of weight 0 are in none.
+    """
+    counted = np.flatnonzero(sets.choices.times > 0)
     if groups is None or not len(groups.columns):
-        return [(0, np.arange(len(sets.customer)))]
-    mine = groups.iloc[sets.choices.choice_set].reset_index(drop=True)
+        return [(0, counted)] if len(counted) else []
+    mine = groups.iloc[sets.choices.choice_set[counted]].reset_index(drop=True)
     by = mine.groupby(list(groups.columns), sort=True, observed=True, dropna=False)
     group = by.ngroup().to_numpy()
     order = np.argsort(group, kind="stable")
     order = order[group[order] >= 0]
-    pieces = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+    pieces = np.split(counted[order], np.flatnonzero(np.diff(group[order])) + 1)
     return [(sets.choices.choice_set[piece[0]], piece) for piece in pieces if len(piece)]
 
 

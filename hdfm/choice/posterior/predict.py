@@ -11,8 +11,7 @@ K products; b choice sets and d draws of a block. The draws of a block come last
 """
 
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +23,6 @@ from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.posterior.draws import ChoiceDraws, each_in_turn
 from hdfm.factors.pieces import pieces
 from hdfm.frames.columns import ALL
-from hdfm.frames.weights import check_weights
 from hdfm.sampling.streams import labelled_stream
 
 BLOCK_CELLS = 1_000_000
@@ -161,20 +159,24 @@ def likeliest(placed: Iterable[PlacedSets], probability: Iterable[np.ndarray]) -
     return flags
 
 
-def weights_of_sets(placed: Iterable[PlacedSets], weights: Any, encoded: EncodedChoices) -> np.ndarray:
-    """Mean weight (O,) of the rows of each choice set, given those of rows (n,).
-
-    Raises
-    ------
-    InvalidDataError
-        If there is not one weight a row, or they can't be averaged with.
-    """
-    weights, out = check_weights(weights, encoded.n_rows), np.zeros(len(encoded.choice_set))
+def weights_of_sets(placed: Iterable[PlacedSets], weights: np.ndarray, n_sets: int) -> np.ndarray:
+    """Mean weight (n_sets,) of the rows of each choice set, given those of rows (n,)."""
+    out = np.zeros(n_sets)
     for sets in placed:
         there = sets.choices.row >= 0
         total = np.where(there, weights[sets.choices.row], 0.0).sum(axis=1)
         out[sets.choices.choice_set] = total / np.maximum(there.sum(axis=1), 1)
     return out
+
+
+def weighted_sets(placed: Iterable[PlacedSets], weights: np.ndarray, n_sets: int) -> tuple[PlacedSets, ...]:
+    """The same sets, each counting as often as its rows (n,) do on average."""
+    placed = tuple(placed)
+    of_set = weights_of_sets(placed, weights, n_sets)
+    return tuple(
+        replace(sets, choices=replace(sets.choices, weight=of_set[sets.choices.choice_set]))
+        for sets in placed
+    )
 
 
 def log_scores(draws: ChoiceDraws, placed: Iterable[PlacedSets], n_sets: int) -> np.ndarray:

@@ -125,7 +125,7 @@ def _ratios(draws, sets, price_transform):
     """(category, product that loses, to) and draws (D,) of its share of the loss."""
     if sets.price is None or not len(sets.customer):
         return
-    which = np.arange(len(sets.customer))
+    which = np.flatnonzero(sets.choices.times > 0)
     present, _ = products_of_sets(sets, which)
     for columns in column_pieces(draws, len(present)):
         change, _ = share_changes(draws, sets, which, columns, price_transform)

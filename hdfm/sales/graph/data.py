@@ -219,7 +219,7 @@ class DemandData:
 def demand_data(panel: SalesPanel, spec: DemandSpec, start: Start, sizes: Sizes) -> DemandData:
     """The data of a panel, registered in the model in whose context this is called."""
     N, T, _ = sizes
-    within, above = panel.within_group_price, spec.selected_above
+    within, above = panel.within_group_price, spec.selected_here
     threshold = None if above is None else level_thresholds(panel, above, spec.priors.global_mean)
     between = Evidence(
         np.bincount(panel.group, within**2), np.bincount(panel.group, within * start.product_effect)

@@ -72,9 +72,9 @@ class Selection:
 
 def selection_of(panel: SalesPanel, spec: DemandSpec, design: np.ndarray) -> Selection | None:
     """The selection that a model's products went through."""
-    if spec.selected_above is None:
+    if spec.selected_above is None or spec.selected_here is None:
         return None
-    threshold = level_thresholds(panel, spec.selected_above, spec.priors.global_mean)
+    threshold = level_thresholds(panel, spec.selected_here, spec.priors.global_mean)
     return Selection(threshold, noise_at_threshold(spec.selected_above, spec.likelihood), design, panel.group)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from hdfm.exceptions import unknown
-from hdfm.summaries.diagnostics import COLUMNS, OK, disagreement, summary, variable_rows, with_sampler
+from hdfm.summaries.diagnostics import COLUMNS, OK, summary, variable_rows, warn_of_chains, with_sampler
 from hdfm.summaries.loo import GOOD_K
 
 
@@ -43,15 +43,13 @@ def diagnostics_table(tree: xr.DataTree, pareto_k: pd.Series | None = None) -> p
             raise unknown("inference", inference)
 
 
-def said_of_draws(tree: xr.DataTree) -> str:
-    """What a user should hear of draws at once; of Laplace's approximation its engine tells."""
+def warn_of_draws(tree: xr.DataTree) -> None:
+    """Say at once what a user should hear of draws; of Laplace's approximation its engine has."""
     match tree.attrs["inference"]:
         case "laplace":
-            return ""
+            pass
         case "nuts":
-            sizes = tree["posterior"].sizes
-            rows = variable_rows(tree["posterior"].to_dataset())
-            return disagreement(rows, sizes["chain"], sizes["draw"]) if len(rows) else ""
+            warn_of_chains(tree["posterior"].to_dataset())
         case inference:
             raise unknown("inference", inference)
 

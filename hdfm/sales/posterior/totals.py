@@ -34,6 +34,7 @@ def total_table(
     of: str,
     seed: int,
     ci_prob: float,
+    weights: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Mean, sd and interval of totals by group, noise included; rows of a draw share its effects.
 
@@ -45,9 +46,11 @@ def total_table(
         The group (n,) of each row, and the groups' labels (G,).
     of : {"units", "revenue"}
         Whether a row counts as its units, or its units times its price.
+    weights : numpy.ndarray, optional
+        How often each row (n,) counts.
     """
     code, labels = groups
-    amount = amounts(rows, of)
+    amount = amounts(rows, of) if weights is None else amounts(rows, of) * weights
     total = np.zeros((len(labels), draws.delta.shape[1]))
     for piece, units in unit_blocks(draws, panel, spec, rows, seed, common=False):
         members = np.arange(len(units))
