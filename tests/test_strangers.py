@@ -26,7 +26,7 @@ from hdfm.sales.laplace.mode import laplace_mode, noise_constant, noise_log_prio
 from hdfm.sales.laplace.newton import cell_likelihood
 from hdfm.sales.laplace.nodes import node_likelihood
 from hdfm.sales.laplace.prior import arrow_model
-from hdfm.sales.panel.panel import build_panel
+from hdfm.sales.panel.build import build_panel
 from hdfm.sales.panel.read import read_units
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.rows import panel_rows

@@ -18,7 +18,8 @@ from hdfm.frames.columns import as_names, check_word
 from hdfm.frames.findings import Finding, findings_said
 from hdfm.frames.read import both_in_pandas, in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean, weighted_rows, weights_of_rows, without_weights
-from hdfm.sales.panel.panel import SalesPanel, build_panel
+from hdfm.sales.panel.build import build_panel
+from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.read import ONE_COLUMN, read_frame
 from hdfm.sales.panel.report import sales_findings, sales_report
 from hdfm.sales.panel.roles import Roles

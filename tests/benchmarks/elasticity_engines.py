@@ -29,7 +29,7 @@ from scipy.stats import norm
 
 from hdfm import HierarchicalElasticity
 from hdfm.datasets import keep_sellers, simulate_sales
-from hdfm.sales.panel.panel import build_panel
+from hdfm.sales.panel.build import build_panel
 from hdfm.sales.panel.roles import Roles
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

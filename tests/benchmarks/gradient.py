@@ -21,7 +21,7 @@ from hdfm.datasets import keep_sellers, simulate_sales
 from hdfm.sales.graph.data import demand_data, sizes_of
 from hdfm.sales.graph.model import build_demand_model, effects
 from hdfm.sales.graph.start import rough_estimates
-from hdfm.sales.panel.panel import build_panel
+from hdfm.sales.panel.build import build_panel
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.spec import DemandSpec
 

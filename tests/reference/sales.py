@@ -20,7 +20,8 @@ from hdfm.sales.laplace.prior import (
     product_precision,
     shared_prior,
 )
-from hdfm.sales.panel.panel import SalesPanel, build_panel
+from hdfm.sales.panel.build import build_panel
+from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.spec import DemandSpec
 

@@ -21,7 +21,7 @@ from hdfm.sales.laplace.arrow import factor_arrow, left_by_first
 from hdfm.sales.laplace.mode import DIFFERENCE, laplace_mode, log_height, log_posterior, mend_levels
 from hdfm.sales.laplace.prior import arrow_model
 from hdfm.sales.laplace.selection import Selection
-from hdfm.sales.panel.panel import build_panel
+from hdfm.sales.panel.build import build_panel
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.selection import BELOW, level_thresholds, selected_share
 from hdfm.sales.sampling import demand_model

@@ -13,13 +13,8 @@ from hdfm.exceptions import DataWarning, InvalidArgumentError, warn_caller
 from hdfm.frames.columns import ALL, label_column, named_column, numeric_column, plain, positions
 from hdfm.frames.findings import FAR, far_outside, warn_of_far
 from hdfm.frames.labels import label_list, warn_of_unknown
-from hdfm.sales.panel.panel import (
-    SalesPanel,
-    log_column,
-    product_labels,
-    refuse_two_parents,
-    running_periods,
-)
+from hdfm.sales.panel.build import log_column, product_labels, refuse_two_parents, running_periods
+from hdfm.sales.panel.panel import SalesPanel
 
 MOST_NAMED = 5
 

@@ -5,7 +5,7 @@ import pytest
 
 from hdfm import ElasticityPriors
 from hdfm.datasets import simulate_sales
-from hdfm.sales.panel.panel import build_panel
+from hdfm.sales.panel.build import build_panel
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.sampling import demand_model
 from hdfm.sales.spec import DemandSpec

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from hdfm.frames.findings import findings_said
-from hdfm.sales.panel.panel import build_panel
+from hdfm.sales.panel.build import build_panel
 from hdfm.sales.panel.report import sales_findings, sales_report
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.signals import SalesSignals

@@ -8,7 +8,8 @@ from conftest import UNFITTED
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import InvalidDataError
 from hdfm.frames.columns import ALL
-from hdfm.sales.panel.panel import SalesPanel, build_panel
+from hdfm.sales.panel.build import build_panel
+from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.rows import encode_rows, panel_rows
 
