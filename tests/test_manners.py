@@ -16,7 +16,7 @@ LEAVES_ALL = """
     import matplotlib.pyplot as plt
 
     def state():
-        return {
+        return {{
             "warnings": list(warnings.filters),
             "matplotlib": dict(matplotlib.rcParams),
             "arviz": dict(az.rcParams),
@@ -24,14 +24,14 @@ LEAVES_ALL = """
             "environment": dict(os.environ),
             "errors of numpy": np.geterr(),
             "numpy prints": np.get_printoptions(),
-            "pandas": {name: pd.get_option(name) for name in ("display.max_rows", "mode.copy_on_write")},
+            "pandas": {{name: pd.get_option(name) for name in ("display.max_rows", "display.precision")}},
             "random numbers": (random.getstate(), np.random.get_state()[1].tolist()),
             "scikit-learn": get_config(),
-            "pytensor": (pytensor.config.floatX, pytensor.config.mode, pytensor.config.blas__ldflags),
+            "pytensor": (pytensor.config.floatX, pytensor.config.mode),
             "folder": os.getcwd(),
             "paths": list(sys.path),
             "recursion": sys.getrecursionlimit(),
-        }
+        }}
 
     def everything():
         model = fit(inference="{inference}", {options})
@@ -53,8 +53,14 @@ LEAVES_ALL = """
     before = state()
     everything()
     after = state()
-    changed = {{name: (before[name], after[name]) for name in before if before[name] != after[name]}}
-    assert not changed, changed
+    for name in before:
+        assert type(before[name]) is type(after[name])
+        if isinstance(before[name], dict):
+            names = [*before[name], *after[name]]
+            pairs = {{key: (before[name].get(key), after[name].get(key)) for key in names}}
+            changed = {{key: pair for key, pair in pairs.items() if pair[0] != pair[1]}}
+            assert not changed, (name, changed)
+        assert before[name] == after[name], (name, before[name], after[name])
 """
 
 

@@ -123,7 +123,7 @@ def test_totals(elasticity, sales, of):
     stores = rng.integers(0, 4, len(sales))
     price = sales["price"] if of == "revenue" else 1.0
     table = elasticity.predict_totals(sales, by="category", of=of, weights=stores)
-    expected = (stores * price * elasticity.predict(sales)).groupby(sales["category"]).sum()
+    expected = pd.Series(stores * price * elasticity.predict(sales)).groupby(sales["category"]).sum()
     np.testing.assert_allclose(table["mean"], expected)
     same(table, elasticity.predict_totals(sales.assign(n=stores), by="category", of=of, weights="n"))
     same(2 * table, elasticity.predict_totals(sales, by="category", of=of, weights=2 * stores))

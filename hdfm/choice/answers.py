@@ -42,6 +42,7 @@ class ChoiceAnswers:
     spec_: ChoiceSpec
     seed_: int
     progressbar: bool
+    idata_: "xr.DataTree"
     classes_: np.ndarray
 
     @computes

@@ -87,6 +87,8 @@ def pareto_k_of_weights(log_weight: np.ndarray) -> float:
     .. [1] Yao, Vehtari, Simpson, Gelman (2018), "Yes, but Did It Work?: Evaluating Variational Inference",
        Proceedings of the 35th International Conference on Machine Learning.
     """
+    if log_weight.size < LEAST_DRAWS:
+        return np.nan
     k = float(array_stats.psislw(-log_weight.ravel())[1])
     return k if np.isfinite(k) else np.nan
 

@@ -1,5 +1,6 @@
 """Two fits of the choice model on draws about the start, and their frames."""
 
+import warnings
 from contextlib import contextmanager
 
 import conftest
@@ -12,6 +13,7 @@ from trips import many_trips
 
 from hdfm import DynamicFactorChoiceModel
 from hdfm.datasets import simulate_choices
+from hdfm.exceptions import ApproximationWarning
 
 
 @contextmanager
@@ -89,7 +91,8 @@ def quick_looks(few):
     models = [
         DynamicFactorChoiceModel(1, **roles, **QUICK, inference=name) for name in ("map", "variational")
     ]
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ApproximationWarning)
         patch.setattr(variational, "STEPS", 500)
         return {model.inference: model.fit(few, few["chosen"]) for model in models}
 

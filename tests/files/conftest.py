@@ -1,5 +1,7 @@
 """Small fits of both models in several ways, each made once, with the frame to ask about."""
 
+import warnings
+
 import conftest
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ from conftest import CHOICE_ROLES, ROLES
 
 from hdfm import ChoicePriors, DynamicFactorChoiceModel, ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_choices, simulate_sales
+from hdfm.exceptions import ApproximationWarning
 
 QUICK = {"draws": 8, "tune": 5, "chains": 2, "progressbar": False}
 FACTORS = {"n_factors": 1, "n_category_factors": 1, "n_individual_factors": 1}
@@ -53,7 +56,8 @@ _MADE: dict = {}
 def made(name):
     """A fit and its frame; do not change them."""
     if name not in _MADE:
-        with pytest.MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("ignore", ApproximationWarning)  # of few steps
             patch.setattr("hdfm.sampling.nuts.sample_numpyro", conftest.walk_about_start)
             patch.setattr("hdfm.sampling.variational.STEPS", 50)
             _MADE[name] = FITS[name]()

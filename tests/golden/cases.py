@@ -175,7 +175,7 @@ def choice_answers(arguments: dict[str, Any]) -> Answers:
         "counterfactual": model.counterfactual(choices, {"price": 0.9}, products="c0p1"),
         "diversion": model.diversion(),
         "willingness_to_pay": model.willingness_to_pay("display"),
-        "diagnostics": model.diagnostics().drop(columns="verdict"),
+        "diagnostics": model.diagnostics().drop(columns=["verdict", "pareto_k"], errors="ignore"),
         "data_report_": model.data_report_,
     }
     if model.customer is not None:

@@ -47,9 +47,9 @@ def test_variational(model):
 
 def test_variational_draws_tell_how_far_they_are_from_the_posterior():
     """No mean-field family holds coordinates that go together."""
-    together = 0.99 * np.ones((8, 8)) + 0.01 * np.eye(8)
+    together = 0.99 * np.ones((40, 40)) + 0.01 * np.eye(40)
     with pm.Model() as model:
-        pm.MvNormal("x", np.zeros(8), together)
+        pm.MvNormal("x", np.zeros(40), together)
     draws = variational(model, Reported(("x",)), SETTINGS)
     weight = draws.statistics["log_weight"]
     assert pareto_k_of_weights(weight) > GOOD_K

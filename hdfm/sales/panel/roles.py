@@ -16,3 +16,9 @@ class Roles:
     controls: tuple[str, ...] = ()
     exposure: str | None = None
     reference_price: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that have a role."""
+        one = (self.product, self.time, self.price, self.exposure, self.reference_price)
+        return (*(name for name in one if name is not None), *self.groups, *self.controls)
