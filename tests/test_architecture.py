@@ -270,6 +270,45 @@ def test_the_rule_leaves_the_rest(code):
     assert not list(unguarded_branches(ast.parse(code)))
 
 
+def asked_for(tree, names):
+    """Lines that hold something against one of some names, or match it."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare(left=left, comparators=right):
+                parts = [part for side in (left, *right) for part in ast.walk(side)]
+            case ast.MatchValue(value=value):
+                parts = [value]
+            case _:
+                continue
+        if any(isinstance(part, ast.Constant) and part.value in names for part in parts):
+            yield node.lineno
+
+
+def test_no_likelihood_is_asked_for_by_its_name():
+    """What a likelihood is stands in its record; "log_normal" is a family of lengthscales elsewhere."""
+    others = ("hdfm.factors.", "hdfm.choice.")
+    trees = {
+        module: ast.parse(path.read_text())
+        for module, path in MODULES.items()
+        if not module.startswith(others)
+    }
+    found = {module: list(asked_for(tree, LIKELIHOODS)) for module, tree in trees.items()}
+    assert {module: lines for module, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'x = spec.likelihood == "poisson"',
+        'x = "poisson" != likelihood',
+        'x = likelihood in ("poisson", "log_normal")',
+        'match likelihood:\n    case "negative_binomial" | "poisson":\n        x = 1',
+    ],
+)
+def test_the_rule_finds_likelihoods_asked_for(code):
+    assert list(asked_for(ast.parse(code), LIKELIHOODS))
+
+
 def test_test_files_are_short_and_mirror_the_rooms():
     tests = ROOT / "tests"
     long = {path.name: n for path in tests.rglob("*.py") if (n := len(path.read_text().splitlines())) > 400}
