@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hdfm.sales.likelihoods.registry import LIKELIHOODS
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hdfm"
 TOWERS = ("sales", "choice")
@@ -19,9 +21,10 @@ FLOORS = (
 )
 ROOMS = (
     "priors",
+    "panel",
+    "likelihoods",
     "spec",
     "moments",
-    "panel",
     "graph",
     "laplace",
     "sampling",
@@ -37,7 +40,9 @@ MODULES = {
 FOLDERS = sorted({path.parent for path in MODULES.values()})
 # Where a name stands for one of several: likelihoods, tiers, engines and the like.
 NAMES = {
-    *("negative_binomial", "poisson", "log_normal", "random", "fixed", "shared", "negative"),
+    *LIKELIHOODS,
+    *("random", "fixed", "shared", "negative"),
+    "log_normal",  # of lengthscales too
     *("nuts", "laplace", "map", "variational", "numpyro", "nutpie"),
     *("one", "category", "customer", "global", "individual", "population"),
     *("log", "linear", "weibull", "hsgp", "exact", "matern32", "matern52", "sq_exp"),
@@ -102,7 +107,7 @@ def test_every_module_has_a_floor_and_a_room():
 
 
 def test_both_towers_have_the_same_rooms():
-    shared = {room(module) for module in MODULES} - {None, "laplace", "answers"}
+    shared = {room(module) for module in MODULES} - {None, "likelihoods", "laplace", "answers"}
     for tower in TOWERS:
         assert shared <= {room(module) for module in MODULES if module.split(".")[1] == tower}
 
@@ -263,6 +268,45 @@ def test_the_rule_finds_unguarded_branches(code):
 )
 def test_the_rule_leaves_the_rest(code):
     assert not list(unguarded_branches(ast.parse(code)))
+
+
+def asked_for(tree, names):
+    """Lines that hold something against one of some names, or match it."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare(left=left, comparators=right):
+                parts = [part for side in (left, *right) for part in ast.walk(side)]
+            case ast.MatchValue(value=value):
+                parts = [value]
+            case _:
+                continue
+        if any(isinstance(part, ast.Constant) and part.value in names for part in parts):
+            yield node.lineno
+
+
+def test_no_likelihood_is_asked_for_by_its_name():
+    """What a likelihood is stands in its record; "log_normal" is a family of lengthscales elsewhere."""
+    others = ("hdfm.factors.", "hdfm.choice.")
+    trees = {
+        module: ast.parse(path.read_text())
+        for module, path in MODULES.items()
+        if not module.startswith(others)
+    }
+    found = {module: list(asked_for(tree, LIKELIHOODS)) for module, tree in trees.items()}
+    assert {module: lines for module, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'x = spec.likelihood == "poisson"',
+        'x = "poisson" != likelihood',
+        'x = likelihood in ("poisson", "log_normal")',
+        'match likelihood:\n    case "negative_binomial" | "poisson":\n        x = 1',
+    ],
+)
+def test_the_rule_finds_likelihoods_asked_for(code):
+    assert list(asked_for(ast.parse(code), LIKELIHOODS))
 
 
 def test_test_files_are_short_and_mirror_the_rooms():

@@ -14,7 +14,7 @@ from hdfm.choice.posterior.diagnostics import choice_diagnostics
 from hdfm.choice.posterior.draws import ChoiceDraws
 from hdfm.choice.sampling import choice_gp, choice_model
 from hdfm.choice.spec import ChoiceSpec
-from hdfm.datasets import simulate, simulate_sales
+from hdfm.datasets import simulate_sales
 from hdfm.exceptions import UnknownNameError
 from hdfm.factors import hsgp
 from hdfm.factors.draws import Tier, extend_tier, tier_draws
@@ -22,18 +22,13 @@ from hdfm.factors.hsgp import TimeGP, choose_gp, gp_factors, gp_roots
 from hdfm.factors.tables import tier_curves
 from hdfm.factors.tier import TIERS
 from hdfm.sales.laplace.draws import sample_laplace
-from hdfm.sales.laplace.mode import laplace_mode, noise_constant, noise_log_prior
-from hdfm.sales.laplace.newton import cell_likelihood
-from hdfm.sales.laplace.nodes import node_likelihood
-from hdfm.sales.laplace.prior import arrow_model
+from hdfm.sales.laplace.mode import laplace_mode
+from hdfm.sales.likelihoods.registry import likelihood_of
 from hdfm.sales.panel.build import build_panel
-from hdfm.sales.panel.read import read_units
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.rows import panel_rows
-from hdfm.sales.panel.selection import noise_at_threshold
 from hdfm.sales.posterior.diagnostics import diagnostics_table
 from hdfm.sales.posterior.draws import demand_draws
-from hdfm.sales.posterior.predict import draw_units, log_density, log_of_mean_noise
 from hdfm.sales.posterior.pricing import unit_costs
 from hdfm.sales.posterior.totals import amounts
 from hdfm.sales.sampling import demand_model, sample_demand
@@ -75,28 +70,17 @@ def stranger_tier():
 
 
 SALES = {
-    "units": lambda panel: read_units([1, 2], STRANGER, whole=True),
-    "selection": lambda panel: noise_at_threshold(100, STRANGER),
+    "likelihood": lambda panel: likelihood_of(STRANGER),
     "graph, likelihood": lambda panel: demand_model(panel, OF_LIKELIHOOD),
     "graph, product effects": lambda panel: demand_model(panel, OF_EFFECTS),
     "laplace, likelihood": lambda panel: sample_laplace(panel, OF_LIKELIHOOD, SETTINGS),
     "laplace, product effects": lambda panel: laplace_mode(panel, OF_EFFECTS),
-    "cells": lambda panel: cell_likelihood(STRANGER, np.ones(2), np.ones(2, bool), np.zeros(2), 0.1),
-    "nodes": lambda panel: node_likelihood(
-        STRANGER, np.ones((1, 2)), np.ones((1, 2), bool), *np.zeros((2, 1, 2)), np.zeros((2, 1, 25)), 0.1
-    ),
-    "noise's prior": lambda panel: noise_log_prior(OF_LIKELIHOOD, 0.1),
-    "noise's constant": lambda panel: noise_constant(arrow_model(panel, OF_LIKELIHOOD), 0.1),
     "engine": lambda panel: sample_demand(panel, SPEC, SETTINGS, STRANGER),
     "sampler": lambda panel: sample_demand(panel, SPEC, SETTINGS, "nuts", STRANGER),
-    "density": lambda panel: log_density(1.0, np.zeros(2), np.ones(2), STRANGER),
-    "drawn units": lambda panel: draw_units(np.zeros(2), np.ones(2), STRANGER, np.random.default_rng(0)),
-    "expected units": lambda panel: log_of_mean_noise(np.ones(2), STRANGER),
     "totals": lambda panel: amounts(panel_rows(panel)[0], STRANGER),
     "costs": lambda panel: unit_costs(1.0, panel.product, STRANGER),
     "verdict": lambda panel: diagnostics_table(Tree()),
     "conditioning on totals": lambda panel: OF_LIKELIHOOD.conditional,
-    "simulator": lambda panel: simulate._draw_units(None, np.ones(2), STRANGER, 1.0),
 }
 CHOICES = {
     "engine": lambda choices: engine_of(STRANGER, "numpyro"),

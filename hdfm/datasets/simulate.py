@@ -5,14 +5,35 @@ Array names and axis order: N products, C categories, T periods.
     prices (N, T), rate (N, T): expected units, path (C, T): relative category demand
 """
 
+from collections.abc import Callable
 from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import InvalidArgumentError, unknown
+from hdfm.exceptions import InvalidArgumentError
 
-NOISES = ("poisson", "negative_binomial", "log_normal")
+
+class UnitNoise(NamedTuple):
+    """Units drawn, (rng, rate (N, T), dispersion) -> (N, T); and whether they can be 0."""
+
+    draw: Callable[[np.random.RandomState, np.ndarray, float], np.ndarray]
+    has_zeros: bool
+
+
+NOISES = {
+    "poisson": UnitNoise(lambda rng, rate, dispersion: rng.poisson(rate), True),
+    "negative_binomial": UnitNoise(
+        lambda rng, rate, dispersion: rng.poisson(rng.gamma(dispersion, rate / dispersion)), True
+    ),
+    "log_normal": UnitNoise(
+        lambda rng, rate, dispersion: np.exp(
+            np.log(rate) + rng.normal(size=rate.shape) / np.sqrt(dispersion)
+        ),
+        False,
+    ),
+}
 
 
 def simulate_sales(
@@ -131,7 +152,7 @@ def simulate_sales(
     demand = base[category][:, None] * multiplier[:, None] * path * (1 + epsilon)
     rate = np.exp(np.log(demand) + elasticity[:, None] * np.log(prices) + log_shift)
     rate[never] = 0.0
-    units = _draw_units(rng, rate, noise, dispersion)
+    units = NOISES[noise].draw(rng, rate, dispersion)
 
     product, period = np.meshgrid(np.arange(N), np.arange(T), indexing="ij")
     frame = pd.DataFrame(
@@ -187,18 +208,6 @@ def _price_walks(rng, N, T, change_prob):
     return np.cumprod(np.hstack([first[:, None], factors]), axis=1)
 
 
-def _draw_units(rng, rate, noise, dispersion):
-    match noise:
-        case "negative_binomial":
-            return rng.poisson(rng.gamma(dispersion, rate / dispersion))
-        case "log_normal":
-            return np.exp(np.log(rate) + rng.normal(size=rate.shape) / np.sqrt(dispersion))
-        case "poisson":
-            return rng.poisson(rate)
-        case _:
-            raise unknown("noise", noise)
-
-
 def _check_simulation(arguments):
     for name in ("N", "C", "T"):
         value = arguments[name]
@@ -211,7 +220,8 @@ def _check_simulation(arguments):
         raise InvalidArgumentError(f"dispersion must be above 0; got {arguments['dispersion']!r}.")
     if not 0 <= arguments["period_noise"] < 1:
         raise InvalidArgumentError(f"period_noise must lie in [0, 1); got {arguments['period_noise']!r}.")
-    if arguments["noise"] == "log_normal" and arguments["never_sells_prob"]:
-        raise InvalidArgumentError("log_normal volumes are positive: never_sells_prob must be 0 with them.")
-    if arguments["noise"] not in NOISES:
-        raise InvalidArgumentError(f"noise must be one of {NOISES}; got {arguments['noise']!r}.")
+    noise = arguments["noise"]
+    if noise not in NOISES:
+        raise InvalidArgumentError(f"noise must be one of {tuple(NOISES)}; got {noise!r}.")
+    if arguments["never_sells_prob"] and not NOISES[noise].has_zeros:
+        raise InvalidArgumentError(f"{noise} volumes are positive: never_sells_prob must be 0 with them.")

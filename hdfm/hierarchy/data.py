@@ -19,10 +19,11 @@ def held(name: str, array: np.ndarray) -> Any:
     return pm.Data(name, values, shape=values.shape)
 
 
-def padded(array: np.ndarray, *sizes: int) -> np.ndarray:
-    """An array whose first axes are filled up to ``sizes`` with zeros."""
+def padded(array: np.ndarray, *sizes: int, fill: float = 0.0) -> np.ndarray:
+    """An array whose first axes are filled up to ``sizes``, by default with zeros."""
     sizes += array.shape[len(sizes) :]
-    return np.pad(array, [(0, size - n) for size, n in zip(sizes, array.shape, strict=True)])
+    room = [(0, size - n) for size, n in zip(sizes, array.shape, strict=True)]
+    return np.pad(array, room, constant_values=fill)
 
 
 def labels_of(labels: pd.Index, size: int) -> list:

@@ -18,9 +18,10 @@ from hdfm.frames.columns import as_names, check_word
 from hdfm.frames.findings import Finding, findings_said
 from hdfm.frames.read import both_in_pandas, in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean, weighted_rows, weights_of_rows, without_weights
+from hdfm.sales.likelihoods.registry import LIKELIHOODS, noise_variables
 from hdfm.sales.panel.build import build_panel
 from hdfm.sales.panel.panel import SalesPanel
-from hdfm.sales.panel.read import ONE_COLUMN, read_frame
+from hdfm.sales.panel.read import ONE_COLUMN, UnitsReader, read_frame
 from hdfm.sales.panel.report import sales_findings, sales_report
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows, rows_of_frame, rows_of_periods
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
     from hdfm.files.records import Schema
 
-LIKELIHOODS = ("negative_binomial", "poisson", "log_normal")
 TIME_EFFECTS = ("category", "shared", None)
 PRODUCT_EFFECTS = ("random", "fixed")
 INFERENCES = ("nuts", "laplace")
@@ -749,7 +749,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
                 "selected_above is about the units that X holds of a product: with sample_weight it would "
                 "not be clear how many these are. Give one of them."
             )
-        frame, units, roles = read_frame(self, X, y, self._roles(), self.likelihood, reset=True)
+        frame, units, roles = self._read(X, y, spec.family.read_units, reset=True)
         assert units is not None
         shared = _shares_time(self.time_effects)
         panel = build_panel(frame, units, roles, shared_time=shared, weights=weights)
@@ -758,8 +758,21 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             spec = replace(spec, selected_share=share)
         return panel, spec if len(panel.period) > 1 else replace(spec, time_effects=False)
 
+    def _read(
+        self, X: Any, y: Any = None, read_units: UnitsReader | None = None, *, reset: bool
+    ) -> tuple[pd.DataFrame, np.ndarray | None, Roles]:
+        return read_frame(
+            self,
+            X,
+            y,
+            self._roles(),
+            read_units=read_units,
+            reserved=noise_variables(),
+            reset=reset,
+        )
+
     def _findings(self, panel: SalesPanel, spec: DemandSpec) -> list[Finding]:
-        findings = sales_findings(panel, spec.time_effects, spec.likelihood)
+        findings = sales_findings(panel, spec.time_effects, spec.family.remedy_for_zeros)
         if spec.selected_above is None:
             return findings
         above, share = spec.selected_above, spec.selected_share
@@ -767,13 +780,13 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
 
     def _rows(self, X: Any) -> SalesRows:
         check_is_fitted(self, "idata_")
-        frame, _, _ = read_frame(self, X, None, self._roles(), None, reset=False)
+        frame, _, _ = self._read(X, reset=False)
         return encode_rows(frame, self.panel_, self.reference_price)
 
     def _row_scores(self, X: Any, y: Any) -> np.ndarray:
         """Log predictive densities by row (n,)."""
         check_is_fitted(self)
-        frame, units, _ = read_frame(self, X, y, self._roles(), self.likelihood, reset=False)
+        frame, units, _ = self._read(X, y, self.spec_.family.read_units, reset=False)
         rows = encode_rows(frame, self.panel_, self.reference_price)
         return log_predictive_density(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
 

@@ -9,6 +9,7 @@ import xarray as xr
 from arviz_base import from_dict
 
 from hdfm.exceptions import unknown
+from hdfm.sales.likelihoods.family import Likelihood
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.draws import PosteriorDraws, no_draws, reported_names
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from hdfm.sales.graph.data import Sizes
 
-NEVER_SOLD_SHAPE = 0.5
 MANY_CELLS = 20_000
 
 
@@ -32,8 +32,7 @@ def demand_model(panel: SalesPanel, spec: DemandSpec, sizes: "Sizes | None" = No
     from hdfm.sales.graph.model import build_demand_model
     from hdfm.sales.graph.start import rough_estimates
 
-    start = rough_estimates(panel, spec.likelihood, spec.time_effects, spec.pooled, spec.priors)
-    return build_demand_model(panel, spec, start, sizes)
+    return build_demand_model(panel, spec, rough_estimates(panel, spec), sizes)
 
 
 def sample_demand(
@@ -104,14 +103,15 @@ def posterior_text(panel: SalesPanel, settings: SamplingSettings) -> str:
 
 
 def conditional_levels(
-    values: dict[str, np.ndarray], shape: tuple[int, int], panel: SalesPanel, seed: int
+    values: dict[str, np.ndarray],
+    shape: tuple[int, int],
+    panel: SalesPanel,
+    *,
+    family: Likelihood,
+    seed: int,
 ) -> np.ndarray:
-    r"""Levels (C, n, N) given everything else, if there is anything, under a flat prior on them.
-
-    .. math:: \exp \delta_i \sim \mathrm{Gamma}\Big(\sum_t y_{it}, \sum_t \exp(\eta_{it} - \delta_i)\Big)
-
-    A product that never sold has no proper posterior; it gets the shape 1/2 of Jeffreys' prior.
-    """
+    """Levels (C, n, N) given everything else, if there is anything, under a flat prior on them."""
+    assert family.draw_levels is not None
     totals = panel.units_sold
     rng = stream(seed, Stream.CONDITIONAL_LEVELS)
     levels = np.empty((*shape, len(totals)))
@@ -126,7 +126,7 @@ def conditional_levels(
                 values["control_effect"][c, s] * panel.control_sd, panel.controls, axes=1
             )
         rate = panel.total(np.exp(eta), axis=1)
-        levels[c, s] = np.log(rng.gamma(np.where(totals > 0, totals, NEVER_SOLD_SHAPE))) - np.log(rate)
+        levels[c, s] = family.draw_levels(totals, rate, rng)
     return levels
 
 
@@ -140,7 +140,8 @@ def labelled(
     """Draws as a DataTree with the data's labels, and how they were made in its attributes."""
     if spec.conditional:
         shape = draws.statistics["diverging"].shape
-        draws.values["product_effect"] = conditional_levels(draws.values, shape, panel, settings.seed)
+        levels = conditional_levels(draws.values, shape, panel, family=spec.family, seed=settings.seed)
+        draws.values["product_effect"] = levels
     product, dims = panel.dims["product"], variable_dimensions(panel)
     constants = {
         "price_level": panel.price_level,

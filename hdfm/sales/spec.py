@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from hdfm.exceptions import unknown
+from hdfm.sales.likelihoods.family import Likelihood
+from hdfm.sales.likelihoods.registry import likelihood_of
 from hdfm.sales.priors import ElasticityPriors
 
 
 @dataclass(frozen=True, slots=True)
 class DemandSpec:
-    """What the demand model is made of."""
+    """What the demand model is made of; the likelihood by its name, as files hold it."""
 
     likelihood: str
     time_effects: bool
@@ -17,6 +19,11 @@ class DemandSpec:
     priors: ElasticityPriors
     selected_above: float | None = None
     selected_share: float = 1.0  # of the periods over which products sold that, in X
+
+    @property
+    def family(self) -> Likelihood:
+        """The likelihood."""
+        return likelihood_of(self.likelihood)
 
     @property
     def pooled(self) -> bool:
@@ -37,10 +44,4 @@ class DemandSpec:
     @property
     def conditional(self) -> bool:
         """Whether product totals are conditioned on, which removes delta from the graph."""
-        match self.likelihood:
-            case "poisson":
-                return not self.pooled
-            case "negative_binomial" | "log_normal":
-                return False
-            case _:
-                raise unknown("likelihood", self.likelihood)
+        return self.family.has_sufficient_totals and not self.pooled

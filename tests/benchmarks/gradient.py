@@ -40,7 +40,7 @@ def row_wise(panel, spec, start) -> pm.Model:
         if spec.likelihood == "poisson":
             pm.Poisson("y", mean, observed=units)
         else:
-            overdispersion = pm.HalfNormal("overdispersion", 1.0, initval=start.scale)
+            overdispersion = pm.HalfNormal("overdispersion", 1.0, initval=start.noise)
             pm.NegativeBinomial("y", mu=mean, alpha=overdispersion**-2, observed=units)
     return model
 
@@ -65,7 +65,7 @@ def main() -> None:
     for likelihood in ("poisson", "negative_binomial"):
         panel = build_panel(sales, sales["units_sold"].to_numpy(float), ROLES)
         spec = DemandSpec(likelihood, True, "random", False, ElasticityPriors())
-        start = rough_estimates(panel, likelihood, True, True, spec.priors)
+        start = rough_estimates(panel, spec)
         plain, own = row_wise(panel, spec, start), build_demand_model(panel, spec, start)
         calls = {"plain": gradient(plain), "hdfm": gradient(own)}
         values = [float(call()[0]) for call in calls.values()]

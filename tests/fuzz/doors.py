@@ -114,7 +114,7 @@ class SalesDoor(Door):
         return pd.DataFrame(facts | _controls(panel, panel.controls[:, i, t]))
 
     def findings(self, panel, spec):
-        findings = sales_findings(panel, spec.time_effects, spec.likelihood)
+        findings = sales_findings(panel, spec.time_effects, spec.family.remedy_for_zeros)
         return sales_report(panel, findings)["count"].to_list(), len(findings_said(findings))
 
     def rows(self, model, X):

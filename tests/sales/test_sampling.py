@@ -10,7 +10,8 @@ from scipy import stats
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import InvalidArgumentError
-from hdfm.sales.sampling import NEVER_SOLD_SHAPE, conditional_levels, posterior_text
+from hdfm.sales.likelihoods.poisson import NEVER_SOLD_SHAPE, POISSON
+from hdfm.sales.sampling import conditional_levels, posterior_text
 from hdfm.sampling.settings import SamplingSettings
 
 CONDITIONAL = {"likelihood": "poisson", "product_effects": "fixed"}
@@ -43,7 +44,7 @@ def test_conditional_levels_are_log_gammas(store_sales, panel):
     beta, kappa = rng.normal(-2, 0.3, len(panel.product)), np.array([0.4])
     gamma = rng.normal(0, 0.3, (len(panel.blocks), len(panel.period)))
     values = same_draws(elasticity=beta, time_effect=gamma, control_effect=kappa)
-    levels = conditional_levels(values, (2, DRAWS // 2), panel, seed=0)
+    levels = conditional_levels(values, (2, DRAWS // 2), panel, family=POISSON, seed=0)
     assert levels.shape == (2, DRAWS // 2, len(panel.product))
     promotion = store_sales["promotion"] - store_sales["promotion"].mean()
     for i, product in enumerate(panel.product):
@@ -60,7 +61,7 @@ def test_conditional_levels_are_log_gammas(store_sales, panel):
 
 
 def test_conditional_levels_without_effects(store_sales, panel):
-    levels = conditional_levels({}, (1, DRAWS), panel, seed=0)[0]
+    levels = conditional_levels({}, (1, DRAWS), panel, family=POISSON, seed=0)[0]
     sums = store_sales.groupby("product")[["units_sold", "stores"]].sum().loc[panel.product]
     totals = sums["units_sold"].replace(0, NEVER_SOLD_SHAPE)
     error = 5 * np.sqrt(totals / DRAWS) / sums["stores"]
@@ -69,7 +70,9 @@ def test_conditional_levels_without_effects(store_sales, panel):
 
 def test_conditional_levels_depend_on_the_seed_alone(panel):
     values = {"elasticity": np.full((2, 3, len(panel.product)), -2.0)}
-    first, again, other = (conditional_levels(values, (2, 3), panel, seed) for seed in (1, 1, 2))
+    first, again, other = (
+        conditional_levels(values, (2, 3), panel, family=POISSON, seed=seed) for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, again)
     assert (first != other).all()
     assert (first[0] != first[1]).all()

@@ -3,25 +3,24 @@
 Array names and axis order: N products, G finest groups, T periods, K controls.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import gammaln
 
-from hdfm.exceptions import unknown
 from hdfm.hierarchy.data import MANY, held, padded, room_for, rounded_up
 from hdfm.hierarchy.groups import Members, held_members
 from hdfm.hierarchy.whitened import Evidence
 from hdfm.sales.graph.start import Start
 from hdfm.sales.graph.waves import zero_sum_waves
+from hdfm.sales.likelihoods.statistics import MASKED, UnitStatistics
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.selection import level_thresholds
 from hdfm.sales.spec import DemandSpec
 
 MOST_MIXED = 2_000_000
 FEW_COUNTS = 64
-MASKED = -1e30
+FILL = {"log_weight": MASKED}  # of padding, elsewhere 0
 FEW_CELLS = 2**13  # which take less long to compute than a program to compile
 
 
@@ -52,100 +51,31 @@ def common_sizes(panel: SalesPanel) -> Sizes:
     return Sizes(N, max(T, MANY) if N * MANY <= FEW_CELLS else T, complete=False)
 
 
-@dataclass(frozen=True, slots=True)
-class UnitsData:
-    r"""What likelihoods take of units sold y, and nothing of what they don't.
-
-    Attributes
-    ----------
-    constant : TensorVariable
-        What depends on nothing that is estimated.
-    weight : TensorVariable or None
-        How often cells count (N, T), 0 where not observed; None where all are, and count once.
-    log_weight : TensorVariable or None
-        Its log, a very low number for 0.
-    of_product, of_price, of_block, of_control : TensorVariable or None
-        :math:`\sum_t w_{it} y_{it}` (N,), :math:`\sum_t w_{it} y_{it} x_{it}` (N,), sums over products (G, T)
-        and over all cells times the controls (K,): :math:`\sum_{it} w_{it} y_{it} \eta_{it}` needs no more.
-    cells : TensorVariable or None
-        y (N, T), or its logarithm.
-    counts, times : TensorVariable or None
-        Distinct counts, and how often each stands there.
-    number : TensorVariable or None
-        How many cells are observed, as often as they count.
-    """
-
-    constant: Any
-    weight: Any
-    log_weight: Any = None
-    of_product: Any = None
-    of_price: Any = None
-    of_block: Any = None
-    of_control: Any = None
-    cells: Any = None
-    counts: Any = None
-    times: Any = None
-    number: Any = None
-
-
-def units_data(panel: SalesPanel, spec: DemandSpec, sizes: Sizes) -> UnitsData:
-    """The units of a panel, registered in the model in whose context this is called."""
-    y, (N, T, complete) = panel.units, sizes
-    cells = padded(panel.weighted(panel.observed.astype(float)), N, T)
-    weight = None if complete else held("weight", cells)
-    match spec.likelihood:
-        case "log_normal":
-            log_units = np.log(np.where(panel.observed, y, 1.0))
-            number = panel.cells.sum()
-            constant = -panel.weighted(log_units).sum() - number * np.log(2 * np.pi) / 2
-            return UnitsData(
-                held("constant", constant),
-                weight,
-                cells=held("log_units", padded(log_units, N, T)),
-                number=held("number", np.asarray(float(number))),
-            )
-        case "negative_binomial":
-            counts, times = panel.distinct_counts
-            size = len(counts) if complete else room_for(len(counts), FEW_COUNTS)
-            return _sums_of_units(
-                panel,
-                sizes,
-                held("constant", _of_counts(panel)),
-                weight,
-                cells=held("units", padded(y, N, T)),
-                counts=held("counts", padded(counts, size)),
-                times=held("times", padded(times.astype(float), size)),
-            )
-        case "poisson":
-            constant = _of_counts(panel)
-            if not spec.conditional:
-                return _sums_of_units(panel, sizes, held("constant", constant), weight)
-            constant += gammaln(panel.units_sold + 1).sum()
-            logs = np.log(cells, where=cells > 0, out=np.full(cells.shape, MASKED))
-            log_weight = None if complete else held("log_weight", logs)
-            return _sums_of_units(panel, sizes, held("constant", constant), None, log_weight=log_weight)
-        case _:
-            raise unknown("likelihood", spec.likelihood)
-
-
-def _of_counts(panel):
-    y = panel.weighted_units
-    return (y * panel.log_exposure).sum() - panel.total(gammaln(panel.units + 1))
-
-
-def _sums_of_units(panel, sizes, constant, weight, **more):
-    y, (N, T, _) = panel.weighted_units, sizes
-    by_block = np.zeros((len(panel.blocks), y.shape[1]))
-    np.add.at(by_block, panel.block, y)
-    return UnitsData(
-        constant,
-        weight,
-        of_product=held("units_of_product", padded(y.sum(axis=1), N)),
-        of_price=held("units_by_price", padded((y * panel.log_price).sum(axis=1), N)),
-        of_block=held("units_of_block", padded(by_block, len(by_block), T)),
-        of_control=held("units_by_control", np.tensordot(panel.controls, y, axes=2)),
-        **more,
-    )
+def units_data(panel: SalesPanel, spec: DemandSpec, sizes: Sizes) -> UnitStatistics:
+    """What the likelihood takes of units, registered in the model in whose context this is called."""
+    units, (N, T, complete) = spec.family.statistics(panel, spec.conditional), sizes
+    if complete:  # weights are 1
+        units = replace(units, weight=None, log_weight=None)
+    n = 0 if units.counts is None else len(units.counts)
+    room = n if complete else room_for(n, FEW_COUNTS)
+    lengths: dict[str, tuple[int, ...]] = {
+        "weight": (N, T),
+        "log_weight": (N, T),
+        "units": (N, T),
+        "log_units": (N, T),
+        "units_of_product": (N,),
+        "units_by_price": (N,),
+        "units_of_block": (len(panel.blocks), T),
+        "counts": (room,),
+        "times": (room,),
+    }
+    arrays = {field.name: getattr(units, field.name) for field in fields(units)}
+    data = {}
+    for name, array in arrays.items():
+        if name in lengths and array is not None:
+            array = padded(array, *lengths[name], fill=FILL.get(name, 0.0))
+        data[name] = None if array is None else held(name, array)
+    return UnitStatistics(**data)
 
 
 class TimeData(NamedTuple):

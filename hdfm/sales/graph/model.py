@@ -11,31 +11,19 @@ Array names and axis order: N products, G finest groups, T periods, K controls.
 What ends in ``_raw`` is a coordinate to sample in; deterministics are in the units of the data.
 """
 
-from typing import Any, NamedTuple
-
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.pytensorf import floatX
 
-from hdfm.exceptions import unknown
 from hdfm.hierarchy.data import labels_of, padded
 from hdfm.hierarchy.whitened import Evidence, evidence_about_means, half_normal, whitened_normal
-from hdfm.sales.graph import likelihoods
 from hdfm.sales.graph.data import DemandData, Sizes, demand_data, sizes_of, units_data
 from hdfm.sales.graph.selection import selection
 from hdfm.sales.graph.start import Start
+from hdfm.sales.likelihoods.statistics import Effects
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
-
-
-class Effects(NamedTuple):
-    """delta (N,), beta (N,), gamma (G, T) and kappa (K,); None for parts that the model does not have."""
-
-    delta: Any
-    beta: Any
-    gamma: Any
-    kappa: Any
 
 
 def build_demand_model(
@@ -68,25 +56,10 @@ def effects(panel: SalesPanel, spec: DemandSpec, start: Start, data: DemandData)
 
 
 def log_likelihood(panel, spec, start, data, sizes, parts: Effects):
-    """Log-likelihood of the panel, a scalar; registers the scale of its noise."""
-    eta, units = linear_predictor(data, parts), units_data(panel, spec, sizes)
-    match spec.likelihood:
-        case "log_normal":
-            sd = pm.HalfNormal("noise_sd", spec.priors.noise_sd, initval=floatX(start.scale))
-            return likelihoods.log_normal(units, eta, sd)
-        case "negative_binomial":
-            linear = likelihoods.linear_statistic(units, *parts)
-            overdispersion = pm.HalfNormal(
-                "overdispersion", spec.priors.overdispersion, initval=floatX(start.scale)
-            )
-            dispersion = pm.Deterministic("dispersion", overdispersion**-2)
-            return likelihoods.negative_binomial(units, eta, linear, dispersion)
-        case "poisson":
-            linear = likelihoods.linear_statistic(units, *parts)
-            density = likelihoods.conditional_poisson if spec.conditional else likelihoods.poisson
-            return density(units, eta, linear)
-        case _:
-            raise unknown("likelihood", spec.likelihood)
+    """Log-likelihood of the panel, a scalar; registers the parameter of its noise."""
+    eta, units, noise = linear_predictor(data, parts), units_data(panel, spec, sizes), spec.family.noise
+    scale = None if noise is None else noise.scale_in_graph(spec.priors, start.noise)
+    return spec.family.graph(units, parts, eta, scale)
 
 
 def linear_predictor(data: DemandData, parts: Effects):

@@ -3,8 +3,6 @@
 import numpy as np
 import pytensor.tensor as pt
 
-from hdfm.sales.panel.selection import noise_at_threshold
-
 FAR_BELOW = -8.0
 
 
@@ -31,5 +29,5 @@ def selection(data, spec, mean, sd):
     .. [1] Hausman and Wise (1977), "Social experimentation, truncated distributions, and efficient
        estimation", Econometrica 45(4).
     """
-    noise = noise_at_threshold(spec.selected_above, spec.likelihood)
+    noise = spec.family.log_total_variance(spec.selected_above)
     return -pt.dot(data.product, log_normal_cdf((mean - data.threshold) / pt.sqrt(sd**2 + noise)))

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hdfm.exceptions import unknown
 from hdfm.hierarchy.whitened import Evidence
 from hdfm.sales.graph.waves import zero_sum_waves
+from hdfm.sales.likelihoods.noise import by_product
 from hdfm.sales.panel.panel import SalesPanel
-from hdfm.sales.priors import ElasticityPriors
+from hdfm.sales.spec import DemandSpec
 
 SWEEPS = 30
 LARGEST_STEP = 1.0
-LARGEST_LOG_MEAN = 40.0
 SMALLEST_SD = 0.02
 SHARED_WEIGHT = 4.0
-FIRST_TIME_SD = 0.3
+FIRST_TIME_SD, FIRST_NOISE = 0.3, 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,8 @@ class Start:
     group_level, group_elasticity, between_price : numpy.ndarray
         Mean product effect and elasticity of the finest groups, and slope of product effects on mean
         log prices (G,).
-    scale : float
-        Overdispersion (dispersion**-0.5) of counts, or noise sd of log units.
+    noise : float
+        Overdispersion (dispersion**-0.5) of counts, or sd of log units.
     product_evidence, elasticity_evidence : Evidence
         About products' levels and elasticities (N,), given everything else.
     time_evidence : Evidence
@@ -51,7 +50,7 @@ class Start:
     group_level: np.ndarray
     group_elasticity: np.ndarray
     between_price: np.ndarray
-    scale: float
+    noise: float
     product_effect_sd: float
     elasticity_sd: float
     time_shock_sd: float
@@ -63,11 +62,9 @@ class Start:
     time_information: np.ndarray
 
 
-def rough_estimates(
-    panel: SalesPanel, likelihood: str, time_effects: bool, pooled: bool, priors: ElasticityPriors
-) -> Start:
+def rough_estimates(panel: SalesPanel, spec: DemandSpec) -> Start:
     """Rough estimates by block-wise Newton steps; well within a second for half a million rows."""
-    state = _Sweeper(panel, likelihood, time_effects, pooled, priors)
+    state = _Sweeper(panel, spec)
     for _ in range(SWEEPS):
         state.sweep()
     return state.finish()
@@ -76,14 +73,15 @@ def rough_estimates(
 class _Sweeper:
     """The running state of the block-wise steps."""
 
-    def __init__(self, panel, likelihood, time_effects, pooled, priors):
-        self.panel, self.likelihood, self.priors = panel, likelihood, priors
-        self.time_effects, self.pooled = time_effects, pooled
+    def __init__(self, panel, spec):
+        priors = spec.priors
+        self.panel, self.family, self.priors = panel, spec.family, priors
+        self.time_effects, self.pooled = spec.time_effects, spec.pooled
         self.has_price = panel.roles.price is not None
-        self.y = np.log(np.where(panel.observed, panel.units, 1.0)) if self.gaussian else panel.units
+        self.response = spec.family.response(panel)
         self.level_prior = panel.mean_log_units
         N, T = panel.units.shape
-        self.delta = self._first_levels()
+        self.delta = spec.family.start_levels(panel)
         self.beta = np.full(N, priors.global_mean if self.has_price else 0.0)
         self.gamma = np.zeros((len(panel.blocks), T))
         self.kappa = np.zeros(len(panel.controls))
@@ -93,17 +91,7 @@ class _Sweeper:
         self.covariance = np.diag([priors.product_effect_sd**2, priors.product_sd**2])
         self.between = np.zeros(panel.n_groups)
         self.time_sd = FIRST_TIME_SD
-        self.scale = 0.3
-
-    @property
-    def gaussian(self):
-        match self.likelihood:
-            case "log_normal":
-                return True
-            case "negative_binomial" | "poisson":
-                return False
-            case _:
-                raise unknown("likelihood", self.likelihood)
+        self.noise = FIRST_NOISE
 
     def sweep(self):
         self._step_products()
@@ -123,7 +111,7 @@ class _Sweeper:
             group_level=self._group_mean(self.delta),
             group_elasticity=self.group_means[-1] if self.group_means else np.array([self.global_mean]),
             between_price=self.between,
-            scale=self.scale,
+            noise=self.noise,
             product_effect_sd=sd_delta,
             elasticity_sd=sd_beta,
             time_shock_sd=0.5 * self.time_sd,
@@ -135,37 +123,20 @@ class _Sweeper:
             time_information=by_period,
         )
 
-    def _first_levels(self):
-        panel = self.panel
-        if self.gaussian:
-            return panel.total(self.y - panel.log_exposure, axis=1) / panel.cells
-        return np.log((panel.units_sold + 0.5) / panel.total(np.exp(panel.log_exposure), axis=1))
-
-    def _working(self):
-        """Working weights and residuals (N, T) of the current estimates; both 0 where not observed."""
+    def _scores(self):
+        """Fisher scores of the current estimates."""
         panel = self.panel
         eta = self.delta[:, None] + self.beta[:, None] * panel.log_price + panel.log_exposure
         if self.time_effects:
             eta += self.gamma[panel.block]
         if len(self.kappa):
             eta += np.tensordot(self.kappa, panel.controls, axes=1)
-        if self.gaussian:
-            W = panel.weighted(panel.observed / self.scale**2)
-            return W, (self.y - eta) * W
-        mu = np.exp(np.minimum(eta, LARGEST_LOG_MEAN)) * panel.observed
-        spread = self._overdispersion() ** 2
-        self._mu = mu
-        odds = 1 + spread * mu
-        return panel.weighted(mu / odds), panel.weighted((self.y - mu) / odds)
+        return self.family.scores(panel, self.response, eta, by_product(self.noise**2, len(eta)))
 
-    def _overdispersion(self):
-        match self.likelihood:
-            case "negative_binomial":
-                return self.scale
-            case "poisson":
-                return 0.0
-            case _:
-                raise unknown("likelihood of counts", self.likelihood)
+    def _working(self):
+        """Working weights and residuals (N, T) of the current estimates; both 0 where not observed."""
+        scores = self._scores()
+        return scores.information, scores.score
 
     def _step_products(self):
         x = self.panel.log_price
@@ -239,13 +210,8 @@ class _Sweeper:
             self.covariance = covariance
         else:
             self.covariance[0, 0] = covariance[0, 0]
-        W, r = self._working()
-        if self.gaussian:
-            squares = self.panel.weighted((r / np.maximum(W, 1e-300)) ** 2)
-            self.scale = max(1e-3, np.sqrt(squares.sum() / self.panel.cells.sum()))
-        else:
-            excess = self.panel.total((self.y - self._mu) ** 2 - self._mu)
-            self.scale = np.sqrt(np.clip(excess / self.panel.weighted(self._mu**2).sum(), 1e-4, 4.0))
+        if self.family.noise is not None:
+            self.noise = self.family.noise.sweep_estimate(self.panel, self.response, self._scores())
 
     def _evidence(self):
         """Of product levels, of elasticities with levels profiled out, of time effects' waves; by period."""

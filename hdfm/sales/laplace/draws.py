@@ -8,7 +8,7 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hdfm.exceptions import ApproximationWarning, unknown, warn_caller
+from hdfm.exceptions import ApproximationWarning, warn_caller
 from hdfm.sales.laplace.effects import Effects, time_paths
 from hdfm.sales.laplace.mode import LaplaceMode, laplace_mode
 from hdfm.sales.laplace.points import scale_points
@@ -53,8 +53,10 @@ def _sample(panel, spec, settings):
                 values[name] = np.empty((*drawn.shape[:-1], size), drawn.dtype)
             values[name][..., ends[k] - taken[k] : ends[k]] = drawn
     values = {name: _permuted(drawn, order) for name, drawn in values.items()}
-    if log_noise_sd:
-        _spread_noise(values, np.exp(log_noise_sd * rng.standard_normal(size)))
+    if log_noise_sd and spec.family.noise is not None:
+        factor = np.exp(log_noise_sd * rng.standard_normal(size))
+        for name, multiple in spec.family.noise.variables(factor):
+            values[name] *= multiple
     which = np.repeat(np.arange(len(points)), taken)
     shape = (settings.chains, settings.draws)
     statistics = {"diverging": np.zeros(shape, dtype=bool), "point": _permuted(which, order).reshape(shape)}
@@ -82,12 +84,6 @@ def _permuted(drawn, order):
 def _by_chain(drawn, shape):
     """(C, n, ...) of draws (..., S), without a copy: those of a product stay together."""
     return np.moveaxis(drawn.reshape(*drawn.shape[:-1], *shape), (-2, -1), (0, 1))
-
-
-def _spread_noise(values, factor):
-    for name, power in (("noise_sd", 1), ("overdispersion", 1), ("dispersion", -2)):
-        if name in values:
-            values[name] *= factor**power
 
 
 def _systematic(weight, size, rng):
@@ -140,13 +136,6 @@ def _named_scales(panel, spec, estimated, scales):
         for k, (level, sd) in enumerate(zip(panel.levels, scales.groups, strict=True))
         if f"group {k}" in estimated
     }
-    match spec.likelihood:
-        case "log_normal":
-            found["noise_sd"] = scales.noise
-        case "negative_binomial":
-            found |= {"overdispersion": scales.noise, "dispersion": scales.noise**-2}
-        case "poisson":
-            pass
-        case _:
-            raise unknown("likelihood", spec.likelihood)
+    if spec.family.noise is not None:
+        found |= dict(spec.family.noise.variables(scales.noise))
     return {name: np.array([value]) for name, value in found.items()}

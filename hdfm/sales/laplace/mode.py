@@ -6,18 +6,10 @@ Array names and axis order: N products, G groups, T periods, D scales.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import gammaln
 
-from hdfm.exceptions import unknown
 from hdfm.sales.laplace.effects import Effects, linear_predictor
 from hdfm.sales.laplace.evidence import LARGE, Evidence
-from hdfm.sales.laplace.newton import (
-    LARGEST_LOG_MEAN,
-    Working,
-    evidence_at,
-    posterior_mode,
-    working_likelihood,
-)
+from hdfm.sales.laplace.newton import Working, evidence_at, posterior_mode, working_likelihood
 from hdfm.sales.laplace.posterior import NormalPosterior, normal_posterior
 from hdfm.sales.laplace.prior import ArrowModel, Scales, arrow_model
 from hdfm.sales.laplace.quadrature import LowCounts, refine
@@ -26,7 +18,7 @@ from hdfm.sales.laplace.threads import in_threads
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
 
-FIRST_NOISE, LEAST_FIRST_NOISE = 0.3, 0.02
+FIRST_NOISE = 0.3
 LEAST_NOISE = 1e-3  # less can't be told from none, and makes precisions singular
 ROUNDS, SETTLED, ENOUGH = 20, 0.01, 0.01
 NEAR = 1.2  # posterior sds of scales: points are laid about a Newton step further
@@ -62,7 +54,9 @@ def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
     scales, effects = first_guess(model)
     effects = posterior_mode(model, scales, effects)
     eta = linear_predictor(model, effects)
-    scales = replace(scales, noise=noise_from_moments(model, eta, scales.noise))
+    if spec.family.noise is not None:
+        noise = spec.family.noise.moment_estimate(panel, eta + panel.log_exposure)
+        scales = replace(scales, noise=noise)
     evidence = evidence_at(model, effects, eta, scales.noise)
     H, move = None, np.zeros(len(coordinates.names) + 1)
     for k in range(ROUNDS):
@@ -108,14 +102,7 @@ def at_position(coordinates: ScaleModel, place: np.ndarray, like: Scales) -> Sca
 def first_guess(model: ArrowModel) -> tuple[Scales, Effects]:
     """Levels from totals, elasticities at the prior's mean."""
     panel, layout, priors = model.panel, model.layout, model.spec.priors
-    match model.spec.likelihood:
-        case "log_normal":
-            logs = np.log(np.where(panel.observed, panel.units, 1.0)) - panel.log_exposure
-            levels = panel.total(logs, axis=1) / panel.cells
-        case "negative_binomial" | "poisson":
-            levels = np.log((panel.units_sold + 0.5) / panel.total(np.exp(panel.log_exposure), axis=1))
-        case _:
-            raise unknown("likelihood", model.spec.likelihood)
+    levels = model.spec.family.start_levels(panel)
     slope = priors.global_mean if panel.roles.price is not None else 0.0
     product = np.stack([levels, np.full(len(levels), slope)])
     effects = Effects(product, np.zeros((panel.n_groups, layout.n_bundle)), np.zeros(layout.n_top))
@@ -131,25 +118,6 @@ def first_guess(model: ArrowModel) -> tuple[Scales, Effects]:
         noise=FIRST_NOISE,
     )
     return scales, effects
-
-
-def noise_from_moments(model: ArrowModel, eta: np.ndarray, otherwise: float) -> float:
-    """A first guess of the noise from residuals at eta (N, T)."""
-    panel, full = model.panel, eta + model.panel.log_exposure
-    match model.spec.likelihood:
-        case "poisson":
-            return otherwise
-        case "log_normal":
-            gaps = np.log(panel.units, where=panel.observed, out=full.copy()) - full
-            square = np.vdot(panel.weighted(gaps), gaps) / panel.cells.sum()
-            return float(max(LEAST_FIRST_NOISE, np.sqrt(square)))
-        case "negative_binomial":
-            mu = np.exp(np.minimum(full, LARGEST_LOG_MEAN)) * panel.observed
-            gaps, weighted = panel.units - mu, panel.weighted(mu)
-            excess = (np.vdot(panel.weighted(gaps), gaps) - weighted.sum()) / np.vdot(weighted, mu)
-            return float(np.sqrt(np.clip(excess, LEAST_FIRST_NOISE**2, 1.0)))
-        case _:
-            raise unknown("likelihood", model.spec.likelihood)
 
 
 def improved_scales(
@@ -235,7 +203,7 @@ def mend_levels(coordinates: ScaleModel, slope: np.ndarray, H: np.ndarray, heigh
 
 def improved_noise(scales: Scales, effects: Effects, eta: np.ndarray, model: ArrowModel) -> float:
     """A noise with a higher marginal posterior, by a Newton step in its log."""
-    if not has_noise(model.spec):
+    if model.spec.family.noise is None:
         return scales.noise
     place = np.log(scales.noise)
     low, here, high = (
@@ -252,45 +220,13 @@ def noise_posterior(
     """Marginal log posterior of log noise with the mode of effects held fixed."""
     noise = float(np.exp(log_noise))
     found = evidence_at(model, effects, eta, noise)
-    constant = noise_constant(model, noise)
-    return (
-        found.value
-        + constant
-        - normal_posterior(found, scales).log_det / 2
-        + noise_log_prior(model.spec, noise)
-    )
+    constant, prior = noise_terms(model, noise)
+    return found.value + constant - normal_posterior(found, scales).log_det / 2 + prior
 
 
-def has_noise(spec: DemandSpec) -> bool:
-    """Whether the likelihood has a noise to estimate."""
-    match spec.likelihood:
-        case "log_normal" | "negative_binomial":
-            return True
-        case "poisson":
-            return False
-        case _:
-            raise unknown("likelihood", spec.likelihood)
-
-
-def noise_log_prior(spec: DemandSpec, noise: float) -> float:
-    """Log density of the log of the noise, which is half-normal."""
-    match spec.likelihood:
-        case "log_normal":
-            size = spec.priors.noise_sd
-        case "negative_binomial":
-            size = spec.priors.overdispersion
-        case _:
-            raise unknown("likelihood with noise", spec.likelihood)
-    return float(np.log(noise) - noise**2 / (2 * size**2))
-
-
-def noise_constant(model: ArrowModel, noise: float) -> float:
-    """What of the log-likelihood depends on the noise alone."""
-    match model.spec.likelihood:
-        case "log_normal":
-            return -float(model.panel.cells.sum()) * np.log(noise)
-        case "negative_binomial":
-            phi, (counts, times) = noise**-2, model.panel.distinct_counts
-            return float(times @ (gammaln(counts + phi) - gammaln(phi) - counts * np.log(phi)))
-        case _:
-            raise unknown("likelihood with noise", model.spec.likelihood)
+def noise_terms(model: ArrowModel, noise: float) -> tuple[float, float]:
+    """What of the log-likelihood depends on noise alone, and the log prior of log noise."""
+    parameter = model.spec.family.noise
+    assert parameter is not None
+    constant = parameter.log_constant(model.panel, model.by_product(noise))
+    return constant, parameter.log_prior(model.spec.priors, noise)

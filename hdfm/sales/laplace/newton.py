@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hdfm.exceptions import unknown
 from hdfm.sales.laplace.effects import CHUNK, Effects, linear_predictor
 from hdfm.sales.laplace.evidence import Evidence, evidence
 from hdfm.sales.laplace.posterior import normal_posterior
 from hdfm.sales.laplace.prior import ArrowModel, Scales, log_prior
 
-LARGEST_LOG_MEAN = 40.0
 SMALLEST_RISE = 1e-6
 MOST_STEPS = 50
 HALVINGS = 12
@@ -30,16 +28,15 @@ class Working:
 
 def working_likelihood(model: ArrowModel, eta: np.ndarray, noise: float) -> Working:
     """Of eta (N, T) less exposure."""
-    panel, value = model.panel, 0.0
+    panel, value, variance = model.panel, 0.0, model.by_product(noise**2)
     gradient, precision = np.empty(eta.shape), np.empty(eta.shape)
     for first in range(0, len(eta), CHUNK):
         part = slice(first, first + CHUNK)
-        cells, gradient[part], precision[part] = cell_likelihood(
-            model.spec.likelihood,
+        cells, gradient[part], precision[part] = model.spec.family.working(
             panel.units[part],
             panel.observed[part],
             eta[part] + panel.log_exposure[part],
-            noise,
+            variance[part, None],
         )
         if panel.weight is not None:
             cells = cells * panel.weight[part]
@@ -47,35 +44,6 @@ def working_likelihood(model: ArrowModel, eta: np.ndarray, noise: float) -> Work
             precision[part] *= panel.weight[part]
         value += float(cells.sum())
     return Working(value, gradient, precision)
-
-
-def cell_likelihood(
-    likelihood: str, units: np.ndarray, observed: np.ndarray, eta: np.ndarray, noise: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log-likelihood, its gradient and precision by cell, shaped as eta, exposure included."""
-    match likelihood:
-        case "log_normal":
-            gap = (np.log(np.where(observed, units, 1.0)) - eta) * observed
-            gradient = gap / noise**2
-            return -0.5 * gap * gradient, gradient, np.broadcast_to(observed / noise**2, eta.shape)
-        case "poisson":
-            full, mu = _log_mean_and_mean(eta, observed)
-            return units * full - mu, units - mu, mu
-        case "negative_binomial":
-            full, mu = _log_mean_and_mean(eta, observed)
-            spread = noise**2
-            odds = 1 + spread * mu
-            value = units * full - (units + 1 / spread) * np.log(odds)
-            return value, (units - mu) / odds, mu * (1 + spread * units) / odds**2
-        case _:
-            raise unknown("likelihood", likelihood)
-
-
-def _log_mean_and_mean(eta, observed):
-    full = np.minimum(eta, LARGEST_LOG_MEAN)
-    mu = np.exp(full)
-    mu *= observed
-    return full, mu
 
 
 def evidence_at(model: ArrowModel, effects: Effects, eta: np.ndarray, noise: float) -> Evidence:

@@ -30,12 +30,10 @@ from hdfm.sales.laplace.mode import (
     LEAST_CURVATURE,
     LEAST_NOISE,
     LaplaceMode,
-    has_noise,
     height_of,
     log_posterior,
     mend_levels,
-    noise_constant,
-    noise_log_prior,
+    noise_terms,
     position,
 )
 from hdfm.sales.laplace.newton import working_likelihood
@@ -131,7 +129,7 @@ def scale_curvature(mode: LaplaceMode) -> ScaleCurvature:
     D = len(place) - 1
     H, slope, noise_sd, u = np.zeros((D + 1, D + 1)), np.zeros(D + 1), 0.0, place[:D]
     slope[:D], H[:D, :D] = _slope_and_curvature(mode, u)
-    if has_noise(mode.model.spec):
+    if mode.model.spec.family.noise is not None:
         noisier, same, calmer = (_scales(mode, np.append(u, place[D] + k * DIFFERENCE)) for k in (1, 0, -1))
         heights = [_height(mode, scales)[0] for scales in (noisier, same, calmer)]
         H[D, D] = (2 * heights[1] - heights[0] - heights[2]) / DIFFERENCE**2
@@ -187,14 +185,14 @@ def evidence_for(mode: LaplaceMode, scales: Scales) -> Evidence:
 
 def _height(mode, scales, points=1):
     """Log marginal posterior of scales and log noise, up to a constant; posterior of effects, if small."""
-    found, spec = evidence_for(mode, scales), mode.model.spec
+    found = evidence_for(mode, scales)
     posterior = normal_posterior(found, scales)
     value = height_of(mode.coordinates, posterior, mode.low)
     kept = _to_draw_from(mode, posterior, points)
-    if not has_noise(spec):
+    if mode.model.spec.family.noise is None:
         return value, kept
-    constant = noise_constant(mode.model, scales.noise)
-    return value + found.value + constant + noise_log_prior(spec, scales.noise), kept
+    constant, prior = noise_terms(mode.model, scales.noise)
+    return value + found.value + constant + prior, kept
 
 
 def _to_draw_from(mode, posterior, points):

@@ -14,6 +14,7 @@ import numpy as np
 
 from hdfm.sales.graph.waves import zero_sum_waves
 from hdfm.sales.laplace.selection import Selection, selection_of
+from hdfm.sales.likelihoods.noise import by_product
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
 
@@ -96,6 +97,10 @@ class ArrowModel:
     spec: DemandSpec
     layout: Layout
     selection: Selection | None
+
+    def by_product(self, shared: float) -> np.ndarray:
+        """What products share of noise, by product (N,)."""
+        return by_product(shared, len(self.panel.product))
 
 
 def arrow_model(panel: SalesPanel, spec: DemandSpec) -> ArrowModel:

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from hdfm.exceptions import unknown
 from hdfm.sales.laplace.arrow import ProductBlocks, product_blocks
 from hdfm.sales.laplace.effects import Effects, linear_predictor
 from hdfm.sales.laplace.evidence import Evidence, evidence
@@ -31,13 +30,13 @@ from hdfm.sales.laplace.nodes import (
     NodeMoments,
     continued,
     log_polynomials,
-    node_likelihood,
     node_moments,
     nodes_of,
 )
 from hdfm.sales.laplace.posterior import NormalPosterior, normal_posterior
 from hdfm.sales.laplace.prior import ArrowModel, Scales, expected_products, product_precision
 from hdfm.sales.laplace.threads import in_threads
+from hdfm.sales.likelihoods.nodes import NodeCells
 
 ENOUGH = 100.0  # information about a level: its likelihood is normal but for a skewness of a tenth
 ROUNDS, SETTLED = 8, 0.01
@@ -170,14 +169,10 @@ def _integrate(
     posterior: NormalPosterior, effects: Effects, eta: np.ndarray, now: Working
 ) -> LowCounts | None:
     """Products that sell little; writes their rows of the working likelihood."""
+    if posterior.evidence.model.spec.family.nodes is None:
+        return None
     which = np.flatnonzero(now.precision.sum(axis=1) < ENOUGH)
-    match posterior.evidence.model.spec.likelihood:
-        case "log_normal":  # normal in eta whatever the precision
-            return None
-        case "negative_binomial" | "poisson":
-            return _integrate_counts(posterior, effects, eta, now, which) if len(which) else None
-        case likelihood:
-            raise unknown("likelihood", likelihood)
+    return _integrate_counts(posterior, effects, eta, now, which) if len(which) else None
 
 
 def _integrate_counts(
@@ -194,21 +189,24 @@ def _integrate_counts(
     n = len(which)
     rest = np.empty((n, len(NODES), len(NODES)))
     information, gradient, sums = np.empty((3, n)), np.empty((2, n)), np.empty((2, n))
-    shape = NodeMoments(np.empty((3, n)), np.empty((2, n)))
+    shape, variance = NodeMoments(np.empty((3, n)), np.empty((2, n))), model.by_product(scales.noise**2)
+    assert spec.family.nodes is not None
+    at_nodes = spec.family.nodes
 
     def fill(first):
         part = slice(first, first + step)
         rows = which[part]
         x, own = panel.log_price[rows], move[:, part]
-        cells = node_likelihood(
-            spec.likelihood,
-            panel.units[rows],
-            panel.observed[rows],
-            eta[rows] + panel.log_exposure[rows],
-            x,
-            own,
-            scales.noise,
-            None if panel.weight is None else panel.weight[rows],
+        cells = at_nodes(
+            NodeCells(
+                units=panel.units[rows],
+                observed=panel.observed[rows],
+                eta=eta[rows] + panel.log_exposure[rows],
+                x=x,
+                move=own,
+                variance=variance[rows],
+                weight=None if panel.weight is None else panel.weight[rows],
+            )
         )
         linear = (cells.sums[..., None] * own).sum(axis=0)
         heights = np.log(WEIGHTS) + linear - cells.rest + prior[part]

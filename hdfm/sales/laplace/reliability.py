@@ -9,7 +9,6 @@ from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
 from hdfm.sales.laplace.mode import LaplaceMode, laplace_mode
-from hdfm.sales.laplace.newton import cell_likelihood
 from hdfm.sales.laplace.posterior import normal_posterior
 from hdfm.sales.laplace.threads import in_threads
 from hdfm.sales.panel.panel import SalesPanel
@@ -52,6 +51,7 @@ def _pareto_k(mode: LaplaceMode, rng: np.random.Generator) -> np.ndarray:
 def log_ratios(mode: LaplaceMode, rng: np.random.Generator) -> np.ndarray:
     """log w (N, S), up to a constant of each product."""
     panel, low, (N, T) = mode.model.panel, mode.low, mode.eta.shape
+    variance = mode.model.by_product(mode.scales.noise**2)
     z = rng.standard_normal((2, N, DRAWS))
     ratios = np.zeros((N, DRAWS))
     if low is not None:
@@ -64,12 +64,11 @@ def log_ratios(mode: LaplaceMode, rng: np.random.Generator) -> np.ndarray:
         part = slice(first, first + step)
         move = v[0, part, None] + panel.log_price[part, :, None] * v[1, part, None]
         W, g = mode.working.precision[part, :, None], mode.working.gradient[part, :, None]
-        exact, _, _ = cell_likelihood(
-            mode.model.spec.likelihood,
+        exact, _, _ = mode.model.spec.family.working(
             panel.units[part, :, None],
             panel.observed[part, :, None],
             move + (mode.eta[part] + panel.log_exposure[part])[..., None],
-            mode.scales.noise,
+            variance[part, None, None],
         )
         if panel.weight is not None:
             exact = exact * panel.weight[part, :, None]

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from hdfm.sales.panel.panel import SalesPanel
-from hdfm.sales.panel.selection import level_thresholds, noise_at_threshold
+from hdfm.sales.panel.selection import level_thresholds
 from hdfm.sales.spec import DemandSpec
 
 LARGEST_SHARE = 0.95  # of what a product tells about its group, which selection may take back
@@ -75,7 +75,8 @@ def selection_of(panel: SalesPanel, spec: DemandSpec, design: np.ndarray) -> Sel
     if spec.selected_above is None or spec.selected_here is None:
         return None
     threshold = level_thresholds(panel, spec.selected_here, spec.priors.global_mean)
-    return Selection(threshold, noise_at_threshold(spec.selected_above, spec.likelihood), design, panel.group)
+    variance = spec.family.log_total_variance(spec.selected_above)
+    return Selection(threshold, variance, design, panel.group)
 
 
 def _mills(z):

@@ -1,5 +1,6 @@
 """What a caller passes as X and y -> a frame with the columns that have a role, and checked units."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -7,8 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from hdfm.exceptions import DataWarning, InvalidDataError, unknown, warn_caller
-from hdfm.frames.columns import check_roles, numeric_column, refuse_fractions, refuse_outcome
+from hdfm.exceptions import InvalidDataError
+from hdfm.frames.columns import check_roles, numeric_column, refuse_outcome
 from hdfm.frames.read import (
     both_in_pandas,
     check_same_rows,
@@ -29,14 +30,15 @@ RESERVED_LABELS = (
     *("weighted_mean", "weighted_lower", "weighted_upper"),
     *("chain", "draw", "draws", "control", "global", "row", ALL_PRODUCTS),
     *("elasticity", "product_effect", "time_effect", "control_effect", "group_level", "between_price"),
-    *("correlation", "dispersion", "overdispersion", "noise_sd", "units", "price_level", "n_price_changes"),
+    *("correlation", "units", "price_level", "n_price_changes"),
 )
 DIMENSIONS = ("product", "groups", "time")
 ONE_COLUMN = ("product", "time", "price", "exposure", "reference_price")
+UnitsReader = Callable[[pd.Series, bool], np.ndarray]
 
 
 def reserved_labels(roles: Roles) -> tuple[str, ...]:
-    """Names of tables' columns and of the posterior's variables, those of groups included.
+    """Names of tables' columns and of the posterior's variables, those of groups included, noise aside.
 
     A group ``x`` has the variables ``elasticity_x`` and ``elasticity_x_sd``, and so has a group ``x_sd``.
     """
@@ -47,29 +49,43 @@ def reserved_labels(roles: Roles) -> tuple[str, ...]:
 
 
 def read_frame(
-    estimator: BaseEstimator, X: Any, y: Any, roles: Roles, likelihood: str | None, *, reset: bool
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any,
+    roles: Roles,
+    *,
+    read_units: UnitsReader | None,
+    reserved: tuple[str, ...],
+    reset: bool,
 ) -> tuple[pd.DataFrame, np.ndarray | None, Roles]:
-    """The frame, the units (n,) and the roles; ``y`` None and ``likelihood`` None read X alone.
+    """The frame, the units (n,) and the roles; ``y`` None and ``read_units`` None read X alone.
 
     Without any role every column is a control, and X may be anything that scikit-learn takes. What a fit
     can't learn from, units that are all zero or those of a control, can be scored.
+
+    Parameters
+    ----------
+    read_units : callable or None
+        The likelihood's check of a column of units; it takes fractions where told that it need not be whole.
+    reserved : tuple of str
+        Names of noise in the posterior, which columns with some roles must not have.
     """
     X, y = both_in_pandas(X, y)
     refuse_name(X, y)
     named = roles != Roles()
     if not named:
-        wanted = {} if likelihood is None else {"y": y, "y_numeric": True}
+        wanted = {} if read_units is None else {"y": y, "y_numeric": True}
         frame, y = read_plain(estimator, X, reset=reset, **wanted)
         roles = replace(roles, controls=tuple(frame.columns))
     else:
-        frame = _read_roles(estimator, X, roles, reset)
-    if likelihood is None:
+        frame = _read_roles(estimator, X, roles, reserved, reset)
+    if read_units is None:
         return frame, None, roles
     if y is None:
         raise InvalidDataError("y is missing: pass the units sold, one value per row of X.")
     refuse_columns(y)
     check_same_rows(frame, y)
-    units = read_units(y, likelihood, whole=roles.product is not None)
+    units = read_units(one_column(y), roles.product is not None)
     if reset:
         _refuse_nothing_sold(units)
     if named and reset:
@@ -88,32 +104,6 @@ def _refuse_outcomes(frame, units, roles):
                 refuse_outcome(frame[name], paid, paid, "controls", "y times the price")
 
 
-def read_units(y: Any, likelihood: str, *, whole: bool) -> np.ndarray:
-    """Units (n,): positive for the log-normal, else counts; fractions only if not ``whole``."""
-    column = one_column(y)
-    match likelihood:
-        case "log_normal":
-            return _positive_units(column)
-        case "negative_binomial" | "poisson":
-            return _counts(column, whole=whole)
-        case _:
-            raise unknown("likelihood", likelihood)
-
-
-def _counts(column, *, whole):
-    units = numeric_column(column, "units", nonnegative=True)
-    fractional = units != np.round(units)
-    if fractional.any() and whole:
-        refuse_fractions(column, units, "units")
-    if fractional.any():
-        warn_caller(
-            f"y has fractional values in {int(fractional.sum()):,} of {len(units):,} rows, such as "
-            f"{units[fractional][0]:g}; the count likelihood is used as a quasi-likelihood.",
-            DataWarning,
-        )
-    return units
-
-
 def _refuse_nothing_sold(units):
     if not units.any():
         raise InvalidDataError(
@@ -121,19 +111,7 @@ def _refuse_nothing_sold(units):
         )
 
 
-def _positive_units(column):
-    units = numeric_column(column, "units", nonnegative=True)
-    zeros = int((units == 0).sum())
-    if zeros:
-        raise InvalidDataError(
-            f"units column {column.name!r} has zeros in {zeros:,} of {len(units):,} rows, and "
-            'likelihood="log_normal" takes logs. Use a count likelihood, which keeps the zeros; dropping '
-            "them would bias elasticities toward zero."
-        )
-    return units
-
-
-def _read_roles(estimator, X, roles, reset):
+def _read_roles(estimator, X, roles, reserved, reset):
     require_frame(X)
     # Only products that were not fitted need it, so that X of a fit may do without.
     reference = roles.reference_price if roles.reference_price in X else None
@@ -146,7 +124,8 @@ def _read_roles(estimator, X, roles, reset):
         "exposure": roles.exposure,
         "reference_price": reference,
     }
-    check_roles(X, named, one_column=ONE_COLUMN, dimensions=DIMENSIONS, reserved=reserved_labels(roles))
+    reserved = (*reserved_labels(roles), *reserved)
+    check_roles(X, named, one_column=ONE_COLUMN, dimensions=DIMENSIONS, reserved=reserved)
     columns = [roles.product, *roles.groups, roles.time, roles.price, *roles.controls, roles.exposure]
     if reference is None:
         return select_columns(estimator, X, columns, reset=reset)

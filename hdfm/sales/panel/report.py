@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from hdfm.exceptions import unknown
 from hdfm.frames.columns import examples, plain
 from hdfm.frames.findings import LEAK_SHARE, LITTLE_LEFT, Finding, findings_table
 from hdfm.frames.time_warnings import time_warnings
@@ -31,22 +30,22 @@ _FILLED = (
 )
 
 
-def sales_findings(panel: SalesPanel, time_effects: bool, likelihood: str) -> list[Finding]:
+def sales_findings(panel: SalesPanel, time_effects: bool, remedy_for_zeros: str) -> list[Finding]:
     """All that is found in a panel.
 
     Parameters
     ----------
     time_effects : bool
         Whether the model has them.
-    likelihood : str
-        Its noise.
+    remedy_for_zeros : str
+        What its likelihood has users do about rows without sales that were left out.
     """
     signals = SalesSignals(panel, time_effects)
     return [
         *_of_products(panel, signals),
         *_of_groups(panel),
         *_of_columns(panel, signals),
-        *_of_zeros(panel, signals, likelihood),
+        *_of_zeros(panel, signals, remedy_for_zeros),
         *_of_time(panel),
     ]
 
@@ -191,16 +190,9 @@ def _of_columns(panel, signals):
     )
 
 
-def _of_zeros(panel, signals, likelihood):
+def _of_zeros(panel, signals, remedy):
     count, expected = signals.zeros
     share = "" if panel.roles.time is None else f", and {signals.absent:.0%} of product-periods have no row"
-    match likelihood:
-        case "log_normal":
-            remedy = 'likelihood="negative_binomial" takes them'
-        case "negative_binomial" | "poisson":
-            remedy = "units may be 0 there"
-        case _:
-            raise unknown("likelihood", likelihood)
     yield Finding(
         "few rows with 0 units",
         ["units"] if signals.lacks_zeros else [],

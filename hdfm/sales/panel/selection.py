@@ -6,7 +6,7 @@ Array names and axis order: N products, T periods.
 import numpy as np
 from scipy.stats import beta
 
-from hdfm.exceptions import InvalidDataError, unknown
+from hdfm.exceptions import InvalidDataError
 from hdfm.frames.columns import examples
 from hdfm.frames.findings import Finding
 from hdfm.sales.panel.panel import SalesPanel
@@ -74,14 +74,3 @@ def level_thresholds(panel: SalesPanel, above: float, elasticity: float) -> np.n
     """
     relative = np.exp(elasticity * panel.log_price + panel.log_exposure)
     return np.log(above) - np.log(relative.sum(axis=1, where=panel.observed))
-
-
-def noise_at_threshold(above: float, likelihood: str) -> float:
-    """Variance of the log of total units of a product that is expected to sell ``above`` in all."""
-    match likelihood:
-        case "log_normal":
-            return 0.0
-        case "negative_binomial" | "poisson":
-            return 1 / above
-        case _:
-            raise unknown("likelihood", likelihood)

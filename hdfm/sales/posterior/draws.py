@@ -3,7 +3,7 @@
 Array names and axis order: S draws, N products, G finest groups, T periods, K controls. The draws come
 last, so that picking the rows of a product copies contiguous memory.
 
-    beta, delta (N, S); gamma (G, T, S); kappa (K, S) per unit of the standardised control; scale (S,)
+    beta, delta (N, S); gamma (G, T, S); kappa (K, S) per unit of the standardised control; scale (N, S)
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 from scipy.special import ndtri
 
-from hdfm.exceptions import unknown
+from hdfm.sales.likelihoods.noise import by_product
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
 from hdfm.sales.posterior.walk import Walk, effects_at, new_effects
@@ -27,9 +27,10 @@ HUGE_ELASTICITY = 30.0
 class DemandDraws:
     """Effects by draw; None where the model has no such part.
 
-    ``scale`` is the dispersion of counts (inf for Poisson) or the noise sd of log units. ``population``
-    holds the draws (S,) or (G_l, S) of the hyperparameters by name. ``ahead`` has the time effects (P, S) of
-    P pairs of block and period that were not fitted, which count on from the T periods.
+    ``scale`` is the dispersion of counts (inf for Poisson) or the noise sd of log units, a view of (S,) where
+    products share it. ``population`` holds the draws (S,) or (G_l, S) of the hyperparameters by name.
+    ``ahead`` has the time effects (P, S) of P pairs of block and period that were not fitted, which count on
+    from the T periods.
     """
 
     beta: np.ndarray | None
@@ -72,21 +73,14 @@ def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> 
         if name in posterior:
             population[name] = get(name, dims["group"])
     delta = get("product_effect", dims["product"])
-    match spec.likelihood:
-        case "negative_binomial":
-            scale = get("dispersion")
-        case "log_normal":
-            scale = get("noise_sd")
-        case "poisson":
-            scale = np.full(delta.shape[1], np.inf)
-        case _:
-            raise unknown("likelihood", spec.likelihood)
+    noise = spec.family.noise
+    scale = np.full(delta.shape[1], np.inf) if noise is None else get(noise.scale)
     return DemandDraws(
         beta=get("elasticity", dims["product"]),
         delta=delta,
         gamma=get("time_effect", dims["block"], dims["time"]),
         kappa=None if kappa is None else kappa * panel.control_sd[:, None],
-        scale=scale,
+        scale=by_product(scale, len(delta)),
         population=population,
     )
 
@@ -123,10 +117,12 @@ def extend_to_rows(
         added_beta.append(beta)
         added_delta.append(delta)
     period, ahead = _extend_time(draws, panel, rows, block, seed)
+    delta = np.vstack([draws.delta, *added_delta])
     extended = replace(
         draws,
         beta=None if draws.beta is None else np.vstack([draws.beta, *added_beta]),
-        delta=np.vstack([draws.delta, *added_delta]),
+        delta=delta,
+        scale=by_product(draws.scale[0], len(delta)),  # what all share is new products' too
         ahead=ahead,
     )
     return extended, replace(rows, product=product, period=period), block

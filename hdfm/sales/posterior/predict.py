@@ -2,7 +2,8 @@ r"""Predictions from draws, in blocks of rows, so that no array of rows x draws 
 
 Array names and axis order: n rows, S draws, b rows of a block.
 
-    eta (b, S): log of expected units;  E y = exp(eta), with log-normal noise exp(eta + sd^2 / 2)
+    eta (b, S): log of expected units, of their median for log-normal volumes
+    scale (b, S), or (1, S) where products share it: what densities take of the noise
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,9 +11,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-from scipy.special import gammaln, logsumexp
+from scipy.special import logsumexp
 
-from hdfm.exceptions import unknown
+from hdfm.sales.likelihoods.noise import scale_of_rows
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
 from hdfm.sales.posterior.draws import DemandDraws, extend_to_rows
@@ -21,8 +22,6 @@ from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.streams import Stream, labelled_stream
 
 BLOCK_CELLS = 2_000_000
-STIRLING = 1e4
-LARGEST_LOG_MEAN = 41.0  # NumPy draws Poisson counts below 2**63
 
 
 def linear_predictor_blocks(
@@ -33,8 +32,8 @@ def linear_predictor_blocks(
     seed: int,
     *,
     common: bool = True,
-) -> Iterator[tuple[slice, np.ndarray]]:
-    """Pieces of the rows and their eta (b, S); ``common`` as in :func:`extend_to_rows`."""
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Pieces of the rows, their eta (b, S) and scale; ``common`` as in :func:`extend_to_rows`."""
     x = rows.log_price - rows.log_reference
     draws, rows, block_of = extend_to_rows(draws, panel, spec, rows, seed, common=common)
     block = max(1, BLOCK_CELLS // draws.delta.shape[1])
@@ -48,26 +47,14 @@ def linear_predictor_blocks(
             eta += draws.time_effect(block_of[piece], rows.period[piece])
         if draws.kappa is not None:
             eta += rows.controls[:, piece].T @ draws.kappa
-        yield piece, eta
-
-
-def log_of_mean_noise(scale: np.ndarray, likelihood: str) -> np.ndarray | float:
-    """What noise of a scale (S,) adds to the log of expected units."""
-    match likelihood:
-        case "log_normal":
-            return 0.5 * scale**2
-        case "negative_binomial" | "poisson":
-            return 0.0
-        case _:
-            raise unknown("likelihood", likelihood)
+        yield piece, eta, scale_of_rows(draws.scale, i)
 
 
 def expected_units(draws, panel, spec, rows, seed) -> np.ndarray:
     """Posterior mean of expected units (n,)."""
-    noise = log_of_mean_noise(draws.scale, spec.likelihood)
     out = np.empty(len(rows.product))
-    for piece, eta in linear_predictor_blocks(draws, panel, spec, rows, seed):
-        out[piece] = np.exp(eta + noise).mean(axis=1)
+    for piece, eta, scale in linear_predictor_blocks(draws, panel, spec, rows, seed):
+        out[piece] = spec.family.mean_units(eta, scale).mean(axis=1)
     return out
 
 
@@ -110,11 +97,11 @@ def unit_blocks(draws, panel, spec, rows, seed, *, common=True) -> Iterator[tupl
 
     The noise of a row depends on the seed, its product and the place of its period in time alone.
     """
-    for piece, eta in linear_predictor_blocks(draws, panel, spec, rows, seed, common=common):
+    for piece, eta, scale in linear_predictor_blocks(draws, panel, spec, rows, seed, common=common):
         keys = zip(rows.label.iloc[piece], _places(rows, piece), strict=True)
         rngs = (labelled_stream(seed, int(Stream.UNITS), *key) for key in keys)
-        units = [draw_units(e, draws.scale, spec.likelihood, rng) for e, rng in zip(eta, rngs, strict=True)]
-        yield piece, np.stack(units)
+        parts = zip(eta, np.broadcast_to(scale, eta.shape), rngs, strict=True)
+        yield piece, np.stack([spec.family.draw_units(*part) for part in parts])
 
 
 def _places(rows, piece):
@@ -125,8 +112,8 @@ def _places(rows, piece):
 
 def pointwise_log_likelihood(draws, panel, spec, rows, units, seed) -> Iterator[tuple[slice, np.ndarray]]:
     """Pieces of the rows and their log-likelihood (b, S)."""
-    for piece, eta in linear_predictor_blocks(draws, panel, spec, rows, seed):
-        yield piece, log_density(units[piece, None], eta, draws.scale, spec.likelihood)
+    for piece, eta, scale in linear_predictor_blocks(draws, panel, spec, rows, seed):
+        yield piece, spec.family.log_density(units[piece, None], eta, scale)
 
 
 def log_predictive_density(draws, panel, spec, rows, units, seed) -> np.ndarray:
@@ -135,44 +122,3 @@ def log_predictive_density(draws, panel, spec, rows, units, seed) -> np.ndarray:
     for piece, values in pointwise_log_likelihood(draws, panel, spec, rows, units, seed):
         out[piece] = logsumexp(values, axis=1) - np.log(values.shape[1])
     return out
-
-
-def draw_units(eta, scale, likelihood, rng) -> np.ndarray:
-    """Units drawn given eta (b, S) and scale (S,)."""
-    match likelihood:
-        case "log_normal":
-            return np.exp(eta + scale * rng.standard_normal(eta.shape))
-        case "negative_binomial":
-            mean = np.exp(np.minimum(eta, LARGEST_LOG_MEAN))
-            return _draw_counts(rng.gamma(np.broadcast_to(scale, mean.shape)) * (mean / scale), rng)
-        case "poisson":
-            return _draw_counts(np.exp(np.minimum(eta, LARGEST_LOG_MEAN)), rng)
-        case _:
-            raise unknown("likelihood", likelihood)
-
-
-def _draw_counts(mean, rng):
-    return rng.poisson(np.minimum(mean, np.exp(LARGEST_LOG_MEAN))).astype(float)
-
-
-def log_density(y, eta, scale, likelihood) -> np.ndarray:
-    """log p(y | eta, scale), broadcast over draws."""
-    match likelihood:
-        case "log_normal":
-            z = (np.log(y) - eta) / scale
-            return -0.5 * z**2 - np.log(scale * y) - 0.5 * np.log(2 * np.pi)
-        case "poisson":
-            return y * eta - np.exp(eta) - gammaln(y + 1)
-        case "negative_binomial":
-            log_odds = np.log1p(np.exp(eta) / scale)
-            return y * eta - (y + scale) * log_odds + log_rising(y, scale) - gammaln(y + 1)
-        case _:
-            raise unknown("likelihood", likelihood)
-
-
-def log_rising(y, phi) -> np.ndarray:
-    """log Gamma(y + phi) - log Gamma(phi) - y log phi; by Stirling's series above 10,000."""
-    few, many = np.minimum(phi, STIRLING), np.maximum(phi, STIRLING)
-    exact = gammaln(y + few) - gammaln(few) - y * np.log(few)
-    series = (many + y - 0.5) * np.log1p(y / many) - y + (1 / (many + y) - 1 / many) / 12
-    return np.where(phi < STIRLING, exact, series)

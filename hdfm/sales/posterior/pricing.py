@@ -16,7 +16,7 @@ from hdfm.frames.findings import FAR, far_outside, warn_of_far
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
 from hdfm.sales.posterior.draws import DemandDraws
-from hdfm.sales.posterior.predict import demand_multipliers, log_of_mean_noise
+from hdfm.sales.posterior.predict import demand_multipliers
 from hdfm.sales.spec import DemandSpec
 
 OBJECTIVES = ("profit", "revenue", "units")
@@ -122,12 +122,12 @@ def optimal_prices(
     ratios = np.linspace(*bounds, GRID)[:, None]
     price = panel.last_price
     x = np.log(price) - panel.price_level
-    noise = log_of_mean_noise(draws.scale, spec.likelihood)
     tails = [(1 - ci_prob) / 2, (1 + ci_prob) / 2]
     table = []
     for i, multiplier in enumerate(demand_multipliers(draws, panel, spec, rows, seed)):
         p, cost = price[i], np.nan if costs is None else costs[i]
-        today = np.exp(draws.delta[i] + draws.beta[i] * x[i] + noise) * multiplier
+        eta = draws.delta[i] + draws.beta[i] * x[i]
+        today = spec.family.mean_units(eta, draws.scale[i]) * multiplier
         units = today * ratios ** draws.beta[i]
         value = _value(objective, p * ratios, cost, units)
         base = _value(objective, p, cost, today)

@@ -10,7 +10,7 @@ from arviz_base import from_dict
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows, rows_of_frame
 from hdfm.sales.posterior.draws import demand_draws
-from hdfm.sales.posterior.predict import draw_units, linear_predictor_blocks
+from hdfm.sales.posterior.predict import linear_predictor_blocks
 from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.streams import Stream, stream
 
@@ -22,8 +22,8 @@ def with_units(
     effects = demand_draws(tree["prior"].to_dataset(), panel, spec)
     units = np.empty((1, effects.delta.shape[1], len(rows.product)))
     rng = stream(seed, Stream.PRIOR_UNITS)
-    for piece, eta in linear_predictor_blocks(effects, panel, spec, rows, seed):
-        units[0, :, piece] = draw_units(eta, effects.scale, spec.likelihood, rng).T
+    for piece, eta, scale in linear_predictor_blocks(effects, panel, spec, rows, seed):
+        units[0, :, piece] = spec.family.draw_units(eta, scale, rng).T
     order, labels = rows_of_frame(panel)
     predictive = from_dict(
         {"prior_predictive": {"units": units[:, :, order]}},

@@ -9,6 +9,7 @@ from conftest import UNFITTED
 from reference.frames import UNITS
 
 from hdfm.exceptions import InvalidDataError
+from hdfm.sales.likelihoods.registry import noise_variables
 from hdfm.sales.panel.read import RESERVED_LABELS
 
 KINDS = {
@@ -41,7 +42,7 @@ def test_no_column_has_the_name_of_what_the_posterior_or_a_table_holds(mock_samp
         model = elasticity(**changes).fit(sales, sales[UNITS] + 1)
         variables |= {str(name) for name in model.idata_["posterior"].to_dataset().data_vars}
         variables |= {*model.elasticities_.columns, *model.elasticities("category").columns} - {"category"}
-    assert {name for name in variables if "category" not in name} <= set(RESERVED_LABELS)
+    assert {name for name in variables if "category" not in name} <= {*RESERVED_LABELS, *noise_variables()}
 
 
 @UNFITTED

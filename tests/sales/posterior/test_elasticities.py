@@ -99,7 +99,7 @@ def test_weighted_means_are_answers_to_a_change_of_all_prices(cases):
         "beta": case.draws.beta[:, :1],
         "gamma": case.draws.gamma[..., :1],
     }
-    one |= {"kappa": case.draws.kappa[:, :1], "scale": case.draws.scale[:1]}
+    one |= {"kappa": case.draws.kappa[:, :1], "scale": case.draws.scale[:, :1]}
     population = {name: values[..., :1] for name, values in case.draws.population.items()}
     model.draws_ = replace(case.draws, **one, population=population)
     units = pd.Series(model.predict(sales), sales.index)

@@ -42,7 +42,7 @@ def etas(model, X):
     """Linear predictors (n, S)."""
     rows = encode_rows(X, model.panel_, model.reference_price)
     blocks = linear_predictor_blocks(model.draws_, model.panel_, model.spec_, rows, model.seed_)
-    return np.vstack([eta for _, eta in blocks])
+    return np.vstack([eta for _, eta, _ in blocks])
 
 
 def test_a_price_cut_moves_along_the_elasticity(model, cases):

@@ -10,7 +10,6 @@ from scipy import stats
 from hdfm.sales.panel.rows import encode_rows
 from hdfm.sales.posterior.draws import DemandDraws
 from hdfm.sales.posterior.predict import (
-    draw_units,
     linear_predictor_blocks,
 )
 
@@ -45,9 +44,9 @@ def test_quantiles_of_a_single_draw(cases, name):
     sales = case.sales[:40]
     table = model.predict_quantiles(sales, levels)
     eta = np.vstack(
-        [e for _, e in linear_predictor_blocks(case.draws, case.panel, case.spec, model._rows(sales), 0)]
+        [e for _, e, _ in linear_predictor_blocks(case.draws, case.panel, case.spec, model._rows(sales), 0)]
     )
-    mean, scale = np.exp(eta[:, :1]), case.draws.scale[0]
+    mean, scale = np.exp(eta[:, :1]), case.draws.scale[0, 0]
     cdf = {
         "log_normal": lambda y: stats.norm.cdf(np.log(y), np.log(mean), scale),
         "poisson": lambda y: stats.poisson.cdf(np.floor(y), mean),
@@ -132,7 +131,7 @@ def new_products(fitted):
     rows = encode_rows(X, fitted.panel_, "usual")
     parts = fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_
     pieces = linear_predictor_blocks(*parts, common=False)
-    low, high = np.moveaxis(np.vstack([eta for _, eta in pieces]).reshape(LABELS, 2, -1), 1, 0)
+    low, high = np.moveaxis(np.vstack([eta for _, eta, _ in pieces]).reshape(LABELS, 2, -1), 1, 0)
     return high - low, (high + low) / 2
 
 
@@ -162,7 +161,7 @@ def time_effects_at(fitted, fitted_sales, labels):
     X = pd.concat([one] * len(labels), ignore_index=True).assign(time_period=labels)
     rows = encode_rows(X, fitted.panel_)
     pieces = linear_predictor_blocks(fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_)
-    eta = np.vstack([piece for _, piece in pieces])
+    eta = np.vstack([piece for _, piece, _ in pieces])
     i = fitted.panel_.product.get_loc(one["product"].iloc[0])
     x = np.log(one["price"].iloc[0]) - fitted.panel_.price_level[i]
     known = fitted.draws_.gamma[fitted.panel_.block[i]]
@@ -201,7 +200,7 @@ def test_a_new_group_spreads_about_the_overall_elasticity(fitted, fitted_sales):
     rows = encode_rows(X.assign(usual=first["price"].iloc[0]), fitted.panel_, "usual")
     parts = fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_
     pieces = linear_predictor_blocks(*parts, common=False)
-    low, high = np.moveaxis(np.vstack([eta for _, eta in pieces]).reshape(LABELS, 2, -1), 1, 0)
+    low, high = np.moveaxis(np.vstack([eta for _, eta, _ in pieces]).reshape(LABELS, 2, -1), 1, 0)
     population = fitted.draws_.population
     sd = np.hypot(population["elasticity_category_sd"], population["elasticity_sd"])
     z = (high - low - population["elasticity_global"]) / sd
@@ -229,8 +228,8 @@ def test_score_is_the_mean_log_mean_density(fitted, fitted_sales):
     rows = encode_rows(fitted_sales, fitted.panel_)
     units = fitted_sales["units_sold"].to_numpy()
     pieces = linear_predictor_blocks(fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_)
-    eta = np.vstack([piece for _, piece in pieces])
-    phi = fitted.draws_.scale
+    eta = np.vstack([piece for _, piece, _ in pieces])
+    phi = fitted.draws_.scale[0]
     density = stats.nbinom.pmf(units[:, None], phi, phi / (phi + np.exp(eta)))
     assert fitted.score(fitted_sales, units) == pytest.approx(np.log(density.mean(axis=1)).mean(), rel=1e-8)
 
@@ -240,18 +239,3 @@ def test_blocks_of_rows_change_nothing(fitted, fitted_sales, monkeypatch):
     monkeypatch.setattr("hdfm.sales.posterior.predict.BLOCK_CELLS", 7 * fitted.draws_.delta.shape[1])
     np.testing.assert_array_equal(fitted.predict(fitted_sales), whole[0])
     assert fitted.score(fitted_sales, fitted_sales["units_sold"]) == whole[1]
-
-
-@pytest.mark.parametrize("likelihood", ["negative_binomial", "poisson", "log_normal"])
-def test_drawn_units_have_the_moments_of_the_likelihood(likelihood):
-    rng, S = np.random.default_rng(0), 200_000
-    scale = np.full(S, {"negative_binomial": 3.0, "poisson": np.inf, "log_normal": 0.4}[likelihood])
-    units = draw_units(np.full((1, S), np.log(20.0)), scale, likelihood, rng)[0]
-    mean = 20.0 * (np.exp(0.08) if likelihood == "log_normal" else 1.0)
-    variance = {
-        "negative_binomial": 20 + 20**2 / 3,
-        "poisson": 20,
-        "log_normal": mean**2 * np.expm1(0.16),
-    }[likelihood]
-    assert units.mean() == pytest.approx(mean, abs=5 * np.sqrt(variance / S))
-    assert units.var() == pytest.approx(variance, rel=0.05)

@@ -1,0 +1,105 @@
+r"""Noise parameters of likelihoods, and noise by product.
+
+Three quantities, each by product wherever it enters arithmetic, with one value for all products today:
+
+    noise (N,): the parameter, dispersion**-0.5 of counts or sd of log units
+    variance (N,): its square, that of a multiplicative noise
+    scale (N, S): what densities take of draws, dispersion of counts or sd of log units
+
+A value that products share is a view: it takes no memory, and sums over cells stay one sum.
+
+Array names and axis order: N products, T periods, S draws, n rows.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hdfm.sales.panel.panel import SalesPanel
+from hdfm.sales.priors import ElasticityPriors
+
+
+def by_product(shared: float | np.ndarray, n_products: int) -> np.ndarray:
+    """A value that products share, or its draws (S,), by product (N,) or (N, S)."""
+    return np.broadcast_to(shared, (n_products, *np.shape(shared)))
+
+
+def is_shared(values: np.ndarray) -> bool:
+    """Whether values (N, ...) are one for all products, as those of :func:`by_product` are."""
+    return len(values) == 1 or values.strides[0] == 0
+
+
+def scale_of_rows(scale: np.ndarray, product: np.ndarray) -> np.ndarray:
+    """Scale (n, S) of rows of products (n,), or (1, S) where products share it."""
+    return scale[:1] if is_shared(scale) else scale[product]
+
+
+def is_shared_in_graph(values: Any) -> bool:
+    """Whether a tensor (N,) is one value for all products, (1,)."""
+    return values.type.shape == (1,)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Expected information and score of eta (N, T), as often as cells count; the mean there.
+
+    Information and score are 0 where not observed.
+    """
+
+    information: np.ndarray
+    score: np.ndarray
+    mean: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    r"""The noise parameter of a likelihood, half-normal a priori.
+
+    .. math:: \varsigma \sim N^+(0, s)
+
+    Attributes
+    ----------
+    name : str
+        The variable of graph and posterior.
+    prior : str
+        The field of :class:`hdfm.ElasticityPriors` that holds s.
+    powers : tuple of (str, int)
+        Variables that are reported beside it, and which power of it they are.
+    scale : str
+        Which of these variables densities take.
+    sweep_estimate : callable
+        (panel, response (N, T), Scores) -> float: its moment estimate in the sweeps before sampling.
+    moment_estimate : callable
+        (panel, eta (N, T)) -> float: its moment estimate before the search for the marginal mode.
+    log_constant : callable
+        (panel, noise (N,)) -> float: what of the log-likelihood depends on noise alone, and ``working`` of
+        the likelihood leaves out.
+    """
+
+    name: str
+    prior: str
+    powers: tuple[tuple[str, int], ...] = ()
+    scale: str
+    sweep_estimate: Callable[[SalesPanel, np.ndarray, Scores], float]
+    moment_estimate: Callable[[SalesPanel, np.ndarray], float]
+    log_constant: Callable[[SalesPanel, np.ndarray], float]
+
+    def log_prior(self, priors: ElasticityPriors, noise: float) -> float:
+        """Log density of log noise, up to a constant."""
+        return float(np.log(noise) - noise**2 / (2 * getattr(priors, self.prior) ** 2))
+
+    def variables(self, noise: Any) -> Iterator[tuple[str, Any]]:
+        """Variables at a noise, by name; at a factor of the noise, what multiplies them."""
+        yield from ((name, noise**power) for name, power in ((self.name, 1), *self.powers))
+
+    def scale_in_graph(self, priors: ElasticityPriors, start: float) -> Any:
+        """Scale by product (1,), its variables registered in the model in whose context this is called."""
+        import pymc as pm
+        from pymc.pytensorf import floatX
+
+        noise = pm.HalfNormal(self.name, getattr(priors, self.prior), initval=floatX(start))
+        variables = {self.name: noise}
+        variables |= {name: pm.Deterministic(name, noise**power) for name, power in self.powers}
+        return variables[self.scale][None]

@@ -1,0 +1,58 @@
+"""Noise by product: views where products share it, arrays where they do not."""
+
+import numpy as np
+import pymc as pm
+import pytest
+
+from hdfm import ElasticityPriors
+from hdfm.sales.likelihoods.noise import by_product, is_shared, is_shared_in_graph, scale_of_rows
+from hdfm.sales.likelihoods.registry import FAMILIES, LIKELIHOODS, noise_variables
+
+NOISES = {name: family.noise for name, family in FAMILIES.items() if family.noise is not None}
+
+
+def test_what_products_share_takes_no_memory():
+    draws = np.arange(5.0)
+    scale, noise = by_product(draws, 1000), by_product(0.3, 1000)
+    assert scale.shape == (1000, 5)
+    assert noise.shape == (1000,)
+    assert np.shares_memory(scale, draws)
+    assert is_shared(scale)
+    assert is_shared(noise)
+    assert is_shared(noise[10:20])
+    assert not is_shared(scale.copy())
+
+
+@pytest.mark.parametrize("product", [[0, 2, 2], [1]])
+def test_scale_of_rows(product):
+    shared, own = by_product(np.arange(4.0), 3), np.arange(12.0).reshape(3, 4)
+    np.testing.assert_array_equal(scale_of_rows(shared, np.array(product)), shared[:1])
+    np.testing.assert_array_equal(scale_of_rows(own, np.array(product)), own[product])
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_variables_in_the_graph_are_those_of_laplace(name):
+    noise, priors = NOISES[name], ElasticityPriors(overdispersion=0.8, noise_sd=0.6)
+    with pm.Model() as model:
+        scale = noise.scale_in_graph(priors, 0.3)
+    variables = dict(noise.variables(0.3))
+    assert is_shared_in_graph(scale)
+    assert set(model.named_vars) == set(variables)
+    assert scale.eval({model[noise.name]: 0.3}) == pytest.approx(variables[noise.scale])
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_priors_of_noise_are_one(name):
+    """The density of log noise is that of the noise times it."""
+    noise, priors = NOISES[name], ElasticityPriors(overdispersion=0.8, noise_sd=0.6)
+    with pm.Model() as model:
+        noise.scale_in_graph(priors, 0.3)
+    values = np.array([0.1, 0.5, 2.0])
+    density = pm.logp(model[noise.name], values).eval()
+    gap = [noise.log_prior(priors, value) for value in values] - (density + np.log(values))
+    np.testing.assert_allclose(gap, gap[0])
+
+
+def test_names_are_those_of_the_families():
+    assert LIKELIHOODS == ("negative_binomial", "poisson", "log_normal")
+    assert noise_variables() == ("overdispersion", "dispersion", "noise_sd")
