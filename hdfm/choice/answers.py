@@ -24,6 +24,8 @@ from hdfm.sampling.session import computes
 from hdfm.summaries.intervals import default_ci_prob
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from hdfm.choice.posterior.draws import ChoiceDraws
     from hdfm.choice.posterior.predict import PlacedSets
 

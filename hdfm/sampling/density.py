@@ -26,7 +26,7 @@ from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import graph_inputs
 
 from hdfm.hierarchy.blocks import SumOverBlocks
-from hdfm.sampling.session import load_jax
+from hdfm.sampling.session import load_jax, written_sources
 
 load_jax()
 
@@ -92,7 +92,7 @@ class Program:
     @cached_property
     def _graph(self) -> Callable:
         """From values and data to the log density and the variables."""
-        with pytensor.config.change_flags(traceback__limit=0):
+        with pytensor.config.change_flags(traceback__limit=0), written_sources():
             return get_jaxified_graph(self._inputs, self._outputs)
 
     def potential(self, q: jax.Array, data: Data) -> jax.Array:

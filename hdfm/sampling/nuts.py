@@ -21,7 +21,7 @@ from hdfm.sampling.blocks import Block
 from hdfm.sampling.density import Data, Density, Program, density_of
 from hdfm.sampling.draws import PosteriorDraws, kept_draws
 from hdfm.sampling.progress import SamplingProgress, announce
-from hdfm.sampling.session import jax_session, precision
+from hdfm.sampling.session import jax_session, precision, written_sources
 from hdfm.sampling.settings import SamplingSettings
 from hdfm.sampling.store import DrawStore, Reported, collect
 from hdfm.sampling.streams import Stream, stream
@@ -82,8 +82,10 @@ def sample_nutpie(model: pm.Model, reported: Reported, settings: SamplingSetting
     except ImportError as error:
         raise ImportError('sampler="nutpie" needs nutpie: pip install "hdfm[nutpie]"') from error
     begin = time.perf_counter()
+    with written_sources():
+        compiled = nutpie.compile_pymc_model(model)
     tree = nutpie.sample(
-        nutpie.compile_pymc_model(model),
+        compiled,
         draws=settings.draws,
         tune=settings.tune,
         chains=settings.chains,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import platformdirs
@@ -147,6 +148,20 @@ def precision() -> Iterator[None]:
     wide = pytensor.config.floatX == "float64"
     with jax.enable_x64(wide), jax.default_prng_impl("threefry2x32"), jax.threefry_partitionable(True):
         yield
+
+
+@contextmanager
+def written_sources() -> Iterator[None]:
+    """Within it the source that PyTensor writes of functions goes when the process ends; else it stays."""
+    import pytensor
+
+    with pytensor.config.change_flags(generated_src_dir=_sources().name):
+        yield
+
+
+@functools.cache
+def _sources() -> TemporaryDirectory:
+    return TemporaryDirectory(prefix="hdfm-")
 
 
 def load_jax() -> None:
