@@ -40,7 +40,7 @@ def repeated(choices, times):
     return pd.concat(copies, ignore_index=True)
 
 
-@pytest.fixture(scope="module", params=[0, 1])
+@pytest.fixture(scope="module", params=[pytest.param(0, marks=pytest.mark.slow), 1])
 def model(request, choices):
     model = DynamicFactorChoiceModel(
         request.param, n_individual_factors=request.param, **CHOICE, outside_option=True, inference="map"

@@ -138,7 +138,7 @@ def test_pipeline_that_drops_names_says_what_to_do(trips):
 @pytest.mark.parametrize(
     "cv",
     [
-        ColumnGroupKFold("household", 2),
+        pytest.param(ColumnGroupKFold("household", 2), marks=pytest.mark.slow),
         RollingOriginSplit("week", 2),
         pytest.param(GroupKFold(2), marks=pytest.mark.slow),
     ],
@@ -293,11 +293,11 @@ def test_generator_as_random_state(mock_sampling, trips):
 @pytest.mark.parametrize(
     "convert",
     [
-        lambda y: y.tolist(),
-        lambda y: y.astype(int).to_numpy(),
+        pytest.param(lambda y: y.tolist(), marks=pytest.mark.slow),
+        pytest.param(lambda y: y.astype(int).to_numpy(), marks=pytest.mark.slow),
         lambda y: y.astype("boolean"),
         lambda y: y.set_axis(range(5000, 5000 + len(y))),
-        lambda y: y.astype("category"),
+        pytest.param(lambda y: y.astype("category"), marks=pytest.mark.slow),
     ],
     ids=["list", "array", "boolean", "another index", "categorical"],
 )

@@ -111,7 +111,14 @@ def programs(tmp_path_factory):
     return {"HDFM_CACHE_DIR": str(tmp_path_factory.mktemp("programs"))}
 
 
-@pytest.mark.parametrize("when", [BEFORE, AFTER, WIDE], ids=["used before", "not used before", "64 bits"])
+@pytest.mark.parametrize(
+    "when",
+    [
+        pytest.param(BEFORE, id="used before"),
+        pytest.param(AFTER, id="not used before", marks=pytest.mark.slow),
+        pytest.param(WIDE, id="64 bits", marks=pytest.mark.slow),
+    ],
+)
 def test_jax_and_the_process_are_as_they_were(fit, when, programs):
     run(LEAVES_ALL, fit, when, **programs)
 

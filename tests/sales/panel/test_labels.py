@@ -22,7 +22,10 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=() if kind in ("decimal", "zone") else pytest.mark.slow) for kind in KINDS],
+)
 def test_products_and_groups_of_any_kind(mock_sampling, elasticity, sales, kind, tmp_path):
     X = sales.assign(
         product=sales["product"].map(KINDS[kind]).astype(object),
