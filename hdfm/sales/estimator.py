@@ -127,9 +127,9 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         Needs random product effects.
     selected_periods : int, optional
         Over how many periods they sold that. Where X holds others, as a fold of a cross-validation does, the
-        threshold is scaled by their share, and products below it are kept; ``data_report_`` says how many.
-        None: those of X, unless products of X sold less; then the share is guessed from the least of
-        them, which a ``DataWarning`` says.
+        threshold is scaled by their share, to at most what the product that sold least has, and products
+        below it are kept; ``data_report_`` says how many. None: those of X, unless products of X sold less;
+        then the share is guessed from the least of them, which a ``DataWarning`` says.
     priors : ElasticityPriors, optional
         Hyperparameters of the priors; None for ``ElasticityPriors()``. Each is a parameter for ``set_params``
         and searches too, such as ``priors__product_sd``.
