@@ -8,7 +8,7 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hdfm.exceptions import ApproximationWarning, warn_caller
+from hdfm.exceptions import ApproximationWarning, InvalidDataError, warn_caller
 from hdfm.sales.laplace.effects import Effects, time_paths
 from hdfm.sales.laplace.mode import LaplaceMode, laplace_mode
 from hdfm.sales.laplace.points import scale_points
@@ -24,9 +24,25 @@ FEW = 8  # effective values of scales
 
 
 def sample_laplace(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> PosteriorDraws:
-    """``settings.chains`` times ``settings.draws`` independent draws, arranged as chains."""
-    with threadpool_limits(1):  # small matrices: a second thread waits more than it works
-        return _sample(panel, spec, settings)
+    """``settings.chains`` times ``settings.draws`` independent draws, arranged as chains.
+
+    Raises
+    ------
+    InvalidDataError
+        If the likelihood of a selected sample leaves no posterior to approximate.
+    """
+    try:
+        with threadpool_limits(1):  # small matrices: a second thread waits more than it works
+            return _sample(panel, spec, settings)
+    except np.linalg.LinAlgError as error:
+        if spec.selected_above is None:
+            raise
+        raise InvalidDataError(
+            f"selected_above={spec.selected_above!r} cuts so close to what products sold, "
+            f"{panel.units_sold.min():,.0f} to {panel.units_sold.max():,.0f} units in X, that their levels "
+            "say nothing of those left out, and Laplace's approximation fails. Take selected_above=None, or "
+            'inference="nuts".'
+        ) from error
 
 
 def _sample(panel, spec, settings):
