@@ -47,9 +47,10 @@ LEAVES_ALL = """
         copy.predict(fit.X)
         repr(copy), copy._repr_html_()
 
-    with warnings.catch_warnings():
-        fit(inference="{inference}", {options})  # what libraries load, and set when loaded, is there
-        threadpool_info()
+    import sklearn.utils._repr_html.estimator, hdfm.sampling.mode, hdfm.sampling.nuts
+    import hdfm.sampling.variational, hdfm.sales.laplace.draws  # what libraries set when loaded is there
+    import pytensor.link.c.lazylinker_c
+    threadpool_info()
     before = state()
     everything()
     after = state()

@@ -4,16 +4,14 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from conftest import CHOICE_ROLES
 
 from hdfm import DynamicFactorChoiceModel, HierarchicalElasticity
 from hdfm.datasets import simulate_choices, simulate_sales
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 
 ROUNDING = 1e-9  # sums in another order
-CHOICE = {
-    "customer": "customer", "category": "category", "product": "product", "time": "week",
-    "choice_set": "choice_set", "price": "price", "features": ["display"], "progressbar": False,
-}  # fmt: skip
+ROLES = CHOICE_ROLES | {"features": ["display"]}
 OF_SETS = ("elasticities", "shares", "diversion")
 
 
@@ -43,7 +41,12 @@ def repeated(choices, times):
 @pytest.fixture(scope="module", params=[pytest.param(0, marks=pytest.mark.slow), 1])
 def model(request, choices):
     model = DynamicFactorChoiceModel(
-        request.param, n_individual_factors=request.param, **CHOICE, outside_option=True, inference="map"
+        request.param,
+        n_individual_factors=request.param,
+        **ROLES,
+        progressbar=False,
+        outside_option=True,
+        inference="map",
     )
     return model.fit(choices, choices["chosen"])
 
@@ -140,8 +143,11 @@ def test_totals(elasticity, sales, of):
         (lambda n: np.zeros(n), "weights is 0 in all"),
         (lambda n: np.ones((n, 2)), "weights has 2 columns"),
         (lambda n: ["much"] * n, "weights holds text"),
-        (lambda n: "projection", "projection"),
-        (lambda n: pd.Series(1.0, index=range(1, n + 1)), "weights"),
+        (lambda n: "projection", "X has no column for weights='projection'"),
+        (
+            lambda n: pd.Series(1.0, index=range(1, n + 1)),
+            r"1 of \d+ row labels of X are not in weights's index",
+        ),
     ],
 )
 def test_weights_of_rows_that_can_not_be(model, choices, elasticity, sales, weights, message):
@@ -178,3 +184,15 @@ def test_one_customer_has_no_weight(model, choices):
 def test_weights_need_a_frame_for_a_column(model):
     with pytest.raises(InvalidDataError, match="names a column of X, and X is NoneType"):
         model.shares(weights="times")
+
+
+def test_the_remedy_for_lists_of_weights_names_the_column(choices):
+    """The message's call makes the weights, whatever the column is called."""
+    X = choices.rename(columns={"customer": "household"}).assign(w=2.0)
+    model = DynamicFactorChoiceModel(
+        0, **ROLES | {"customer": "household"}, outside_option=True, inference="map", progressbar=False
+    ).fit(X.drop(columns="w"), X["chosen"])
+    with pytest.raises(InvalidArgumentError) as error:
+        model.coefficients(weights=[2.0] * 6)
+    remedy = str(error.value).split(": ", 1)[1].rstrip(".")
+    same(model.coefficients(weights=eval(remedy)), model.coefficients())

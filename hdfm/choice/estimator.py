@@ -287,7 +287,8 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             weight k is k such sets, one of weight 0 is not there. For frequencies, and for samples that
             were drawn with unequal chances, such as choice-based ones (their inverses, over their mean).
             Weights that project a panel of households to a population make intervals too narrow here:
-            weigh predictions with them instead. A ``DataWarning`` tells of large ones.
+            they belong into ``weights=`` of :meth:`shares` and other answers. A ``DataWarning`` tells of
+            large ones.
 
         Returns
         -------

@@ -127,7 +127,7 @@ def without_weights(X: Any, weights: Any, used: Sequence[str]) -> Any:
 
 
 def weights_of_labels(weights: Any, labels: pd.Index, role: str) -> np.ndarray:
-    """What labels (n,) count in a mean, given as a dict or a Series by label.
+    """What labels (n,) of a column ``role`` count in a mean, given as a dict or a Series by label.
 
     Raises
     ------

@@ -262,7 +262,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             How often each row counts, as it is, not normalised: a row of weight k is k such rows, one of
             weight 0 is not there. For frequencies, and for samples that were drawn with unequal chances
             (their inverses, over their mean). Weights that project a panel to a population make intervals
-            too narrow here: weigh predictions with them instead. A ``DataWarning`` tells of large ones.
+            too narrow here: they belong into ``weights=`` of :meth:`predict_totals`. A ``DataWarning``
+            tells of large ones.
 
         Returns
         -------

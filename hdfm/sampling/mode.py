@@ -42,7 +42,7 @@ def posterior_mode(model: pm.Model, reported: Reported, settings: SamplingSettin
     if fit.status == OUT_OF_STEPS:
         warn_caller(
             f"The search for the mode ended after {fit.nit:,} steps, before it was found: estimates may be "
-            'far off. Scale the features, or take inference="nuts".',
+            'far off. Take inference="nuts".',
             ConvergenceWarning,
         )
     store = collect(deterministics(density, fit.x[None, None]), replace(reported, keep="draws"), 1)

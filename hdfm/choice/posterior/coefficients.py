@@ -209,7 +209,8 @@ def _mean(values, which, weights):
 
 def _weights_of(weights, panel, which):
     """How often customers at positions ``which`` count; None where all do once."""
-    return None if weights is None else weights_of_labels(weights, panel.customer[which], "customer")
+    role = panel.roles.customer or "customer"
+    return None if weights is None else weights_of_labels(weights, panel.customer[which], role)
 
 
 def read_by(by: str | Sequence[str] | None, allowed: Sequence[str]) -> tuple[str, ...]:
