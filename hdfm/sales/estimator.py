@@ -18,6 +18,7 @@ from hdfm.frames.columns import as_names, check_word
 from hdfm.frames.findings import Finding, findings_said
 from hdfm.frames.read import both_in_pandas, in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean, weighted_rows, weights_of_rows, without_weights
+from hdfm.sales.engines import ENGINES, LAPLACE
 from hdfm.sales.likelihoods.registry import LIKELIHOODS, noise_variables
 from hdfm.sales.panel.build import build_panel
 from hdfm.sales.panel.panel import SalesPanel
@@ -38,7 +39,6 @@ from hdfm.sales.posterior.pricing import OBJECTIVES, check_bounds, optimal_price
 from hdfm.sales.posterior.totals import check_total, row_groups, total_table
 from hdfm.sales.priors import ElasticityPriors
 from hdfm.sales.spec import DemandSpec
-from hdfm.sampling.engines import SAMPLERS
 from hdfm.sampling.session import computes
 from hdfm.summaries.effects import effect_table
 from hdfm.summaries.intervals import SUMMARY, default_ci_prob
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
 TIME_EFFECTS = ("category", "shared", None)
 PRODUCT_EFFECTS = ("random", "fixed")
-INFERENCES = ("nuts", "laplace")
 SIGNS = (None, "negative")
 
 
@@ -191,7 +190,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     >>> model.fit(sales, sales["units_sold"]).elasticities_[["mean", "lower", "upper"]]  # doctest: +SKIP
     """
 
-    PRIORS = ElasticityPriors
+    PRIORS, ENGINES = ElasticityPriors, ENGINES
     NOT_OF_DRAWS = BayesianEstimator.NOT_OF_DRAWS | {"reference_price"}
 
     def __init__(
@@ -287,7 +286,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         seed = self._new_seed()
         with self._kept(panel) as checkpoint:
             settings = self._settings(seed, checkpoint, whitened=True)
-            self.idata_ = sample_demand(panel, spec, settings, self.inference, self.sampler)
+            self.idata_ = sample_demand(panel, spec, settings, self._engine())
             self.panel_, self.spec_, self.seed_ = panel, spec, seed
             self.data_report_ = sales_report(panel, findings)
             self.draws_ = demand_draws(self.idata_["posterior"].to_dataset(), panel, spec)
@@ -560,13 +559,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         from hdfm.sales.posterior.diagnostics import diagnostics_table
 
         check_is_fitted(self, "idata_")
-        match self.idata_.attrs["inference"]:
-            case "laplace":
-                return diagnostics_table(self.idata_, self.pareto_k())
-            case "nuts":
-                return diagnostics_table(self.idata_)
-            case inference:
-                raise unknown("inference", inference)
+        exact = self._fitted_engine().exact
+        return diagnostics_table(self.idata_, None if exact else self.pareto_k())
 
     @computes
     def pareto_k(self) -> pd.Series:
@@ -586,15 +580,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
            Machine Learning Research 25(72).
         """
         check_is_fitted(self, "idata_")
-        match self.idata_.attrs["inference"]:
-            case "laplace":
-                pass
-            case "nuts":
-                raise InvalidArgumentError(
-                    'pareto_k is about inference="laplace"; this model was sampled: see diagnostics().'
-                )
-            case inference:
-                raise unknown("inference", inference)
+        if self._fitted_engine().exact:
+            raise InvalidArgumentError(
+                f"pareto_k is about {LAPLACE.argument}; this model was sampled: see diagnostics()."
+            )
         from hdfm.sales.laplace.reliability import pareto_k
 
         values = pareto_k(self.panel_, self.spec_, self.seed_)
@@ -697,20 +686,13 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         self._check_choice("time_effects", TIME_EFFECTS)
         self._check_choice("product_effects", PRODUCT_EFFECTS)
         self._check_choice("sign", SIGNS)
-        self._check_choice("inference", INFERENCES)
-        self._check_choice("sampler", SAMPLERS)
-        if self.inference == "laplace" and self.sign is not None:
-            raise InvalidArgumentError(
-                f'inference="laplace" has no elasticities of one sign; got sign={self.sign!r}. '
-                'Take sign=None, or inference="nuts".'
-            )
         self._check_selection()
         if self.reference_price is not None and (self.product is None or self.price is None):
             raise InvalidArgumentError(
                 "reference_price is what products usually cost: it needs a product and a price column; got "
                 f"product={self.product!r}, price={self.price!r}."
             )
-        return DemandSpec(
+        spec = DemandSpec(
             likelihood=self.likelihood,
             time_effects=self.time_effects is not None and self.time is not None,
             product_effects=self.product_effects,
@@ -718,6 +700,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             priors=self._checked_priors(),
             selected_above=self.selected_above,
         )
+        self._engine().check(spec)
+        return spec
 
     def _check_selection(self) -> None:
         above, periods = self.selected_above, self.selected_periods
