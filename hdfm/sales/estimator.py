@@ -27,7 +27,7 @@ from hdfm.sales.panel.report import sales_findings, sales_report
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows, rows_of_frame, rows_of_periods
 from hdfm.sales.panel.selection import selected_share, selection_finding
-from hdfm.sales.posterior.draws import demand_draws
+from hdfm.sales.posterior.draws import DemandPosterior, demand_draws
 from hdfm.sales.posterior.elasticities import global_table, group_table, product_table
 from hdfm.sales.posterior.predict import (
     expected_units,
@@ -305,8 +305,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         ``DataWarning`` tells of products that were not fitted, and of prices and controls far outside those
         fitted.
         """
-        rows = self._rows(X)
-        return expected_units(self.draws_, self.panel_, self.spec_, rows, self.seed_)
+        return expected_units(self._posterior(), self._rows(X))
 
     @computes
     def predict_quantiles(
@@ -318,7 +317,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         ):
             raise InvalidArgumentError(f"quantiles must be numbers between 0 and 1; got {quantiles!r}.")
         rows = self._rows(X)
-        values = unit_quantiles(self.draws_, self.panel_, self.spec_, rows, self.seed_, quantiles)
+        values = unit_quantiles(self._posterior(), rows, quantiles)
         return pd.DataFrame(values, columns=list(quantiles), index=rows.label.index)
 
     @computes
@@ -377,7 +376,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         rows = self._rows(without_weights(X, weights, panel.roles.columns))
         groups = row_groups(X, by, len(rows.label))
         counts = None if weights is None else weights_of_rows(X, weights, len(rows.label))
-        return total_table(self.draws_, panel, self.spec_, rows, groups, of, self.seed_, ci_prob, counts)
+        return total_table(self._posterior(), rows, groups, of=of, ci_prob=ci_prob, weights=counts)
 
     @available_if(has_roles)
     @computes
@@ -455,10 +454,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         words = (None, self.product, "product", "global", *names)
         check_word("level", level, tuple(dict.fromkeys(words)))
         if level in names:
-            return group_table(self.draws_, panel, names.index(level), ci_prob)
+            return group_table(self._posterior(), names.index(level), ci_prob)
         if level == "global":
-            return global_table(self.draws_, panel, ci_prob)
-        return product_table(self.draws_, panel, self.spec_, ci_prob)
+            return global_table(self._posterior(), ci_prob)
+        return product_table(self._posterior(), ci_prob)
 
     @computes
     def control_effects(self, ci_prob: float | None = None) -> pd.DataFrame:
@@ -547,7 +546,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         warn_of_units(costs, bounds, panel)
         rows = panel_rows(panel)[0] if periods is None else rows_of_periods(panel, periods)
         return optimal_prices(
-            self.draws_, panel, self.spec_, costs, bounds, objective, rows, self.seed_, ci_prob
+            self._posterior(), rows, costs, bounds=bounds, objective=objective, ci_prob=ci_prob
         )
 
     @computes
@@ -599,7 +598,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
 
         check_is_fitted(self, "idata_")
         rows, units = panel_rows(self.panel_)
-        blocks = pointwise_log_likelihood(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
+        blocks = pointwise_log_likelihood(self._posterior(), rows, units)
         result = loo_from_blocks(blocks, len(units), self.idata_["posterior"].sizes["chain"])
         order, coords = rows_of_frame(self.panel_)
         return with_labels(result, "row", coords, order)
@@ -763,6 +762,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         above, share = spec.selected_above, spec.selected_share
         return [*findings, selection_finding(panel, above, share, self.selected_periods)]
 
+    def _posterior(self) -> DemandPosterior:
+        check_is_fitted(self, "idata_")
+        return DemandPosterior(self.draws_, self.panel_, self.spec_, self.seed_)
+
     def _rows(self, X: Any) -> SalesRows:
         check_is_fitted(self, "idata_")
         frame, _, _ = self._read(X, reset=False)
@@ -772,8 +775,9 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         """Log predictive densities by row (n,)."""
         check_is_fitted(self)
         frame, units, _ = self._read(X, y, self.spec_.family.read_units, reset=False)
+        assert units is not None
         rows = encode_rows(frame, self.panel_, self.reference_price)
-        return log_predictive_density(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
+        return log_predictive_density(self._posterior(), rows, units)
 
     def _has_roles(self) -> bool:
         return self._roles() != Roles()
