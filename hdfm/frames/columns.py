@@ -79,6 +79,13 @@ def single_column(X: pd.DataFrame, name: str, role: str | None = None) -> pd.Ser
     return X[name]
 
 
+def refuse_repeated(X: pd.DataFrame, names: Sequence[str | None]) -> None:
+    """Raise if X holds one of some columns more than once; those that it lacks are left to others."""
+    for name in names:
+        if name is not None and name in X.columns:
+            single_column(X, name)
+
+
 def _prefix_remedy(columns, names):
     """What to do where a ColumnTransformer gave columns the names of its parts."""
     prefixed = [f"__{name}" for name in names]
@@ -374,12 +381,18 @@ def as_floats(column: pd.Series, role: str) -> np.ndarray:
         column = column.astype(float if pd.api.types.is_numeric_dtype(categories) else object)
     text = column.map(lambda value: isinstance(value, str)) if column.dtype == object else None
     if pd.api.types.is_string_dtype(column) if text is None else text.any():
+        if text is not None:
+            _floats(column[~text], what)  # a number that is too large, which no conversion would mend
         shown = column if text is None else column[text]
         count = len(shown)
         raise InvalidDataError(
             f"{what} holds text in {count:,} of {len(column):,} rows, such as {shown.iloc[0]!r} "
             f"in row {shown.index[0]!r}. {number_remedy(given, role)}"
         )
+    return _floats(column, what)
+
+
+def _floats(column, what):
     try:
         return column.to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError):

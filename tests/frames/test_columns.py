@@ -17,6 +17,7 @@ from hdfm.frames.columns import (
     sorted_labels,
 )
 from hdfm.frames.periods import time_column
+from hdfm.frames.texts import number_remedy
 
 
 def price(values, **options):
@@ -203,6 +204,15 @@ def test_numbers_whose_squares_overflow(value, found):
     column = pd.Series([1.0, value], dtype=object, name="display")
     with pytest.raises(InvalidDataError, match=f"features column 'display' (holds|has) {found}"):
         numeric_column(column, "features")
+
+
+def test_a_number_that_is_too_large_among_text():
+    """No conversion of the text would mend it: it is said first."""
+    column = pd.Series(["1.5", 10**400, "2"], dtype=object, name="price")
+    with pytest.raises(InvalidDataError, match="price column 'price' holds a number that is too large"):
+        numeric_column(column, "price")
+    assert "pandas.to_numeric" in number_remedy(column.drop(index=1), "price")
+    assert "Convert it with" in number_remedy(column, "price")
 
 
 def test_dates_among_times():

@@ -38,6 +38,20 @@ def test_the_remedy_of_a_column_that_stands_twice(door, fitted_door):
     np.testing.assert_array_equal(fitted_door.predict(repaired), fitted_door.predict(door.X))
 
 
+def test_any_column_with_a_role_that_stands_twice(door, fitted_door):
+    for name in {*door.labels.values(), "price"}:
+        X, weight = pd.concat([door.X, door.X[[name]]], axis=1), np.ones(len(door.X))
+        asks = (
+            door.build,
+            lambda X: door.make().build_model(X, door.y, weight),  # noqa: B023
+            fitted_door.predict,
+            lambda X: fitted_door.score(X, door.y),
+        )
+        for ask in asks:
+            with pytest.raises(InvalidDataError, match=f"holds the column '{name}' more than once"):
+                ask(X)
+
+
 @pytest.mark.parametrize("levels", [1, 2])
 def test_column_names_of_several_levels(door, fitted_door, levels):
     X = door.X.set_axis(

@@ -11,7 +11,14 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from hdfm.choice.panel.roles import DIMENSIONS, ONE_COLUMN, RESERVED_LABELS, ChoiceRoles, with_features
 from hdfm.choice.panel.wide import wide_columns
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
-from hdfm.frames.columns import check_roles, named_column, numeric_column, plain, refuse_rows
+from hdfm.frames.columns import (
+    check_roles,
+    named_column,
+    numeric_column,
+    plain,
+    refuse_repeated,
+    refuse_rows,
+)
 from hdfm.frames.read import (
     both_in_pandas,
     check_same_rows,
@@ -56,6 +63,7 @@ def read_choice_frame(
         frame, y = read_plain(estimator, X, reset=reset, **wanted)
         return frame, y, replace(roles, features=tuple(frame.columns))
     require_frame(X)
+    refuse_repeated(X, roles.columns)
     if y is not None:
         refuse_columns(y)
         refuse_chosen_labels(X, y, roles)

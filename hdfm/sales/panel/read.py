@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from hdfm.exceptions import InvalidDataError
-from hdfm.frames.columns import check_roles, numeric_column, refuse_outcome
+from hdfm.frames.columns import as_floats, check_roles, numeric_column, refuse_outcome
 from hdfm.frames.read import (
     both_in_pandas,
     check_same_rows,
@@ -99,7 +99,7 @@ def _refuse_outcomes(frame, units, roles):
         values = numeric_column(frame[name], "controls")
         refuse_outcome(frame[name], values, units, "controls")
         if roles.price is not None:
-            paid = units * pd.to_numeric(frame[roles.price], errors="coerce").to_numpy(float, na_value=np.nan)
+            paid = units * as_floats(frame[roles.price], "price")
             if len(units) and np.allclose(values, paid, rtol=1e-3, atol=0) and np.ptp(paid):
                 refuse_outcome(frame[name], paid, paid, "controls", "y times the price")
 
