@@ -33,6 +33,12 @@ NOISES = {
         ),
         False,
     ),
+    "zero_inflated_poisson": UnitNoise(
+        lambda rng, rate, dispersion: (
+            rng.poisson(rate) * (rng.random_sample(rate.shape) * (1 + dispersion) < dispersion)
+        ),
+        True,
+    ),
 }
 
 
@@ -82,10 +88,11 @@ def simulate_sales(
     seed : int
         Seed of the random numbers. The switches draw from a stream of their own, so that turning
         one on leaves elasticities and base prices as they were.
-    noise : {"poisson", "negative_binomial", "log_normal"}
+    noise : {"poisson", "negative_binomial", "log_normal", "zero_inflated_poisson"}
         Distribution of the units given :math:`\lambda_{it}`, their expectation. "log_normal" gives
         positive volumes of median :math:`\lambda_{it}`, and :math:`1 / \mathrm{dispersion}` is the
-        variance of their logs.
+        variance of their logs. "zero_inflated_poisson" gives counts of mean :math:`\lambda_{it}`, or 0 with
+        odds :math:`1 / \mathrm{dispersion}`.
     dispersion : float
         Shape of the negative binomial, variance :math:`\lambda + \lambda^2 / \mathrm{dispersion}`.
     period_noise : float

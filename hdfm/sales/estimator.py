@@ -104,8 +104,9 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         :math:`\lambda_g` between products, and the price asked about, against it, along the elasticity:
         it stands for :math:`\overline{\log p_i}`. By default, and where it is missing, the mean log price
         of the product's group, of which a ``DataWarning`` tells.
-    likelihood : {"negative_binomial", "poisson", "log_normal"}
-        Distribution of the units.
+    likelihood : {"negative_binomial", "poisson", "log_normal", "zero_inflated_poisson"}
+        Distribution of the units; the last for products that in some periods are not to be had, whatever
+        their price: more zeros than counts of their mean have.
     time_effects : {"category", "shared", None}
         One effect per period and finest group, per period, or none. They say which moves of prices tell
         of elasticities: with those of groups a price against the group's others; with shared ones also

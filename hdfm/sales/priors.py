@@ -43,6 +43,8 @@ class ElasticityPriors(Hyperparameters):
         variation of the multiplicative noise.
     noise_sd : float
         Half-normal scale of the noise of log units.
+    root_zero_odds : float
+        Half-normal scale of the square root of the odds of an extra zero, of the zero-inflated Poisson.
 
     Examples
     --------
@@ -68,6 +70,7 @@ class ElasticityPriors(Hyperparameters):
     control_sd: float = 1.0
     overdispersion: float = 1.0
     noise_sd: float = 1.0
+    root_zero_odds: float = 1.0
 
     @classmethod
     def article(cls) -> "ElasticityPriors":

@@ -37,6 +37,8 @@ class Likelihood:
         The parameter :math:`\varsigma`; None where eta alone decides.
     has_sufficient_totals : bool
         Whether products' totals suffice for their levels, so that fixed levels are conditioned away.
+    log_concave : bool
+        Whether the log-likelihood is concave in eta; else ``working`` bounds the precision below.
     remedy_for_zeros : str
         What a message about rows without sales, left out, tells the user to do about the likelihood.
     read_units : callable
@@ -81,6 +83,7 @@ class Likelihood:
     name: str
     noise: Noise | None
     has_sufficient_totals: bool = False
+    log_concave: bool = True
     remedy_for_zeros: str
     read_units: Callable[[pd.Series, bool], np.ndarray]
     log_total_variance: Callable[[float], float]

@@ -5,8 +5,9 @@ from hdfm.sales.likelihoods.family import Likelihood
 from hdfm.sales.likelihoods.log_normal import LOG_NORMAL
 from hdfm.sales.likelihoods.negative_binomial import NEGATIVE_BINOMIAL
 from hdfm.sales.likelihoods.poisson import POISSON
+from hdfm.sales.likelihoods.zero_inflated_poisson import ZERO_INFLATED_POISSON
 
-FAMILIES = {family.name: family for family in (NEGATIVE_BINOMIAL, POISSON, LOG_NORMAL)}
+FAMILIES = {family.name: family for family in (NEGATIVE_BINOMIAL, POISSON, LOG_NORMAL, ZERO_INFLATED_POISSON)}
 LIKELIHOODS = tuple(FAMILIES)
 
 

@@ -17,14 +17,17 @@ from hdfm.sales.likelihoods.noise import by_product, is_shared
 from hdfm.sales.likelihoods.poisson import POISSON, graph_given_totals
 from hdfm.sales.likelihoods.registry import FAMILIES
 from hdfm.sales.likelihoods.statistics import MASKED, Effects, UnitStatistics
+from hdfm.sales.likelihoods.zero_inflated_poisson import ZERO_INFLATED_POISSON
 
 UNOPTIMISED = Mode(linker="py", optimizer=None)
 DISPERSIONS = np.array([0.3, 2.0, 9.0])  # by product, in turn
 LIKELIHOOD = 1e-8  # sums over some hundred cells of differences of gammaln
 STEP, SLOPE = 1e-5, 1e-6  # of central differences, and their relative error
+MOST_UNITS = 400  # which means of the panels don't reach
 SINGLE = 1e-5  # relative error of sums in 32 bits
 RISING = 1e-9  # of sums of up to 1,000 logs
 NAMES = list(FAMILIES)
+SCALES = {"negative_binomial": 3.0, "poisson": np.inf, "log_normal": 0.4, "zero_inflated_poisson": 0.5}
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -71,7 +74,12 @@ def variance_of(family, scale):
     """Variance of the noise by product, broadcast to cells."""
     if family.noise is None:
         return np.zeros((1, 1))
-    return scale[:, None] ** (-1 if "dispersion" in family.noise.scale else 2)
+    return scale[:, None] ** (2 / power_of(family.noise))
+
+
+def power_of(noise):
+    """Which power of the noise parameter the scale of densities is."""
+    return dict(noise.powers).get(noise.scale, 1)
 
 
 def graph_of(family, panel, scale):
@@ -101,7 +109,9 @@ def test_working_likelihood_has_the_derivatives_of_the_graph(family, panel, scal
     _, gradient, precision = family.working(panel.units, panel.observed, eta, variance)
     _, slope, curvature = graph_of(family, panel, scale)
     np.testing.assert_allclose(panel.weighted(gradient).sum(axis=1), slope, rtol=LIKELIHOOD, atol=LIKELIHOOD)
-    np.testing.assert_allclose(panel.weighted(precision).sum(axis=1), -curvature, rtol=LIKELIHOOD)
+    if family.log_concave:
+        np.testing.assert_allclose(panel.weighted(precision).sum(axis=1), -curvature, rtol=LIKELIHOOD)
+    assert (precision[panel.observed] > 0).all()
 
 
 def test_working_likelihood_has_the_differences_of_the_log_density(family, panel, scale):
@@ -111,7 +121,10 @@ def test_working_likelihood_has_the_differences_of_the_log_density(family, panel
     higher, lower = (family.log_density(sold(panel), eta + k * STEP, scale[:, None]) for k in (1, -1))
     np.testing.assert_allclose((up[0] - down[0])[seen], (higher - lower)[seen], atol=SLOPE * STEP)
     np.testing.assert_allclose(here[1], (up[0] - down[0]) / (2 * STEP), rtol=SLOPE, atol=SLOPE)
-    np.testing.assert_allclose(here[2], -(up[1] - down[1]) / (2 * STEP), rtol=SLOPE, atol=SLOPE)
+    exact = -(up[1] - down[1]) / (2 * STEP)
+    bounded = np.zeros_like(seen) if family.log_concave else here[2] > exact + SLOPE
+    assert not bounded[panel.units > 0].any()
+    np.testing.assert_allclose(here[2][~bounded], exact[~bounded], rtol=SLOPE, atol=SLOPE)
     assert not any(part[~seen].any() for part in here)
 
 
@@ -119,7 +132,7 @@ def test_constants_of_noise_are_what_the_working_likelihood_leaves_out(family, p
     if family.noise is None:
         return
     eta, N = eta_of(panel, *effects_of(panel)), len(panel.product)
-    power = -0.5 if "dispersion" in family.noise.scale else 1.0
+    power = 1 / power_of(family.noise)
     rests = []
     for scale in (np.full(N, 0.7), np.resize(DISPERSIONS, N), by_product(0.7, N)):
         noise = by_product(0.7**power, N) if is_shared(scale) else scale**power
@@ -129,10 +142,18 @@ def test_constants_of_noise_are_what_the_working_likelihood_leaves_out(family, p
     np.testing.assert_allclose(rests, rests[0], rtol=LIKELIHOOD)
 
 
-def test_expected_information_is_that_where_units_are_expected(family, panel, scale):
+def test_expected_information(family, panel, scale):
+    """That where units are expected; of a likelihood that is not concave, the variance of the score."""
     eta, variance = eta_of(panel, *effects_of(panel)), variance_of(family, scale)
-    expected = np.where(panel.observed, np.exp(eta), 0.0)
-    _, _, information = family.working(expected, panel.observed, eta, variance)
+    if family.log_concave:
+        expected = np.where(panel.observed, np.exp(eta), 0.0)
+        _, _, information = family.working(expected, panel.observed, eta, variance)
+    else:
+        chances = (np.exp(family.log_density(y, eta, scale[:, None])) for y in range(MOST_UNITS))
+        scores = (
+            family.working(y * panel.observed, panel.observed, eta, variance)[1] for y in range(MOST_UNITS)
+        )
+        information = sum(p * score**2 for p, score in zip(chances, scores, strict=True))
     _, score, _ = family.working(panel.units, panel.observed, eta, variance)
     found = family.scores(panel, family.response(panel), eta, np.resize(variance, len(eta)))
     np.testing.assert_allclose(found.information, panel.weighted(information))
@@ -185,6 +206,7 @@ def test_log_density_is_scipys(name):
         "poisson": lambda: stats.poisson.logpmf(y, mean),
         "negative_binomial": lambda: stats.nbinom.logpmf(y, scale, scale / (scale + mean)),
         "log_normal": lambda: stats.lognorm.logpdf(y, scale, scale=mean),
+        "zero_inflated_poisson": lambda: stats.poisson.logpmf(y, mean) - np.log1p(scale),
     }[name]()
     np.testing.assert_allclose(FAMILIES[name].log_density(y, eta, scale), expected, rtol=LIKELIHOOD)
 
@@ -192,17 +214,40 @@ def test_log_density_is_scipys(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_drawn_units_have_the_moments_of_the_likelihood(name):
     rng, S, eta = np.random.default_rng(0), 200_000, np.log(20.0)
-    scale = np.full(S, {"negative_binomial": 3.0, "poisson": np.inf, "log_normal": 0.4}[name])
+    scale = np.full(S, SCALES[name])
     units = FAMILIES[name].draw_units(np.full((1, S), eta), scale, rng)[0]
     mean = FAMILIES[name].mean_units(eta, scale[0])
-    assert mean == pytest.approx(20.0 * (np.exp(0.08) if name == "log_normal" else 1.0))
+    factor = {"log_normal": np.exp(0.08), "zero_inflated_poisson": 2 / 3}.get(name, 1.0)
+    assert mean == pytest.approx(20.0 * factor)
     variance = {
         "negative_binomial": 20 + 20**2 / 3,
         "poisson": 20,
         "log_normal": mean**2 * np.expm1(0.16),
+        "zero_inflated_poisson": mean * (1 + 20 / 3),
     }[name]
     assert units.mean() == pytest.approx(mean, abs=5 * np.sqrt(variance / S))
     assert units.var() == pytest.approx(variance, rel=0.05)
+
+
+def test_no_extra_zeros_are_poisson():
+    y, eta = np.arange(50.0), np.log(np.linspace(0.01, 60, 50))
+    found = ZERO_INFLATED_POISSON.log_density(y[:, None], eta, 0.0)
+    np.testing.assert_allclose(found, POISSON.log_density(y[:, None], eta, np.inf), rtol=LIKELIHOOD)
+    observed, counts, eta = np.ones((50, 50), bool), np.tile(y[:, None], (1, 50)), np.tile(eta, (50, 1))
+    for one, other in zip(
+        ZERO_INFLATED_POISSON.working(counts, observed, eta, np.zeros((50, 1))),
+        POISSON.working(counts, observed, eta, np.zeros((50, 1))),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, rtol=LIKELIHOOD)
+
+
+def test_chances_of_zero_inflated_counts():
+    """They sum to one, and zeros are as many as the two ways to them make."""
+    eta, odds, y = np.log(np.array([0.01, 1.0, 30.0])), 0.5, np.arange(200.0)[:, None]
+    chances = np.exp(ZERO_INFLATED_POISSON.log_density(y, eta, odds))
+    np.testing.assert_allclose(chances.sum(axis=0), 1)
+    np.testing.assert_allclose(chances[0], (odds + np.exp(-np.exp(eta))) / (1 + odds))
 
 
 def test_poisson_given_totals_is_multinomial_product_by_product():

@@ -54,5 +54,5 @@ def test_priors_of_noise_are_one(name):
 
 
 def test_names_are_those_of_the_families():
-    assert LIKELIHOODS == ("negative_binomial", "poisson", "log_normal")
-    assert noise_variables() == ("overdispersion", "dispersion", "noise_sd")
+    assert LIKELIHOODS == ("negative_binomial", "poisson", "log_normal", "zero_inflated_poisson")
+    assert noise_variables() == ("overdispersion", "dispersion", "noise_sd", "root_zero_odds", "zero_odds")
