@@ -175,10 +175,10 @@ def columns(case: Case) -> np.ndarray:
     for i in range(N):
         F[i, :, i] = 1
         F[i, :, N + i] = panel.log_price[i]
-        waves = bundle(case, panel.group[i]).start
-        if not layout.own_waves:
-            waves = first + layout.top["waves"].start
-        F[i, :, waves : waves + len(layout.waves)] = layout.waves.T
+        cosines = bundle(case, panel.group[i]).start
+        if not layout.own_cosines:
+            cosines = first + layout.top["cosines"].start
+        F[i, :, cosines : cosines + len(layout.cosines)] = layout.cosines.T
         controls = layout.top["controls"]
         F[i, :, first + controls.start : first + controls.stop] = panel.controls[:, i].T
     return F

@@ -112,24 +112,24 @@ def _systematic(weight, size, rng):
 def named(mode: LaplaceMode, scales: Scales, effects: Effects) -> dict[str, np.ndarray]:
     """Draws (..., S) of one point under the names that the graph gives them; (..., 1) of scales."""
     panel, spec, layout = mode.model.panel, mode.model.spec, mode.model.layout
-    group, n_waves = layout.group, layout.n_waves
+    group, n_cosines = layout.group, layout.n_cosines
     out = _named_scales(panel, spec, mode.coordinates.names, scales)
     if not spec.conditional:
         out["product_effect"] = effects.product[0]
     if "mean" in group:
         out["elasticity"] = effects.product[1]
-        finest = effects.bundle[:, n_waves + group["mean"]]
+        finest = effects.bundle[:, n_cosines + group["mean"]]
         out["elasticity_global"] = effects.top[layout.top["global"]][0] if panel.levels else finest[0]
         for level in panel.levels[:-1]:
             out[f"elasticity_{level.name}"] = effects.top[layout.top[level.name]]
         if panel.levels:
             out[f"elasticity_{panel.levels[-1].name}"] = finest
     if "level" in group:
-        out["group_level"] = effects.bundle[:, n_waves + group["level"]]
+        out["group_level"] = effects.bundle[:, n_cosines + group["level"]]
     if "slope" in group:
-        out["between_price"] = effects.bundle[:, n_waves + group["slope"]]
+        out["between_price"] = effects.bundle[:, n_cosines + group["slope"]]
         out["between_price_bias"] = effects.top[layout.top["bias"]][0]
-    if len(layout.waves):
+    if len(layout.cosines):
         out["time_effect"] = time_paths(layout, effects.bundle, effects.top)
     if len(panel.controls):
         out["control_effect"] = effects.top[layout.top["controls"]] / panel.control_sd[:, None]

@@ -41,14 +41,14 @@ def chunks(panel: SalesPanel) -> list[tuple[int, slice]]:
     ]
 
 
-def wave_heights(layout: Layout, bundle: np.ndarray, top: np.ndarray) -> np.ndarray:
-    """Waves of each group (G, w, n), or (1, w, n) where all share them, of draws (G, b, n), (m, n)."""
-    return bundle[:, : layout.n_waves] if layout.own_waves else top[None, layout.top["waves"]]
+def cosine_heights(layout: Layout, bundle: np.ndarray, top: np.ndarray) -> np.ndarray:
+    """Cosines of each group (G, w, n), or (1, w, n) where all share them, of draws (G, b, n), (m, n)."""
+    return bundle[:, : layout.n_cosines] if layout.own_cosines else top[None, layout.top["cosines"]]
 
 
 def time_paths(layout: Layout, bundle: np.ndarray, top: np.ndarray) -> np.ndarray:
-    """Time effects (G, T, n) or (1, T, n) that waves make."""
-    return layout.waves.T @ wave_heights(layout, bundle, top)
+    """Time effects (G, T, n) or (1, T, n) that cosines make."""
+    return layout.cosines.T @ cosine_heights(layout, bundle, top)
 
 
 def linear_predictor(model: ArrowModel, effects: Effects) -> np.ndarray:
@@ -57,10 +57,10 @@ def linear_predictor(model: ArrowModel, effects: Effects) -> np.ndarray:
     delta, beta = effects.product
     eta = beta[:, None] * panel.log_price
     eta += delta[:, None]
-    if len(layout.waves):
+    if len(layout.cosines):
         paths = time_paths(layout, effects.bundle[..., None], effects.top[:, None])[..., 0]
         for g, part in chunks(panel):
-            eta[part] += paths[g if layout.own_waves else 0]
+            eta[part] += paths[g if layout.own_cosines else 0]
     if len(panel.controls):
         eta += np.tensordot(effects.top[layout.top["controls"]], panel.controls, axes=1)
     return eta

@@ -21,8 +21,8 @@ class Moments:
     ----------
     products : numpy.ndarray
         Sum over products of E[(v - expected)(v - expected)'] (2, 2).
-    waves : numpy.ndarray
-        Sum over bundles of E[wave^2] (T - 1,).
+    cosines : numpy.ndarray
+        Sum over bundles of E[cosine^2] (T - 1,).
     groups : list of float
         Sum over groups of E[(mean - parent's mean)^2], by level, coarse to fine.
     slopes : float
@@ -30,7 +30,7 @@ class Moments:
     """
 
     products: np.ndarray
-    waves: np.ndarray
+    cosines: np.ndarray
     groups: list[float]
     slopes: float
 
@@ -39,27 +39,27 @@ def moments(posterior: NormalPosterior) -> Moments:
     """Of a normal posterior."""
     model, arrow, effects = posterior.evidence.model, posterior.arrow, posterior.mean()
     panel, layout = model.panel, model.layout
-    n_waves, b, m = layout.n_waves, layout.n_bundle, layout.n_top
+    n_cosines, b, m = layout.n_cosines, layout.n_bundle, layout.n_top
     inverses, inverse_top = [_inverse(root) for root in arrow.roots], _inverse(arrow.top)
     V = inverse_top.T @ inverse_top
     gaps = effects.product - expected_products(model, effects.bundle)
-    waves = np.zeros(len(layout.waves))
-    if layout.own_waves:
-        waves += (effects.bundle[:, :n_waves] ** 2).sum(axis=0)
-    elif len(waves):
-        part = layout.top["waves"]
-        waves += effects.top[part] ** 2 + np.diag(V)[part]
+    cosines = np.zeros(len(layout.cosines))
+    if layout.own_cosines:
+        cosines += (effects.bundle[:, :n_cosines] ** 2).sum(axis=0)
+    elif len(cosines):
+        part = layout.top["cosines"]
+        cosines += effects.top[part] ** 2 + np.diag(V)[part]
     slopes, finest = 0.0, 0.0
     for g, (inverse, border) in enumerate(zip(inverses, arrow.border, strict=True)):
-        if layout.own_waves:
-            along = inverse[:, :n_waves]
-            waves += (along**2).sum(axis=0) + ((along.T @ border @ inverse_top.T) ** 2).sum(axis=1)
+        if layout.own_cosines:
+            along = inverse[:, :n_cosines]
+            cosines += (along**2).sum(axis=0) + ((along.T @ border @ inverse_top.T) ** 2).sum(axis=1)
         rows = np.zeros((2, b + m))
         if "slope" in layout.group:
-            rows[0, [n_waves + layout.group["slope"], n_waves + layout.group.get("mean", 0)]] = 1, -1
+            rows[0, [n_cosines + layout.group["slope"], n_cosines + layout.group.get("mean", 0)]] = 1, -1
             rows[0, b + layout.top["bias"].start] = -1
         if "mean" in layout.group and panel.levels:
-            rows[1, n_waves + layout.group["mean"]] = 1
+            rows[1, n_cosines + layout.group["mean"]] = 1
             rows[1, b + layout.above[g]] = -1
         means = rows @ np.concatenate([effects.bundle[g], effects.top])
         halves = _halves(rows[:, :b], rows[:, b:], inverse, border, inverse_top)
@@ -70,7 +70,7 @@ def moments(posterior: NormalPosterior) -> Moments:
         for k, level in enumerate(panel.levels[:-1])
     ]
     products = gaps @ gaps.T + _product_covariances(posterior, inverses, inverse_top)
-    return Moments(products, waves, [*groups, finest] if panel.levels else [], slopes)
+    return Moments(products, cosines, [*groups, finest] if panel.levels else [], slopes)
 
 
 def _inverse(root):
@@ -97,12 +97,12 @@ def _halves(of_bundle, of_top, inverse, border, inverse_top):
 def _product_covariances(posterior, inverses, inverse_top):
     """Sum over products of Cov(v - expected) (2, 2).
 
-    v - expected = L'^-1 (z - F c) for effects c of the bundle and the top, with F = U, of W Z, for waves,
+    v - expected = L'^-1 (z - F c) for effects c of the bundle and the top, with F = U, of W Z, for cosines,
     Y + L' M for effects of the group, and Y for controls.
     """
     evidence, blocks, border = posterior.evidence, posterior.blocks, posterior.arrow.border
-    layout, dtype = evidence.model.layout, evidence.waves.dtype
-    n_waves, b, m = layout.n_waves, layout.n_bundle, layout.n_top
+    layout, dtype = evidence.model.layout, evidence.cosines.dtype
+    n_cosines, b, m = layout.n_cosines, layout.n_bundle, layout.n_top
     l11, l21, l22 = blocks.root
     M = layout.expected
     R = posterior.of_group + np.stack([l11[:, None] * M[0] + l21[:, None] * M[1], l22[:, None] * M[1]])
@@ -113,14 +113,14 @@ def _product_covariances(posterior, inverses, inverse_top):
             roots, seen = [each.astype(dtype) for each in (inverses[g], border[g], inverse_top)], g
         n = part.stop - part.start
         F, of_top = np.empty((2, n, b), dtype), np.zeros((2, n, m), dtype)
-        F[..., n_waves:] = R[:, part]
+        F[..., n_cosines:] = R[:, part]
         of_top[..., layout.top["controls"]] = posterior.of_controls[:, part]
-        if len(layout.waves):
-            U = blocks.of(part, dtype).U(evidence.waves[:, part])
-            if layout.own_waves:
-                F[..., :n_waves] = U
+        if len(layout.cosines):
+            U = blocks.of(part, dtype).U(evidence.cosines[:, part])
+            if layout.own_cosines:
+                F[..., :n_cosines] = U
             else:
-                of_top[..., layout.top["waves"]] = U
+                of_top[..., layout.top["cosines"]] = U
         first, second = np.concatenate(
             _halves(F.reshape(2 * n, b), of_top.reshape(2 * n, m), *roots), axis=1
         ).reshape(2, n, -1)

@@ -201,8 +201,10 @@ def _to_draw_from(mode, posterior, points):
     size = posterior.half.size + posterior.of_group.size + posterior.of_controls.size
     size += sum(root.size for root in posterior.arrow.roots)
     if found is not mode.evidence:
-        size += found.waves.size
-        posterior = replace(posterior, evidence=replace(found, wave_information=found.wave_information[:0]))
+        size += found.cosines.size
+        posterior = replace(
+            posterior, evidence=replace(found, cosine_information=found.cosine_information[:0])
+        )
     return posterior if points * size < MOST_KEPT else None
 
 

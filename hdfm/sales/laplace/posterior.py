@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hdfm.sales.laplace.arrow import Arrow, ProductBlocks, factor_arrow, left_by_first, product_blocks
-from hdfm.sales.laplace.effects import Effects, chunks, wave_heights
+from hdfm.sales.laplace.effects import Effects, chunks, cosine_heights
 from hdfm.sales.laplace.evidence import Evidence
 from hdfm.sales.laplace.prior import (
     Scales,
@@ -72,7 +72,7 @@ class NormalPosterior:
         self, n: int, rng: np.random.Generator, reshape: Callable[[np.ndarray, slice], None] | None = None
     ) -> Effects:
         """Draws (..., n); ``reshape`` may change what is a product's own, standard normal (2, N, n)."""
-        at, dtype = self.evidence.at, self.evidence.waves.dtype
+        at, dtype = self.evidence.at, self.evidence.cosines.dtype
         bundle, top = self.arrow.draw(n, rng)
         bundle += self.bundle[..., None]
         top += self.top[:, None]
@@ -89,19 +89,21 @@ class NormalPosterior:
 
     def _of_shared(self, bundle, top):
         """Group, position and Y times shared effects (2, n, S), by pieces of products."""
-        waves, model = self.evidence.waves, self.evidence.model
-        layout, dtype = model.layout, waves.dtype
-        heights = wave_heights(layout, bundle, top).astype(dtype)
+        cosines, model = self.evidence.cosines, self.evidence.model
+        layout, dtype = model.layout, cosines.dtype
+        heights = cosine_heights(layout, bundle, top).astype(dtype)
         of_group, of_top = (
-            bundle[:, layout.n_waves :].astype(dtype),
+            bundle[:, layout.n_cosines :].astype(dtype),
             top[layout.top["controls"]].astype(dtype),
         )
         for g, part in chunks(model.panel):
             out = self.of_group[:, part].astype(dtype) @ of_group[g]
             if len(of_top):
                 out += self.of_controls[:, part].astype(dtype) @ of_top
-            if len(layout.waves):
-                out += self.blocks.of(part, dtype).U(waves[:, part]) @ heights[g if layout.own_waves else 0]
+            if len(layout.cosines):
+                out += (
+                    self.blocks.of(part, dtype).U(cosines[:, part]) @ heights[g if layout.own_cosines else 0]
+                )
             yield g, part, out
 
 
@@ -120,8 +122,8 @@ def normal_posterior(evidence: Evidence, scales: Scales) -> NormalPosterior:
     Yq, Yk = -blocks.half_solve(expected), blocks.half_solve(evidence.of_controls)
     half = blocks.half_solve(evidence.gradient - pull)
     _add_groups(prior, layout, evidence, expected, pull, Yq, Yk, half)
-    if len(layout.waves):
-        _add_waves(prior, layout, evidence, blocks, Yq, Yk, half)
+    if len(layout.cosines):
+        _add_cosines(prior, layout, evidence, blocks, Yq, Yk, half)
     if model.selection is not None:
         height += _add_selection(prior, evidence, scales)
     arrow = factor_arrow(prior.bundles, prior.border, prior.top)
@@ -135,12 +137,12 @@ def normal_posterior(evidence: Evidence, scales: Scales) -> NormalPosterior:
 
 def _add_selection(prior, evidence, scales):
     """The quadratic expansion of selection about the mode that it leads to; returns its value at x_0."""
-    q, (a, c, d) = slice(prior.n_waves, None), evidence.information
+    q, (a, c, d) = slice(prior.n_cosines, None), evidence.information
     d = d + scales.elasticity**-2
     at, known = evidence.at.bundle[:, q], d / (a * d - c**2)
     right = np.concatenate([prior.border, prior.of_bundles[..., None]], axis=2)
     of_top = np.concatenate([prior.top, prior.of_top[:, None]], axis=1)
-    bundles, right, of_top = left_by_first(prior.n_waves, prior.bundles, right, of_top)
+    bundles, right, of_top = left_by_first(prior.n_cosines, prior.bundles, right, of_top)
     moved = np.zeros(at.shape)
     for _ in range(SELECTION_ROUNDS):
         term = evidence.model.selection.term(at + moved, scales.product_effect, known).about(moved)
@@ -155,7 +157,7 @@ def _add_selection(prior, evidence, scales):
 
 def _add_groups(prior, layout, evidence, expected, pull, Yq, Yk, half):
     """What products leave to the effects of their group and to controls."""
-    q, controls, K = slice(layout.n_waves, None), layout.top["controls"], Yk.shape[2]
+    q, controls, K = slice(layout.n_cosines, None), layout.top["controls"], Yk.shape[2]
     M = layout.expected
     for g, part in chunks(evidence.model.panel):
         for k in (0, 1):
@@ -170,26 +172,26 @@ def _add_groups(prior, layout, evidence, expected, pull, Yq, Yk, half):
     prior.of_top[controls] += evidence.controls_gradient
 
 
-def _add_waves(prior, layout, evidence, blocks, Yq, Yk, half):
+def _add_cosines(prior, layout, evidence, blocks, Yq, Yk, half):
     """What products leave to time effects."""
-    dtype = evidence.waves.dtype
-    n_waves, n_q, K = len(layout.waves), Yq.shape[2], Yk.shape[2]
-    controls, q = layout.top["controls"], slice(layout.n_waves, None)
-    w = slice(0, n_waves) if layout.own_waves else layout.top["waves"]
+    dtype = evidence.cosines.dtype
+    n_cosines, n_q, K = len(layout.cosines), Yq.shape[2], Yk.shape[2]
+    controls, q = layout.top["controls"], slice(layout.n_cosines, None)
+    w = slice(0, n_cosines) if layout.own_cosines else layout.top["cosines"]
     rest = np.concatenate([Yq, Yk, half[..., None]], axis=2).astype(dtype)
-    with_rest = np.zeros((len(prior.bundles), n_waves, n_q + K + 1))
-    with_rest[..., n_q:-1] = evidence.wave_controls
-    with_rest[..., -1] = evidence.wave_gradient
-    own = prior.bundles if layout.own_waves else [prior.top] * len(prior.bundles)
+    with_rest = np.zeros((len(prior.bundles), n_cosines, n_q + K + 1))
+    with_rest[..., n_q:-1] = evidence.cosine_controls
+    with_rest[..., -1] = evidence.cosine_gradient
+    own = prior.bundles if layout.own_cosines else [prior.top] * len(prior.bundles)
     squares = [each[w, w] for each in own]
-    for square, information in zip(squares, evidence.wave_information, strict=True):
+    for square, information in zip(squares, evidence.cosine_information, strict=True):
         square += information
     for g, part in chunks(evidence.model.panel):
-        U = blocks.of(part, dtype).U(evidence.waves[:, part]).reshape(-1, n_waves)
+        U = blocks.of(part, dtype).U(evidence.cosines[:, part]).reshape(-1, n_cosines)
         squares[g] -= U.T @ U
         with_rest[g] -= U.T @ rest[:, part].reshape(len(U), -1)
     group, control, left = np.split(with_rest, [n_q, n_q + K], axis=2)
-    if layout.own_waves:
+    if layout.own_cosines:
         prior.bundles[:, w, q] += group
         prior.bundles[:, q, w] += group.transpose(0, 2, 1)
         prior.of_bundles[:, w] += left[..., 0]

@@ -1,8 +1,8 @@
 r"""The normal prior of a demand model's effects given its scales, in the shape of an arrow.
 
-Effects of a bundle (a finest group; all products where time effects are not by group): waves of time effects
-where they are its own, then of the group: level, slope of levels on prices, mean elasticity. Effects of the
-top: means of coarser groups, the overall mean, the bias of slopes, controls, and waves that all share.
+Effects of a bundle (a finest group; all products where time effects are not by group): cosines of time
+effects where they are its own, then of the group: level, slope of levels on prices, mean elasticity. Effects of the
+top: means of coarser groups, the overall mean, the bias of slopes, controls, and cosines that all share.
 
 Array names and axis order: N products, G groups, T periods; q effects of a group, b of a bundle, m of the
 top.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hdfm.sales.graph.waves import zero_sum_waves
+from hdfm.sales.graph.cosines import zero_sum_cosines
 from hdfm.sales.laplace.selection import Selection, selection_of
 from hdfm.sales.likelihoods.noise import by_product
 from hdfm.sales.panel.panel import SalesPanel
@@ -45,11 +45,11 @@ class Layout:
     ----------
     level : float
         Where levels are centred.
-    waves : numpy.ndarray
-        Orthonormal waves of time effects (T - 1, T), or (0, T) without.
+    cosines : numpy.ndarray
+        Orthonormal cosines of time effects (T - 1, T), or (0, T) without.
     walk : numpy.ndarray
         Variances (T - 1,) of a unit random walk along them.
-    own_waves : bool
+    own_cosines : bool
         Whether each bundle has its own.
     expected : numpy.ndarray
         What products' level and elasticity are expected to be, from effects of the group (2, N, q).
@@ -62,9 +62,9 @@ class Layout:
     """
 
     level: float
-    waves: np.ndarray
+    cosines: np.ndarray
     walk: np.ndarray
-    own_waves: bool
+    own_cosines: bool
     expected: np.ndarray
     fixed: np.ndarray
     group: dict[str, int]
@@ -76,13 +76,13 @@ class Layout:
         return len(self.group)
 
     @property
-    def n_waves(self) -> int:
-        """Waves of a bundle."""
-        return self.own_waves * len(self.waves)
+    def n_cosines(self) -> int:
+        """Cosines of a bundle."""
+        return self.own_cosines * len(self.cosines)
 
     @property
     def n_bundle(self) -> int:
-        return self.n_group + self.n_waves
+        return self.n_group + self.n_cosines
 
     @property
     def n_top(self) -> int:
@@ -113,9 +113,9 @@ def layout_of(panel: SalesPanel, spec: DemandSpec) -> Layout:
     """Where the effects of a panel's model stand."""
     priors, has_price = spec.priors, panel.roles.price is not None
     T = len(panel.period)
-    waves, walk = np.zeros((0, T)), np.zeros(0)
+    cosines, walk = np.zeros((0, T)), np.zeros(0)
     if spec.time_effects and T > 1:
-        waves, walk = zero_sum_waves(np.diff(panel.timeline.steps))
+        cosines, walk = zero_sum_cosines(np.diff(panel.timeline.steps))
     own = len(panel.blocks) == panel.n_groups
     names = []
     if spec.pooled:
@@ -139,12 +139,12 @@ def layout_of(panel: SalesPanel, spec: DemandSpec) -> Layout:
         sizes["bias"] = 1
     sizes["controls"] = len(panel.controls)
     if not own:
-        sizes["waves"] = len(waves)
+        sizes["cosines"] = len(cosines)
     ends = np.cumsum([0, *sizes.values()])
     top = {name: slice(a, b) for name, a, b in zip(sizes, ends[:-1], ends[1:], strict=True)}
     level = panel.mean_log_units
     fixed = np.array([0.0 if spec.pooled else level, 0.0])
-    return Layout(level, waves, walk, own, expected, fixed, group, top, _above(panel, top))
+    return Layout(level, cosines, walk, own, expected, fixed, group, top, _above(panel, top))
 
 
 def _above(panel, top):
@@ -160,10 +160,10 @@ def _above(panel, top):
 class SharedPrior:
     """Prior precision of bundles (G, b, b), border (G, b, m), top (m, m); precision times mean; log det.
 
-    Waves of a bundle come first, and are independent of the rest.
+    Cosines of a bundle come first, and are independent of the rest.
     """
 
-    n_waves: int
+    n_cosines: int
     bundles: np.ndarray
     border: np.ndarray
     top: np.ndarray
@@ -173,7 +173,7 @@ class SharedPrior:
 
     def add(self, group: np.ndarray, top: np.ndarray, mean: float, sd: float) -> None:
         """Count in that coefficients (q,) of each group's effects and (G, m) of the top make N(mean, sd)."""
-        P, q = sd**-2, slice(self.n_waves, None)
+        P, q = sd**-2, slice(self.n_cosines, None)
         self.bundles[:, q, q] += P * np.outer(group, group)
         self.border[:, q] += P * group[:, None] * top[:, None, :]
         self.of_bundles[:, q] += P * mean * group
@@ -202,15 +202,15 @@ def shared_prior(model: ArrowModel, scales: Scales) -> SharedPrior:
     panel, spec, layout = model.panel, model.spec, model.layout
     G, b, m = panel.n_groups, layout.n_bundle, layout.n_top
     empty = (np.zeros((G, b, b)), np.zeros((G, b, m)), np.zeros((m, m)), np.zeros((G, b)), np.zeros(m))
-    prior = SharedPrior(layout.n_waves, *empty)
+    prior = SharedPrior(layout.n_cosines, *empty)
     priors, nothing = spec.priors, np.zeros((G, m))
-    wave_sd = np.sqrt(scales.time_shock**2 + scales.time_drift**2 * layout.walk)
-    if layout.own_waves:
-        rows = np.arange(layout.n_waves)
-        prior.bundles[:, rows, rows] += wave_sd**-2
-        prior.log_det -= 2 * G * float(np.log(wave_sd).sum())
-    elif len(wave_sd):
-        prior.add_top(np.eye(m)[layout.top["waves"]], 0.0, wave_sd)
+    cosine_sd = np.sqrt(scales.time_shock**2 + scales.time_drift**2 * layout.walk)
+    if layout.own_cosines:
+        rows = np.arange(layout.n_cosines)
+        prior.bundles[:, rows, rows] += cosine_sd**-2
+        prior.log_det -= 2 * G * float(np.log(cosine_sd).sum())
+    elif len(cosine_sd):
+        prior.add_top(np.eye(m)[layout.top["cosines"]], 0.0, cosine_sd)
 
     def of_group(**coefficients):
         row = np.zeros(layout.n_group)
@@ -260,7 +260,7 @@ def product_precision(scales: Scales, spec: DemandSpec) -> np.ndarray:
 def expected_products(model: ArrowModel, bundle: np.ndarray) -> np.ndarray:
     """What groups let products' level and elasticity be (2, N), from effects of bundles (G, b)."""
     layout = model.layout
-    of_group = bundle[model.panel.group, layout.n_waves :]
+    of_group = bundle[model.panel.group, layout.n_cosines :]
     return np.einsum("jnq,nq->jn", layout.expected, of_group) + layout.fixed[:, None]
 
 
@@ -270,5 +270,5 @@ def log_prior(model: ArrowModel, scales: Scales, product: np.ndarray, bundle: np
     energy = np.einsum("jn,jk,kn->", gap, product_precision(scales, model.spec), gap)
     height = shared_prior(model, scales).log_density(bundle, top) - float(energy) / 2
     if model.selection is not None:
-        height += model.selection.value(bundle[:, model.layout.n_waves :], scales.product_effect)
+        height += model.selection.value(bundle[:, model.layout.n_cosines :], scales.product_effect)
     return height

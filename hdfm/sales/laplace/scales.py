@@ -93,7 +93,7 @@ def scale_model(model: ArrowModel) -> ScaleModel:
         found["correlation"] = 1.0
     if has_price and priors.estimate_sd:
         found |= {f"group {k}": priors.group_sd for k in range(len(panel.levels))}
-    if len(layout.waves):
+    if len(layout.cosines):
         found |= {"time_shock": priors.time_shock_sd, "time_drift": priors.time_drift_sd}
     if "slope" in layout.group:
         found["between_price"] = priors.between_price_sd
@@ -116,13 +116,13 @@ def marginal_slope(
     if "product_effect" not in coordinates.names:
         D = np.diag([0.0, (found.products[1, 1] / Sigma[1, 1] - N) / (2 * Sigma[1, 1])])
     variance = scales.time_shock**2 + scales.time_drift**2 * layout.walk
-    of_waves = (found.waves / variance - (G if layout.own_waves else 1)) / (2 * variance)
+    of_cosines = (found.cosines / variance - (G if layout.own_cosines else 1)) / (2 * variance)
     slopes = {
         "product_effect": 2 * (D[0, 0] * Sigma[0, 0] + D[0, 1] * Sigma[0, 1]),
         "elasticity": 2 * (D[1, 1] * Sigma[1, 1] + D[0, 1] * Sigma[0, 1]),
         "correlation": 2 * D[0, 1] * scales.product_effect * scales.elasticity * (1 - scales.correlation**2),
-        "time_shock": 2 * scales.time_shock**2 * of_waves.sum(),
-        "time_drift": 2 * scales.time_drift**2 * (of_waves @ layout.walk),
+        "time_shock": 2 * scales.time_shock**2 * of_cosines.sum(),
+        "time_drift": 2 * scales.time_drift**2 * (of_cosines @ layout.walk),
         "between_price": found.slopes / scales.between_price**2 - G,
     }
     for k, (level, sd) in enumerate(zip(panel.levels, scales.groups, strict=True)):

@@ -128,7 +128,7 @@ def test_evidence_is_given_what_the_posterior_lets_groups_expect(found, k):
     one, now = found
     grid = OnGrid(one, now, k)
     moved = np.zeros(grid.posterior.bundle.shape)
-    moved[:, one.layout.n_waves + one.layout.group["level"]] = 1.5
+    moved[:, one.layout.n_cosines + one.layout.group["level"]] = 1.5
     posterior = replace(grid.posterior, bundle=grid.posterior.bundle + moved)
     evidence = replace_rows(now.low, k).evidence(posterior)[0]
     assert evidence == pytest.approx(grid.evidence(one.scales, moved), abs=0.002)
