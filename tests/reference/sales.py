@@ -11,15 +11,15 @@ import pandas as pd
 from hdfm import ElasticityPriors
 from hdfm.datasets import simulate_sales
 from hdfm.sales.laplace.effects import Effects, linear_predictor
-from hdfm.sales.laplace.evidence import Evidence, evidence
+from hdfm.sales.laplace.layout import Layout
 from hdfm.sales.laplace.prior import (
     ArrowModel,
-    Layout,
     Scales,
     arrow_model,
     product_precision,
     shared_prior,
 )
+from hdfm.sales.laplace.working import WorkingCells, WorkingLikelihood, working_likelihood
 from hdfm.sales.panel.build import build_panel
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.roles import Roles
@@ -72,7 +72,7 @@ class Case:
         return W, rng.normal(size=W.shape) * self.panel.observed
 
     @property
-    def evidence(self) -> Evidence:
+    def likelihood(self) -> WorkingLikelihood:
         """That likelihood about some effects."""
         rng, layout = np.random.default_rng(2), self.layout
         at = Effects(
@@ -81,7 +81,8 @@ class Case:
             rng.normal(size=layout.n_top),
         )
         W, s = self.working
-        return evidence(self.model, at, 0.0, W, s - W * linear_predictor(self.model, at))
+        cells = WorkingCells(0.0, s - W * linear_predictor(self.model, at), W)
+        return working_likelihood(self.model, at, cells)
 
 
 def case(name: str, likelihood: str = "poisson", **simulation) -> Case:
@@ -93,7 +94,16 @@ def case(name: str, likelihood: str = "poisson", **simulation) -> Case:
     effects, priors = changes.get("product_effects", "random"), changes.get("priors", ElasticityPriors())
     spec = DemandSpec(likelihood, changes.get("time_effects", True), effects, False, priors)
     correlation = 0.5 if effects == "random" else 0.0
-    scales = Scales(0.8, 0.4, correlation, (0.3,) * len(panel.levels), 0.2, 0.1, 0.4, 0.3)
+    scales = Scales(
+        product_effect=0.8,
+        elasticity=0.4,
+        correlation=correlation,
+        groups=(0.3,) * len(panel.levels),
+        time_shock=0.2,
+        time_drift=0.1,
+        between_price=0.4,
+        noise=0.3,
+    )
     return Case(arrow_model(panel, spec), scales)
 
 
@@ -163,7 +173,7 @@ def about_expected(case: Case, i: int) -> np.ndarray:
     E, N = np.zeros((2, size(case))), len(case.panel.product)
     own = bundle(case, case.panel.group[i])
     E[0, i] = E[1, N + i] = 1
-    E[:, own.stop - case.layout.n_group : own.stop] -= case.layout.expected[:, i]
+    E[:, own.stop - case.layout.n_group : own.stop] -= case.layout.design[:, i]
     return E
 
 
@@ -176,7 +186,7 @@ def columns(case: Case) -> np.ndarray:
         F[i, :, i] = 1
         F[i, :, N + i] = panel.log_price[i]
         cosines = bundle(case, panel.group[i]).start
-        if not layout.own_cosines:
+        if not layout.by_bundle:
             cosines = first + layout.top["cosines"].start
         F[i, :, cosines : cosines + len(layout.cosines)] = layout.cosines.T
         controls = layout.top["controls"]

@@ -63,7 +63,7 @@ class NodeLikelihood:
     ----------
     sums : numpy.ndarray
         Units, and units times x, summed over periods (2, n).
-    rest : numpy.ndarray
+    remainder : numpy.ndarray
         What they make of eta less the log-likelihood (n, K): positive, and its log nearly linear.
     units, more, share, weight : numpy.ndarray
         y (n, T), m (n, T) or (1,), q and r (n, K, T): the gradient is y - m q, and the precision m r.
@@ -72,7 +72,7 @@ class NodeLikelihood:
     """
 
     sums: np.ndarray
-    rest: np.ndarray
+    remainder: np.ndarray
     units: np.ndarray
     more: np.ndarray
     share: np.ndarray

@@ -15,7 +15,7 @@ EXACT = {"rtol": 1e-9, "atol": 1e-10}
 def both(request):
     """A case, its posterior through the arrow, and the dense one."""
     one = case(request.param)
-    return one, normal_posterior(one.evidence, one.scales), dense_posterior(one, *one.working)
+    return one, normal_posterior(one.likelihood, one.scales), dense_posterior(one, *one.working)
 
 
 def test_mean_is_that_of_the_dense_posterior(both):
@@ -54,7 +54,7 @@ def test_second_moments(both):
     unit, first_of_top = np.eye(size(one)), size(one) - layout.n_top
     starts = [bundle(one, g).start for g in range(panel.n_groups)]
     if len(layout.cosines):
-        firsts = starts if layout.own_cosines else [first_of_top + layout.top["cosines"].start]
+        firsts = starts if layout.by_bundle else [first_of_top + layout.top["cosines"].start]
         cosines = sum(
             np.diag(dense.second_moment(unit[first : first + len(layout.cosines)])) for first in firsts
         )
