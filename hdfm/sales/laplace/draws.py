@@ -70,7 +70,7 @@ def _drawn(
     mode: LaplaceMode, points: list[Point], times: np.ndarray, order: np.ndarray, seed: int
 ) -> dict[str, np.ndarray]:
     """Draws (..., S) by name: each of K points so many times (K,), put in another order (S,)."""
-    ends, low, places = np.cumsum(times), mode.expansion.low, np.argsort(order)
+    ends, low = np.cumsum(times), mode.expansion.low
 
     def draw(k: int) -> tuple[int, dict[str, np.ndarray]]:
         posterior, rng = points[k].posterior(mode.marginal), stream(seed, Stream.LAPLACE, k)
@@ -79,11 +79,13 @@ def _drawn(
 
     out: dict[str, np.ndarray] = {}
     for k, variables in in_threads(mode.model, draw, np.flatnonzero(times).tolist()):
-        here = places[ends[k] - times[k] : ends[k]]
         for name, array in variables.items():
             if name not in out:
                 out[name] = np.empty((*array.shape[:-1], len(order)), array.dtype)
-            out[name][..., here] = array
+            out[name][..., ends[k] - times[k] : ends[k]] = array
+    for array in out.values():
+        for row in array.reshape(-1, len(order)):  # a whole copy would double the memory
+            row[:] = row[order]
     return out
 
 

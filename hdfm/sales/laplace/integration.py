@@ -1,7 +1,7 @@
 r"""Integration points: scales and noise at which effects are drawn, and their weights.
 
 Scales u and log noise take K values, a scrambled Sobol sequence through an approximation q of their marginal
-posterior: normal, but for an sd of its own on each side of an axis [1]_. Each is taken as often as
+posterior: normal, but for an sd of its own on each side of an axis [1]_. A value is drawn from as often as
 
 .. math:: w_k \propto p(y | u_k) \, p(u_k) / q(u_k)
 
@@ -24,7 +24,14 @@ import numpy as np
 from arviz_stats.base import array_stats
 from scipy.stats import qmc, truncnorm
 
-from hdfm.sales.laplace.marginal import DIFFERENCE, SMALL, Marginal, quadratic
+from hdfm.sales.laplace.marginal import (
+    SMALL,
+    Marginal,
+    Quadratic,
+    joint_quadratic,
+    noise_quadratic,
+    quadratic,
+)
 from hdfm.sales.laplace.mode import LEAST_CURVATURE, LEAST_NOISE, LaplaceMode
 from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import Scales
@@ -34,21 +41,21 @@ FEWEST, MOST, CELLS = 32, 512, 10_000_000  # points, and cells of all points
 FAR, STRETCHED = 2.5, (0.7, 3.0)  # sds of the normal approximation
 LAST = 3.0  # sds: where q ends, for beyond it a point has a weight that nothing bounds
 FARTHEST = 3.0  # sds of a Newton step
-MOST_KEPT = 50_000_000  # numbers in posteriors of points
+MOST_HELD = 50_000_000  # numbers in posteriors of points
 KNOWN_NOISE = 0.01  # posterior sd of log noise below which it stays at its mode
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Value of the scales, the share of draws that take it, and the posterior of effects there, if kept."""
+    """Value of the scales, the share of draws that take it, and the posterior of effects there, if held."""
 
     scales: Scales
     weight: float
-    kept: NormalPosterior | None = None
+    effects: NormalPosterior | None = None
 
     def posterior(self, marginal: Marginal) -> NormalPosterior:
         """Of effects."""
-        return self.kept or marginal.posterior(self.scales)
+        return self.effects or marginal.posterior(self.scales)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,38 +127,27 @@ def normal_scales(mode: LaplaceMode) -> NormalScales:
 
     Noise that the data tell to 1 % is left out: it hardly moves the others.
     """
-    marginal, place, noise_sd = mode.marginal, mode.coordinates.position(mode.scales), 0.0
-    D = len(place) - 1
-    H, slope = np.zeros((D + 1, D + 1)), np.zeros(D + 1)
-    slope[:D], H[:D, :D] = _slope_and_curvature(mode)
+    marginal, scales, noise_sd = mode.marginal, mode.scales, 0.0
+    at = _by_scales(mode)
     if mode.model.spec.family.noise is not None:
-        noisier, same, calmer = (_at_noise(mode, place, k * DIFFERENCE) for k in (1, 0, -1))
-        up, here, down = (log_marginal(marginal, scales) for scales in (noisier, same, calmer))
-        H[D, D] = (2 * here - up - down) / DIFFERENCE**2
-        if H[D, D] < KNOWN_NOISE**-2:
-            change = marginal.slope_given_noise(calmer)[1] - marginal.slope_given_noise(noisier)[1]
-            H[D, :D] = H[:D, D] = change / (2 * DIFFERENCE)
-            slope[D] = (up - down) / (2 * DIFFERENCE)
-            D += 1
+        by_noise = noise_quadratic(marginal, scales)
+        curvature = by_noise.curvature[0, 0]
+        if curvature < KNOWN_NOISE**-2:
+            at = joint_quadratic(marginal, scales, at, by_noise)
         else:
-            noise_sd = H[D, D] ** -0.5
-    covariance = _inverse(H[:D, :D])
-    step = covariance @ slope[:D]
-    length = float(np.sqrt(step @ slope[:D]))  # in sds
-    return NormalScales(place[:D] + step * min(1, FARTHEST / max(length, SMALL)), covariance, noise_sd)
+            noise_sd = curvature**-0.5
+    covariance = _inverse(at.curvature)
+    step = covariance @ at.slope
+    length = float(np.sqrt(step @ at.slope))  # in sds
+    place = mode.coordinates.position(scales)[: len(step)]
+    return NormalScales(place + step * min(1, FARTHEST / max(length, SMALL)), covariance, noise_sd)
 
 
-def _slope_and_curvature(mode: LaplaceMode) -> tuple[np.ndarray, np.ndarray]:
-    """By u (D,), (D, D); the latter from the search, where it kept one."""
-    if mode.curvature is not None:
-        return mode.marginal.slope_given_noise(mode.scales)[1], mode.curvature
-    at = quadratic(mode.marginal, mode.scales, central=True)
-    return at.slope, at.curvature
-
-
-def _at_noise(mode: LaplaceMode, place: np.ndarray, step: float) -> Scales:
-    """Scales of u and log noise (D + 1,), a step in log noise from there."""
-    return mode.coordinates.at_position(np.append(place[:-1], place[-1] + step), mode.scales)
+def _by_scales(mode: LaplaceMode) -> Quadratic:
+    """By u alone; its curvature that of the search, where there is one."""
+    if mode.curvature is None:
+        return quadratic(mode.marginal, mode.scales, central=True)
+    return Quadratic(*mode.marginal.slope_given_noise(mode.scales), mode.curvature)
 
 
 def _inverse(H: np.ndarray) -> np.ndarray:
@@ -181,4 +177,4 @@ def _to_draw_from(marginal: Marginal, posterior: NormalPosterior, n_points: int)
         size += likelihood.cosines.size
         smaller = replace(likelihood, cosine_information=likelihood.cosine_information[:0])
         posterior = replace(posterior, likelihood=smaller)
-    return posterior if n_points * size < MOST_KEPT else None
+    return posterior if n_points * size < MOST_HELD else None

@@ -144,6 +144,38 @@ def quadratic(marginal: Marginal, scales: Scales, *, central: bool) -> Quadratic
     return replace(at, curvature=(at.curvature + at.curvature.T) / 2)
 
 
+def noise_quadratic(marginal: Marginal, scales: Scales) -> Quadratic:
+    """log p(u, log noise | y) along log noise alone, (1,) and (1, 1), by differences of values."""
+    calmer, same, noisier = (_at_noise(marginal, scales, k * DIFFERENCE) for k in (-1, 0, 1))
+    down, here, up = (marginal.value(marginal.posterior(at)) for at in (calmer, same, noisier))
+    slope = np.array([(up - down) / (2 * DIFFERENCE)])
+    return Quadratic(here, slope, np.array([[(2 * here - up - down) / DIFFERENCE**2]]))
+
+
+def joint_quadratic(
+    marginal: Marginal, scales: Scales, by_scales: Quadratic, by_noise: Quadratic
+) -> Quadratic:
+    """log p(u, log noise | y), (D + 1,) and (D + 1, D + 1), from those along u and along log noise."""
+    calmer, noisier = (_at_noise(marginal, scales, k * DIFFERENCE) for k in (-1, 1))
+    change = marginal.slope_given_noise(calmer)[1] - marginal.slope_given_noise(noisier)[1]
+    cross = change[:, None] / (2 * DIFFERENCE)
+    H = np.block([[by_scales.curvature, cross], [cross.T, by_noise.curvature]])
+    return Quadratic(by_noise.value, np.append(by_scales.slope, by_noise.slope), H)
+
+
+def noise_given_effects(marginal: Marginal, scales: Scales) -> tuple[float, float]:
+    """First and second derivative of :meth:`Marginal.value_of_noise` by log noise, at that of scales."""
+    place = np.log(scales.noise)
+    down, here, up = (marginal.value_of_noise(scales, place + k * DIFFERENCE) for k in (-1, 0, 1))
+    return (up - down) / (2 * DIFFERENCE), (up + down - 2 * here) / DIFFERENCE**2
+
+
+def _at_noise(marginal: Marginal, scales: Scales, step: float) -> Scales:
+    """Scales a step in log noise from here."""
+    place = marginal.coordinates.position(scales)
+    return marginal.coordinates.at_position(np.append(place[:-1], place[-1] + step), scales)
+
+
 def _values_and_slopes(pairs: Iterable[tuple[float, np.ndarray]]) -> tuple[list[float], np.ndarray]:
     values, slopes = zip(*pairs, strict=True)
     return list(values), np.array(slopes)

@@ -9,7 +9,7 @@ import numpy as np
 
 from hdfm.sales.laplace.effects import Effects, linear_predictor
 from hdfm.sales.laplace.expansion import Expansion, expansion
-from hdfm.sales.laplace.marginal import DIFFERENCE, Marginal, Quadratic, quadratic
+from hdfm.sales.laplace.marginal import Marginal, Quadratic, noise_given_effects, quadratic
 from hdfm.sales.laplace.newton import posterior_mode
 from hdfm.sales.laplace.prior import ArrowModel, Scales, arrow_model
 from hdfm.sales.laplace.scales import ScaleModel, scale_model
@@ -177,8 +177,6 @@ def improved_noise(marginal: Marginal, scales: Scales) -> float:
     """A noise with a higher marginal posterior given scales, by a Newton step in its log."""
     if marginal.model.spec.family.noise is None:
         return scales.noise
-    place = np.log(scales.noise)
-    low, here, high = (marginal.value_of_noise(scales, place + k * DIFFERENCE) for k in (-1, 0, 1))
-    slope, curvature = (high - low) / (2 * DIFFERENCE), (high + low - 2 * here) / DIFFERENCE**2
-    step = -slope / curvature if curvature < 0 else np.sign(slope)
-    return max(LEAST_NOISE, float(np.exp(place + np.clip(step, -1, 1))))
+    slope, second = noise_given_effects(marginal, scales)
+    step = -slope / second if second < 0 else np.sign(slope)
+    return max(LEAST_NOISE, float(np.exp(np.log(scales.noise) + np.clip(step, -1, 1))))

@@ -102,12 +102,14 @@ def working_cells(model: ArrowModel, eta: np.ndarray, noise: float) -> WorkingCe
 
 def working_likelihood(model: ArrowModel, at: Effects, cells: WorkingCells) -> WorkingLikelihood:
     """Sums of the working likelihood about effects, of cells that are independent given eta."""
-    return working_sums(model, at, cells, DiagonalInformation(cells.precision))
+    return working_sums(model, at, DiagonalInformation(cells.precision), cells.gradient, value=cells.value)
 
 
-def working_sums(model: ArrowModel, at: Effects, cells: WorkingCells, A: Information) -> WorkingLikelihood:
-    """Sums of a working likelihood about effects: value and gradient of cells, and any information A."""
-    panel, Phi, g = model.panel, model.layout.cosines, cells.gradient
+def working_sums(
+    model: ArrowModel, at: Effects, A: Information, g: np.ndarray, *, value: float
+) -> WorkingLikelihood:
+    """Sums of a working likelihood about effects, of any information A and gradient g (N, T)."""
+    panel, Phi = model.panel, model.layout.cosines
     (N, T), G, w = g.shape, panel.n_groups, len(Phi)
     dtype = np.float32 if model.large else np.float64
     basis, totals = Phi.T.astype(dtype), [A.part(slice(0)).total()] * G
@@ -126,7 +128,7 @@ def working_sums(model: ArrowModel, at: Effects, cells: WorkingCells, A: Informa
     return WorkingLikelihood(
         model=model,
         at=at,
-        value=cells.value,
+        value=value,
         cosines=cosines,
         information=information,
         gradient=gradient,

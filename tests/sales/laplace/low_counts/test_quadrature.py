@@ -179,6 +179,23 @@ def test_slope_of_evidence_is_that_of_second_moments(found, k):
     assert (values[0] - values[1]) / (2 * STEP) == pytest.approx(-moments[k, k] / 2, rel=0.05)
 
 
+def test_nothing_is_written_into_what_is_given(found):
+    """Rows of the working likelihood that quadrature changes, and draws that it reshapes, are new arrays."""
+    one, now = found
+    plain = working_cells(one.model, now.eta, one.scales.noise)
+    np.testing.assert_array_equal(now.plain.precision, plain.precision)
+    np.testing.assert_array_equal(now.plain.gradient, plain.gradient)
+    assert (now.cells.precision[now.low.which] != plain.precision[now.low.which]).any()
+    others = np.delete(np.arange(len(now.eta)), now.low.which)
+    np.testing.assert_array_equal(now.cells.precision[others], plain.precision[others])
+    z = np.random.default_rng(1).standard_normal((2, len(now.eta), 3))
+    before = z.copy()
+    reshaped = now.low.reshaped(z, slice(0, len(now.eta)))
+    np.testing.assert_array_equal(z, before)
+    assert (reshaped[:, now.low.which] != z[:, now.low.which]).all()
+    np.testing.assert_array_equal(reshaped[:, others], z[:, others])
+
+
 def test_log_normal_needs_none():
     one = case("one level")
     one = one.having(
