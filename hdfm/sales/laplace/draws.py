@@ -56,7 +56,7 @@ def _sample(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> 
     size = settings.chains * settings.draws
     times = _systematic(weight, size, rng)
     order = rng.permutation(size)
-    values = _drawn(mode, points, times, order, settings.seed)
+    values = _drawn(mode, points, times, order, seed=settings.seed)
     if log_noise_sd and spec.family.noise is not None:
         factor = np.exp(log_noise_sd * rng.standard_normal(size))
         values |= {name: values[name] * power for name, power in spec.family.noise.variables(factor)}
@@ -67,7 +67,7 @@ def _sample(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> 
 
 
 def _drawn(
-    mode: LaplaceMode, points: list[Point], times: np.ndarray, order: np.ndarray, seed: int
+    mode: LaplaceMode, points: list[Point], times: np.ndarray, order: np.ndarray, *, seed: int
 ) -> dict[str, np.ndarray]:
     """Draws (..., S) by name: each of K points so many times (K,), put in another order (S,)."""
     ends, low = np.cumsum(times), mode.expansion.low

@@ -110,7 +110,7 @@ def _split_normal(
         return (normal.centre + z @ root.T).clip(low, high)
 
     def value(place: np.ndarray) -> float:
-        return log_marginal(mode.marginal, mode.coordinates.at_position(place, mode.scales))
+        return mode.marginal.value(mode.coordinates.at_position(place, mode.scales))
 
     far = FAR * np.concatenate([np.eye(D), -np.eye(D), np.zeros((1, D))])
     *around, here = in_threads(mode.model, value, places(far))
@@ -155,17 +155,12 @@ def _inverse(H: np.ndarray) -> np.ndarray:
     return (vectors / np.maximum(values, LEAST_CURVATURE)) @ vectors.T
 
 
-def log_marginal(marginal: Marginal, scales: Scales) -> float:
-    """Log marginal posterior of scales and log noise, up to a constant."""
-    return marginal.value(marginal.posterior(scales))
-
-
 def _value_and_posterior(
     marginal: Marginal, scales: Scales, n_points: int
 ) -> tuple[float, NormalPosterior | None]:
     """Log marginal posterior of scales, and the posterior of effects if those of all points can be held."""
     posterior = marginal.posterior(scales)
-    return marginal.value(posterior), _to_draw_from(marginal, posterior, n_points)
+    return marginal.value_of(posterior), _to_draw_from(marginal, posterior, n_points)
 
 
 def _to_draw_from(marginal: Marginal, posterior: NormalPosterior, n_points: int) -> NormalPosterior | None:

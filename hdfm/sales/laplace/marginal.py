@@ -84,19 +84,22 @@ class Marginal:
 
     def value_given_noise(self, scales: Scales) -> float:
         """log p(u | y, noise), up to a constant."""
-        return self._given_noise(self.posterior(scales))
+        return self._given_noise(self.posterior(scales))[0]
 
     def slope_given_noise(self, scales: Scales) -> tuple[float, np.ndarray]:
         """The same and its gradient (D,) by u; where products were selected, see :func:`quadratic`."""
-        posterior, low = self.posterior(scales), self.expansion.low
-        more, products = low.evidence(posterior) if low is not None else (0.0, 0.0)
-        prior, prior_slope = self.coordinates.log_prior(self.coordinates.coordinates(scales))
-        slope = log_marginal_slope(self.coordinates, posterior, products)
-        return posterior.log_marginal + more + prior, slope + prior_slope
+        posterior = self.posterior(scales)
+        value, products = self._given_noise(posterior)
+        _, prior_slope = self.coordinates.log_prior(self.coordinates.coordinates(scales))
+        return value, log_marginal_slope(self.coordinates, posterior, products) + prior_slope
 
-    def value(self, posterior: NormalPosterior) -> float:
-        """log p(u, log noise | y), up to a constant, of the scales of a posterior of effects."""
-        value = self._given_noise(posterior)
+    def value(self, scales: Scales) -> float:
+        """log p(u, log noise | y), up to a constant."""
+        return self.value_of(self.posterior(scales))
+
+    def value_of(self, posterior: NormalPosterior) -> float:
+        """The same, of the scales that a posterior of effects was made for."""
+        value, _ = self._given_noise(posterior)
         if self.model.spec.family.noise is None:
             return value
         constant, prior = noise_terms(self.model, posterior.scales.noise)
@@ -113,11 +116,12 @@ class Marginal:
         constant, prior = noise_terms(self.model, noise)
         return cells.value + constant - normal_posterior(likelihood, scales).log_det / 2 + prior
 
-    def _given_noise(self, posterior: NormalPosterior) -> float:
+    def _given_noise(self, posterior: NormalPosterior) -> tuple[float, np.ndarray | float]:
+        """log p(u | y, noise), and what low counts add to second moments of products (2, 2)."""
         low = self.expansion.low
-        more = low.evidence(posterior)[0] if low is not None else 0.0
+        more, products = low.evidence(posterior) if low is not None else (0.0, 0.0)
         prior, _ = self.coordinates.log_prior(self.coordinates.coordinates(posterior.scales))
-        return posterior.log_marginal + more + prior
+        return posterior.log_marginal + more + prior, products
 
 
 def quadratic(marginal: Marginal, scales: Scales, *, central: bool) -> Quadratic:
@@ -147,7 +151,7 @@ def quadratic(marginal: Marginal, scales: Scales, *, central: bool) -> Quadratic
 def noise_quadratic(marginal: Marginal, scales: Scales) -> Quadratic:
     """log p(u, log noise | y) along log noise alone, (1,) and (1, 1), by differences of values."""
     calmer, same, noisier = (_at_noise(marginal, scales, k * DIFFERENCE) for k in (-1, 0, 1))
-    down, here, up = (marginal.value(marginal.posterior(at)) for at in (calmer, same, noisier))
+    down, here, up = (marginal.value(at) for at in (calmer, same, noisier))
     slope = np.array([(up - down) / (2 * DIFFERENCE)])
     return Quadratic(here, slope, np.array([[(2 * here - up - down) / DIFFERENCE**2]]))
 

@@ -3,6 +3,7 @@
 Array names and axis order: N products, G groups, T periods; b effects of a bundle, m of the top.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +85,7 @@ def _of_finest(
             rows[1, n_cosines + layout.group["mean"]] = 1
             rows[1, b + layout.above[g]] = -1
         means = rows @ np.concatenate([effects.bundle[g], effects.top])
-        halves = _halves(rows[:, :b], rows[:, b:], inverse, border, inverse_top)
+        halves = _halves(rows[:, :b], rows[:, b:], (inverse, border, inverse_top))
         squares = means**2 + sum((half**2).sum(axis=1) for half in halves)
         slopes, finest = slopes + squares[0], finest + squares[1]
     return slopes, finest
@@ -107,16 +108,14 @@ def _coarser(model: ArrowModel, depth: int, top: np.ndarray, V: np.ndarray) -> f
 
 
 def _halves(
-    of_bundle: np.ndarray,
-    of_top: np.ndarray,
-    inverse: np.ndarray,
-    border: np.ndarray,
-    inverse_top: np.ndarray,
+    of_bundle: np.ndarray, of_top: np.ndarray, roots: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows (r, b), (r, m) whose inner products are covariances of linear functions of a bundle and the top.
 
-    Those have coefficients (r, b) and (r, m); inverses are those of roots.
+    Those have coefficients (r, b) and (r, m); ``roots`` are the bundle's root^-1, its border and the top's
+    root^-1.
     """
+    inverse, border, inverse_top = roots
     half = of_bundle @ inverse.T
     return half, (of_top - half @ border) @ inverse_top.T
 
@@ -166,7 +165,7 @@ def _shared_squares(
             else:
                 of_top[..., layout.top["cosines"]] = U
         level, elasticity = np.concatenate(
-            _halves(F.reshape(2 * n, b), of_top.reshape(2 * n, m), *roots), axis=1
+            _halves(F.reshape(2 * n, b), of_top.reshape(2 * n, m), roots), axis=1
         ).reshape(2, n, -1)
         S[:, part] = (
             np.vecdot(level, level),

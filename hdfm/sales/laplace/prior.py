@@ -190,15 +190,3 @@ def expected_products(model: ArrowModel, bundle: np.ndarray) -> np.ndarray:
     layout = model.layout
     of_group = bundle[model.panel.group, layout.n_cosines :]
     return np.einsum("jnq,nq->jn", layout.design, of_group) + layout.fixed[:, None]
-
-
-def log_prior(
-    model: ArrowModel, scales: Scales, product: np.ndarray, bundle: np.ndarray, top: np.ndarray
-) -> float:
-    """Log prior density of effects, without its determinant."""
-    gap = product - expected_products(model, bundle)
-    energy = np.einsum("jn,jk,kn->", gap, product_precision(scales, model.spec), gap)
-    height = shared_prior(model, scales).log_density(bundle, top) - float(energy) / 2
-    if model.selection is not None:
-        height += model.selection.value(bundle[:, model.layout.n_cosines :], scales.product_effect)
-    return height

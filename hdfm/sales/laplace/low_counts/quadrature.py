@@ -51,6 +51,9 @@ class _Rules:
     ----------
     which : numpy.ndarray
         Positions of the products (n,).
+    eta : numpy.ndarray
+        At the centre (N, T), of all products.
+    noise : float
     blocks : ProductBlocks
         Roots L of their normal posteriors.
     omega : numpy.ndarray
@@ -62,6 +65,8 @@ class _Rules:
     """
 
     which: np.ndarray
+    eta: np.ndarray
+    noise: float
     blocks: ProductBlocks
     omega: np.ndarray
     move: np.ndarray
@@ -108,20 +113,20 @@ def integrated(
     cells : WorkingCells
         At eta.
     """
-    model, noise = posterior.likelihood.model, posterior.scales.noise
+    model = posterior.likelihood.model
     if model.spec.family.nodes is None:
         return cells, None
     which = np.flatnonzero(cells.precision.sum(axis=1) < ENOUGH)
     if not len(which):
         return cells, None
-    rules = _rules(posterior, effects, which)
+    rules = _rules(posterior, effects, eta, which)
     step = max(1, BLOCK // (len(WEIGHTS) * eta.shape[1]))
     parts = [slice(start, start + step) for start in range(0, len(which), step)]
-    integrals = in_threads(model, lambda part: _integral(model, rules, part, eta, noise), parts)
+    integrals = in_threads(model, lambda part: _integral(model, rules, part), parts)
     return _joined(cells, effects.product[:, which], rules, zip(parts, integrals, strict=True))
 
 
-def _rules(posterior: NormalPosterior, effects: Effects, which: np.ndarray) -> _Rules:
+def _rules(posterior: NormalPosterior, effects: Effects, eta: np.ndarray, which: np.ndarray) -> _Rules:
     """Rules of the products at positions (n,)."""
     model = posterior.likelihood.model
     expected, centre = expected_products(model, effects.bundle)[:, which], effects.product[:, which]
@@ -131,6 +136,8 @@ def _rules(posterior: NormalPosterior, effects: Effects, which: np.ndarray) -> _
     energy = 0.5 * np.einsum("jnk,ji,ink->nk", gap, omega, gap, optimize=True)
     return _Rules(
         which=which,
+        eta=eta,
+        noise=posterior.scales.noise,
         blocks=blocks,
         omega=omega,
         move=move,
@@ -138,22 +145,22 @@ def _rules(posterior: NormalPosterior, effects: Effects, which: np.ndarray) -> _
     )
 
 
-def _integral(model: ArrowModel, rules: _Rules, part: slice, eta: np.ndarray, noise: float) -> _Integral:
+def _integral(model: ArrowModel, rules: _Rules, part: slice) -> _Integral:
     """A part of the products: exact weights of their nodes, and the working likelihood that these make."""
-    rows, move = rules.which[part], rules.move[:, part]
-    x, at_nodes = model.panel.log_price[rows], _at_nodes(model, rows, move, eta, noise)
+    x, move = model.panel.log_price[rules.which[part]], rules.move[:, part]
+    at_nodes = _at_nodes(model, rules, part)
     linear = (at_nodes.sums[..., None] * move).sum(axis=0)
     heights = np.log(WEIGHTS) + linear - at_nodes.remainder + rules.log_prior[part]
     chance = np.exp(heights - logsumexp(heights, axis=1, keepdims=True))
     moments = node_moments(chance)
     W, slope = at_nodes.averages(chance)
-    W = W * _share(W, x, rules.omega, rules.blocks.of(part, float), moments)[:, None]
+    W = W * _share(_squares(W, x), rules.omega, rules.blocks.of(part, float), moments)[:, None]
     mean = np.vecdot(chance, move)
     g = slope + W * (mean[0][:, None] + mean[1][:, None] * x)
     return _Integral(
         W=W,
         g=g,
-        information=np.stack([W.sum(axis=1), (W * x).sum(axis=1), (W * x**2).sum(axis=1)]),
+        information=_squares(W, x),
         gradient=np.stack([g.sum(axis=1), (g * x).sum(axis=1)]),
         sums=at_nodes.sums,
         remainder=log_polynomials(at_nodes.remainder),
@@ -161,20 +168,23 @@ def _integral(model: ArrowModel, rules: _Rules, part: slice, eta: np.ndarray, no
     )
 
 
-def _at_nodes(
-    model: ArrowModel, rows: np.ndarray, move: np.ndarray, eta: np.ndarray, noise: float
-) -> NodeLikelihood:
-    """Likelihood of the products at positions (n,) at their nodes."""
-    panel, nodes = model.panel, model.spec.family.nodes
+def _squares(W: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Z'WZ as its entries 11, 21 and 22 (3, n)."""
+    return np.stack([W.sum(axis=1), (W * x).sum(axis=1), (W * x**2).sum(axis=1)])
+
+
+def _at_nodes(model: ArrowModel, rules: _Rules, part: slice) -> NodeLikelihood:
+    """Likelihood of a part of the products at their nodes."""
+    panel, nodes, rows = model.panel, model.spec.family.nodes, rules.which[part]
     assert nodes is not None
     return nodes(
         NodeCells(
             units=panel.units[rows],
             observed=panel.observed[rows],
-            eta=eta[rows] + panel.log_exposure[rows],
+            eta=rules.eta[rows] + panel.log_exposure[rows],
             x=panel.log_price[rows],
-            move=move,
-            variance=model.by_product(noise**2)[rows],
+            move=rules.move[:, part],
+            variance=model.by_product(rules.noise**2)[rows],
             weight=None if panel.weight is None else panel.weight[rows],
         )
     )
@@ -208,10 +218,10 @@ def _joined(
 
 
 def _share(
-    W: np.ndarray, x: np.ndarray, omega: np.ndarray, blocks: ProductBlocks, moments: NodeMoments
+    information: np.ndarray, omega: np.ndarray, blocks: ProductBlocks, moments: NodeMoments
 ) -> np.ndarray:
-    """How much of W (n, T) leaves products the generalised variance that nodes tell (n,)."""
-    a, b, d = W.sum(axis=1), (W * x).sum(axis=1), (W * x**2).sum(axis=1)
+    """How much (n,) of Z'WZ (3, n) leaves products the generalised variance that nodes tell."""
+    a, b, d = information
     square, line = a * d - b**2, a * omega[1, 1] + d * omega[0, 0] - 2 * b * omega[0, 1]
     size = (blocks.root[0] * blocks.root[2] / (moments.root[0] * moments.root[2])) ** 2
     more = np.maximum(size - np.linalg.det(omega), 0)
