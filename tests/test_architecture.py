@@ -140,11 +140,14 @@ def test_no_name_with_an_underscore_leaves_its_module():
     assert private + hidden == []
 
 
+LONGEST_MAP = 25  # lines of a folder's docstring
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_each_folder_says_what_lives_there(folder):
     text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
     assert text
-    assert 1 <= len([line for line in text.splitlines() if line.strip()]) <= 2
+    assert 1 <= len([line for line in text.splitlines() if line.strip()]) <= LONGEST_MAP
 
 
 RUNS_CODE = {"pickle", "joblib", "eval", "exec", "compile", "__import__", "import_module"}

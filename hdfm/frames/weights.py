@@ -62,7 +62,7 @@ def weighted_rows(X: Any, y: Any, weights: Any, sets: str | None = None) -> Weig
     refuse_other_rows(X, weights, "sample_weight")
     X, y = (each if each is None or hasattr(each, "__len__") else np.asarray(each) for each in (X, y))
     values = check_weights(weights, len(X))
-    if isinstance(X, pd.DataFrame) and sets in X:
+    if isinstance(X, pd.DataFrame) and sets is not None and sets in X:
         _refuse_changes(single_column(X, sets), values)
     mean = values.mean()
     if y is not None and len(y) == len(X) and (values == 0).any():

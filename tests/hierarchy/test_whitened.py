@@ -15,7 +15,7 @@ from hdfm.hierarchy.whitened import (
     whitened_normal,
     whitened_standard_normal,
 )
-from hdfm.sales.graph.waves import are_cosines, weighted_waves, zero_sum_waves
+from hdfm.sales.graph.cosines import evenly_spaced, weighted_cosines, zero_sum_cosines
 
 MEAN, SD = np.array([-1.0, 0.5, 2.0]), 0.7
 EVIDENCES = {
@@ -178,25 +178,25 @@ STEPS = [np.ones(1), np.ones(6), np.ones(39), np.array([1.0, 3.0, 1.0, 0.5, 12.0
 
 
 @pytest.mark.parametrize("steps", STEPS)
-def test_waves_diagonalise_a_random_walk(steps):
-    waves, variances = zero_sum_waves(steps)
+def test_cosines_diagonalise_a_random_walk(steps):
+    cosines, variances = zero_sum_cosines(steps)
     n_periods = len(steps) + 1
     centre = np.eye(n_periods) - 1 / n_periods
     walk = np.tril(np.ones((n_periods, n_periods))) * np.sqrt(np.append(0, steps))
-    np.testing.assert_allclose(waves @ waves.T, np.eye(n_periods - 1), atol=1e-12)
-    np.testing.assert_allclose(waves.sum(axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(cosines @ cosines.T, np.eye(n_periods - 1), atol=1e-12)
+    np.testing.assert_allclose(cosines.sum(axis=1), 0, atol=1e-12)
     np.testing.assert_allclose(
-        waves @ centre @ walk @ walk.T @ centre @ waves.T, np.diag(variances), atol=1e-8
+        cosines @ centre @ walk @ walk.T @ centre @ cosines.T, np.diag(variances), atol=1e-8
     )
 
 
 @pytest.mark.parametrize("steps", STEPS)
-def test_weighted_waves(steps):
-    waves, _ = zero_sum_waves(steps)
+def test_weighted_cosines(steps):
+    cosines, _ = zero_sum_cosines(steps)
     weight = np.random.default_rng(1).exponential(size=(3, len(steps) + 1))
     np.testing.assert_allclose(
-        weighted_waves(weight, None if are_cosines(steps) else waves),
-        (waves * weight[:, None]) @ waves.T,
+        weighted_cosines(weight, None if evenly_spaced(steps) else cosines),
+        (cosines * weight[:, None]) @ cosines.T,
         rtol=1e-10,
         atol=1e-12,
     )

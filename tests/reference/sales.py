@@ -11,15 +11,16 @@ import pandas as pd
 from hdfm import ElasticityPriors
 from hdfm.datasets import simulate_sales
 from hdfm.sales.laplace.effects import Effects, linear_predictor
-from hdfm.sales.laplace.evidence import Evidence, evidence
+from hdfm.sales.laplace.information import DiagonalInformation, Information
+from hdfm.sales.laplace.layout import Layout
 from hdfm.sales.laplace.prior import (
     ArrowModel,
-    Layout,
     Scales,
     arrow_model,
     product_precision,
     shared_prior,
 )
+from hdfm.sales.laplace.working import WorkingLikelihood, working_sums
 from hdfm.sales.panel.build import build_panel
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.roles import Roles
@@ -65,23 +66,27 @@ class Case:
         return replace(self, model=replace(self.model, **changes))
 
     @property
-    def working(self) -> tuple[np.ndarray, np.ndarray]:
-        """Some W and s (N, T), of the log-likelihood s'eta - eta' W eta / 2."""
+    def working(self) -> tuple[DiagonalInformation, np.ndarray]:
+        """Some A and s (N, T), of the log-likelihood s'eta - eta' A eta / 2."""
         rng = np.random.default_rng(1)
         W = rng.exponential(1, self.panel.units.shape) * self.panel.observed
-        return W, rng.normal(size=W.shape) * self.panel.observed
+        return DiagonalInformation(W), rng.normal(size=W.shape) * self.panel.observed
 
     @property
-    def evidence(self) -> Evidence:
+    def likelihood(self) -> WorkingLikelihood:
         """That likelihood about some effects."""
+        return self.likelihood_of(*self.working)
+
+    def likelihood_of(self, A: Information, s: np.ndarray) -> WorkingLikelihood:
+        """A likelihood s'eta - eta' A eta / 2 about some effects."""
         rng, layout = np.random.default_rng(2), self.layout
         at = Effects(
             rng.normal(size=(2, len(self.panel.product))),
             rng.normal(size=(self.panel.n_groups, layout.n_bundle)),
             rng.normal(size=layout.n_top),
         )
-        W, s = self.working
-        return evidence(self.model, at, 0.0, W, s - W * linear_predictor(self.model, at))
+        g = s - A.times(linear_predictor(self.model, at))
+        return working_sums(self.model, at, A, g, value=0.0)
 
 
 def case(name: str, likelihood: str = "poisson", **simulation) -> Case:
@@ -93,7 +98,16 @@ def case(name: str, likelihood: str = "poisson", **simulation) -> Case:
     effects, priors = changes.get("product_effects", "random"), changes.get("priors", ElasticityPriors())
     spec = DemandSpec(likelihood, changes.get("time_effects", True), effects, False, priors)
     correlation = 0.5 if effects == "random" else 0.0
-    scales = Scales(0.8, 0.4, correlation, (0.3,) * len(panel.levels), 0.2, 0.1, 0.4, 0.3)
+    scales = Scales(
+        product_effect=0.8,
+        elasticity=0.4,
+        correlation=correlation,
+        groups=(0.3,) * len(panel.levels),
+        time_shock=0.2,
+        time_drift=0.1,
+        between_price=0.4,
+        noise=0.3,
+    )
     return Case(arrow_model(panel, spec), scales)
 
 
@@ -124,10 +138,42 @@ class Dense:
         return np.outer(gap, gap) + rows @ self.covariance @ rows.T
 
 
-def dense_posterior(case: Case, W: np.ndarray, s: np.ndarray) -> Dense:
+@dataclass(frozen=True)
+class ExchangeableInformation:
+    """W_i - W_i 1 1' W_i / (v + 1' W_i 1): a product's noise of variance 1 / v, integrated out.
+
+    Diagonal less rank one, W (N, T), without being formed.
+    """
+
+    W: np.ndarray
+    v: float
+
+    def part(self, rows: slice) -> "ExchangeableInformation":
+        return ExchangeableInformation(self.W[rows], self.v)
+
+    def ones(self) -> np.ndarray:
+        return self.times(np.ones(self.W.shape))
+
+    def times(self, v: np.ndarray) -> np.ndarray:
+        share = (self.W * v).sum(axis=-1) / (self.v + self.W.sum(axis=1))
+        return self.W * (v - share[..., None])
+
+    def total(self) -> np.ndarray:
+        root = self.W / np.sqrt(self.v + self.W.sum(axis=1))[:, None]
+        return np.diag(self.W.sum(axis=0)) - root.T @ root
+
+    def along(self, totals: np.ndarray, cosines: np.ndarray, even: bool) -> np.ndarray:
+        return cosines @ totals @ cosines.T
+
+    def to_dense(self) -> np.ndarray:
+        total = (self.v + self.W.sum(axis=1))[:, None, None]
+        return self.W[:, :, None] * np.eye(self.W.shape[1]) - self.W[:, :, None] * self.W[:, None] / total
+
+
+def dense_posterior(case: Case, A: Information, s: np.ndarray) -> Dense:
     """Everything in one matrix."""
     panel, layout = case.panel, case.layout
-    N, T = W.shape
+    N, T = s.shape
     prior = shared_prior(case.model, case.scales)
     omega = product_precision(case.scales, case.spec)
     top = slice(size(case) - layout.n_top, size(case))
@@ -144,9 +190,9 @@ def dense_posterior(case: Case, W: np.ndarray, s: np.ndarray) -> Dense:
         E = about_expected(case, i)
         P += E.T @ omega @ E
         h += E.T @ omega @ layout.fixed
-    F = columns(case).reshape(N * T, -1)
-    H = P + F.T @ (W.ravel()[:, None] * F)
-    return Dense(P, H, np.linalg.solve(H, h + F.T @ s.ravel()))
+    F = columns(case)
+    H = P + (F.transpose(0, 2, 1) @ A.to_dense() @ F).sum(axis=0)
+    return Dense(P, H, np.linalg.solve(H, h + F.reshape(N * T, -1).T @ s.ravel()))
 
 
 def size(case: Case) -> int:
@@ -163,7 +209,7 @@ def about_expected(case: Case, i: int) -> np.ndarray:
     E, N = np.zeros((2, size(case))), len(case.panel.product)
     own = bundle(case, case.panel.group[i])
     E[0, i] = E[1, N + i] = 1
-    E[:, own.stop - case.layout.n_group : own.stop] -= case.layout.expected[:, i]
+    E[:, own.stop - case.layout.n_group : own.stop] -= case.layout.design[:, i]
     return E
 
 
@@ -175,10 +221,10 @@ def columns(case: Case) -> np.ndarray:
     for i in range(N):
         F[i, :, i] = 1
         F[i, :, N + i] = panel.log_price[i]
-        waves = bundle(case, panel.group[i]).start
-        if not layout.own_waves:
-            waves = first + layout.top["waves"].start
-        F[i, :, waves : waves + len(layout.waves)] = layout.waves.T
+        cosines = bundle(case, panel.group[i]).start
+        if not layout.by_bundle:
+            cosines = first + layout.top["cosines"].start
+        F[i, :, cosines : cosines + len(layout.cosines)] = layout.cosines.T
         controls = layout.top["controls"]
         F[i, :, first + controls.start : first + controls.stop] = panel.controls[:, i].T
     return F

@@ -19,7 +19,8 @@ from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
 from hdfm.model_selection import RollingOriginSplit
 from hdfm.sales.graph.selection import log_normal_cdf
 from hdfm.sales.laplace.arrow import factor_arrow, left_by_first
-from hdfm.sales.laplace.mode import DIFFERENCE, laplace_mode, log_height, log_posterior, mend_levels
+from hdfm.sales.laplace.marginal import quadratic
+from hdfm.sales.laplace.mode import laplace_mode
 from hdfm.sales.laplace.prior import arrow_model
 from hdfm.sales.laplace.selection import Selection
 from hdfm.sales.panel.build import build_panel
@@ -125,22 +126,15 @@ def test_hardly_known_levels_leave_the_precision_positive(model):
 def test_slope_of_the_marginal_is_that_of_differences(panel):
     mode = laplace_mode(panel, SPEC)
     coordinates, u = mode.coordinates, mode.coordinates.coordinates(mode.scales)
-    height, slope = log_posterior(coordinates, mode.scales, mode.evidence, mode.low)
-    k = coordinates.names.index("product_effect")
-    around = [
-        log_height(coordinates, coordinates.scales(u + e, mode.scales), mode.evidence, mode.low)
-        for e in DIFFERENCE * np.array([-1, 1])[:, None] * np.eye(len(u))[k]
-    ]
-    H = np.zeros((len(u), len(u)))
-    mend_levels(coordinates, slope, H, np.array([around[0], height, around[1]]))
-    sd = np.where(np.arange(len(u)) == k, H[k, k] ** -0.5, 1)
+    at, k = quadratic(mode.marginal, mode.scales, central=True), coordinates.names.index("product_effect")
+    sd = np.where(np.arange(len(u)) == k, at.curvature[k, k] ** -0.5, 1)
     assert 0.05 < sd[k] < 0.1
     for k, name in enumerate(coordinates.names):
         up, down = (
-            log_height(coordinates, coordinates.scales(u + e, mode.scales), mode.evidence, mode.low)
+            mode.marginal.value_given_noise(coordinates.scales(u + e, mode.scales))
             for e in 0.002 * np.array([1, -1])[:, None] * np.eye(len(u))[k]
         )
-        assert sd[k] * slope[k] == pytest.approx(sd[k] * (up - down) / 0.004, abs=0.06), name
+        assert sd[k] * at.slope[k] == pytest.approx(sd[k] * (up - down) / 0.004, abs=0.06), name
 
 
 def test_effects_eliminated_first_leave_the_same_solution():

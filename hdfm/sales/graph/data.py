@@ -11,8 +11,8 @@ import numpy as np
 from hdfm.hierarchy.data import MANY, held, padded, room_for, rounded_up
 from hdfm.hierarchy.groups import Members, held_members
 from hdfm.hierarchy.whitened import Evidence
+from hdfm.sales.graph.cosines import zero_sum_cosines
 from hdfm.sales.graph.start import Start
-from hdfm.sales.graph.waves import zero_sum_waves
 from hdfm.sales.likelihoods.statistics import MASKED, UnitStatistics
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.selection import level_thresholds
@@ -79,19 +79,19 @@ def units_data(panel: SalesPanel, spec: DemandSpec, sizes: Sizes) -> UnitStatist
 
 
 class TimeData(NamedTuple):
-    """Waves of time effects.
+    """Cosines of time effects.
 
     Attributes
     ----------
-    waves, walk : TensorVariable
-        Of :func:`hdfm.sales.graph.waves.zero_sum_waves`; 0 for waves and periods that there are not.
+    cosines, walk : TensorVariable
+        Of :func:`hdfm.sales.graph.cosines.zero_sum_cosines`; 0 for cosines and periods that there are not.
     evidence : Evidence
-        About heights of waves, (G, 1) and (G, T - 1).
+        About heights of cosines, (G, 1) and (G, T - 1).
     mixing : TensorVariable or None
         Roots (G, T - 1, T - 1) of the covariances that heights have.
     """
 
-    waves: Any
+    cosines: Any
     walk: Any
     evidence: Evidence
     mixing: Any
@@ -191,34 +191,34 @@ def _held_evidence(name, evidence, *sizes):
 
 
 def _time_data(panel, start, n_periods):
-    waves, walk = zero_sum_waves(np.diff(panel.timeline.steps))
+    cosines, walk = zero_sum_cosines(np.diff(panel.timeline.steps))
     G, n = len(panel.blocks), n_periods - 1
     precision, shift = start.time_evidence
     mixing = None
     if 0 < G * n**2 <= MOST_MIXED:
         mixing = np.tile(np.eye(n), (G, 1, 1))
-        mixing[:, : len(waves), : len(waves)] = _mixing_of_waves(start, waves, walk)
+        mixing[:, : len(cosines), : len(cosines)] = _mixing_of_cosines(start, cosines, walk)
     return TimeData(
-        waves=held("waves", padded(waves, n, n_periods)),
+        cosines=held("waves", padded(cosines, n, n_periods)),
         walk=held("walk", padded(walk, n)),
         evidence=Evidence(
-            held("time_precision", _of_waves(np.broadcast_to(precision, shift.shape), n)),
-            held("time_shift", _of_waves(shift, n)),
+            held("time_precision", _of_cosines(np.broadcast_to(precision, shift.shape), n)),
+            held("time_shift", _of_cosines(shift, n)),
         ),
         mixing=None if mixing is None else held("mixing", mixing),
     )
 
 
-def _of_waves(array, n):
+def _of_cosines(array, n):
     return padded(array, len(array), n)
 
 
-def _mixing_of_waves(start, waves, walk):
-    """Cholesky roots (G, T - 1, T - 1) of the covariances that coordinates of waves have.
+def _mixing_of_cosines(start, cosines, walk):
+    """Cholesky roots (G, T - 1, T - 1) of the covariances that coordinates of cosines have.
 
-    Periods in which more is sold tell more, which joins waves.
+    Periods in which more is sold tell more, which joins cosines.
     """
     sd = np.sqrt(start.time_shock_sd**2 + start.time_drift_sd**2 * walk)
     scale = sd / np.sqrt(1 + start.time_evidence.precision * sd**2)
-    precision = (waves * start.time_information[:, None]) @ waves.T + np.diag(sd**-2)
+    precision = (cosines * start.time_information[:, None]) @ cosines.T + np.diag(sd**-2)
     return np.linalg.cholesky(np.linalg.inv(scale[:, :, None] * precision * scale[:, None]))

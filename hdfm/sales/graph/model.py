@@ -31,7 +31,7 @@ def build_demand_model(
 ) -> pm.Model:
     """The model of a panel; its likelihood is the potential ``log_likelihood``.
 
-    Padded to ``sizes``, products and waves that there are not have coordinates with their prior alone.
+    Padded to ``sizes``, products and cosines that there are not have coordinates with their prior alone.
     """
     sizes = sizes_of(panel) if sizes is None else sizes
     names = panel.dims
@@ -225,11 +225,11 @@ def time_effects(panel, spec, start, data):
     Prices and category demand both wander. With independent time effects alone, what the data can't
     resolve of a category's walk would pass for price response, as in a spurious regression.
 
-    Sampled along the cosine waves that make its covariance diagonal.
+    Sampled along the cosines that make its covariance diagonal.
     """
     if data.time is None:
         return None
-    names, priors, (waves, walk, evidence, mixing) = panel.dims, spec.priors, data.time
+    names, priors, (cosines, walk, evidence, mixing) = panel.dims, spec.priors, data.time
     shock = half_normal("time_shock_sd", priors.time_shock_sd, start=start.time_shock_sd)
     drift = half_normal("time_drift_sd", priors.time_drift_sd, start=start.time_drift_sd)
     heights = whitened_normal(
@@ -241,7 +241,7 @@ def time_effects(panel, spec, start, data):
         shape=evidence.shift.type.shape,
         mixing=mixing,
     )
-    gamma = pt.dot(heights, waves)
+    gamma = pt.dot(heights, cosines)
     return pm.Deterministic("time_effect", gamma, dims=(names["block"], names["time"]))
 
 

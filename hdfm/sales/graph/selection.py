@@ -1,4 +1,4 @@
-"""The likelihood of a sample of products that were selected on their sales, in PyTensor."""
+"""Truncated-sample likelihood of products that were selected on their sales, in PyTensor."""
 
 import numpy as np
 import pytensor.tensor as pt
@@ -17,12 +17,11 @@ def log_normal_cdf(z):
 
 
 def selection(data, spec, mean, sd):
-    r"""What it tells that only products of more than u units are in the sample, a scalar.
+    r"""Truncated-sample likelihood [1]_: only products of more than u units are in the sample; a scalar.
 
     .. math:: -\sum_i \log \Phi \Big( \frac{E \delta_i - c_i}{\sqrt{\sigma_\delta^2 + 1 / u}} \Big)
 
-    with :math:`c_i` the level from which on a product is expected to sell u; the likelihood of a
-    truncated sample [1]_.
+    with :math:`c_i` the level from which on a product is expected to sell u.
 
     References
     ----------

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hdfm.hierarchy.whitened import Evidence
-from hdfm.sales.graph.waves import zero_sum_waves
+from hdfm.sales.graph.cosines import zero_sum_cosines
 from hdfm.sales.likelihoods.noise import by_product
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
@@ -39,8 +39,8 @@ class Start:
     product_evidence, elasticity_evidence : Evidence
         About products' levels and elasticities (N,), given everything else.
     time_evidence : Evidence
-        About time effects along :func:`hdfm.sales.graph.waves.zero_sum_waves`, (G, 1) and (G, T - 1), as if
-        periods told equally much.
+        About time effects along :func:`hdfm.sales.graph.cosines.zero_sum_cosines`, (G, 1) and (G, T - 1), as
+        if periods told equally much.
     time_information : numpy.ndarray
         What each period tells (G, T).
     """
@@ -214,19 +214,19 @@ class _Sweeper:
             self.noise = self.family.noise.sweep_estimate(self.panel, self.response, self._scores())
 
     def _evidence(self):
-        """Of product levels, of elasticities with levels profiled out, of time effects' waves; by period."""
+        """Of product levels, of elasticities with levels profiled out, of cosines of time; by period."""
         x = self.panel.log_price
         W, r = self._working()
         level, cross, score = W.sum(axis=1), (W * x).sum(axis=1), r.sum(axis=1)
         tilt = cross / np.maximum(level, 1e-12)
         slope = (W * x * x).sum(axis=1) - cross * tilt
-        waves, _ = zero_sum_waves(np.diff(self.panel.timeline.steps))
+        cosines, _ = zero_sum_cosines(np.diff(self.panel.timeline.steps))
         by_period = self._by_block(W)
         time = by_period.mean(axis=1, keepdims=True)
         return (
             Evidence(level, level * self.delta + score),
             Evidence(slope, slope * self.beta + (r * x).sum(axis=1) - tilt * score),
-            Evidence(time, time * (self.gamma @ waves.T) + self._by_block(r) @ waves.T),
+            Evidence(time, time * (self.gamma @ cosines.T) + self._by_block(r) @ cosines.T),
             by_period,
         )
 

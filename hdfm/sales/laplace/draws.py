@@ -1,4 +1,4 @@
-"""Draws of effects and scales from Laplace's approximation, scales integrated out.
+"""Draws of effects and scales from the Laplace approximation, scales integrated out.
 
 Array names and axis order: N products, G groups, T periods, S draws, last.
 """
@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from hdfm.exceptions import ApproximationWarning, InvalidDataError, warn_caller
 from hdfm.sales.laplace.effects import Effects, time_paths
+from hdfm.sales.laplace.integration import Point, integration_points
 from hdfm.sales.laplace.mode import LaplaceMode, laplace_mode
-from hdfm.sales.laplace.points import scale_points
 from hdfm.sales.laplace.prior import Scales
 from hdfm.sales.laplace.threads import in_threads
 from hdfm.sales.panel.panel import SalesPanel
@@ -45,42 +45,51 @@ def sample_laplace(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettin
         ) from error
 
 
-def _sample(panel, spec, settings):
+def _sample(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> PosteriorDraws:
     begin = time.perf_counter()
     rng = stream(settings.seed, Stream.LAPLACE)
     mode = laplace_mode(panel, spec)
-    points, log_noise_sd = scale_points(mode, rng)
+    points, log_noise_sd = integration_points(mode, rng)
     weight = np.array([point.weight for point in points])
     _warn_of_few(1 / (weight**2).sum(), len(points))
+    shape = (settings.chains, settings.draws)
     size = settings.chains * settings.draws
-    taken = _systematic(weight, size, rng)
-    ends, order, values = np.cumsum(taken), rng.permutation(size), {}
-
-    def draw(k):
-        scales = points[k].scales
-        posterior = points[k].posterior(mode)
-        own = stream(settings.seed, Stream.LAPLACE, k)
-        effects = posterior.draw(int(taken[k]), own, mode.low.reshape if mode.low is not None else None)
-        return k, named(mode, scales, effects)
-
-    for k, found in in_threads(mode.model, draw, np.flatnonzero(taken)):
-        for name, drawn in found.items():
-            if name not in values:
-                values[name] = np.empty((*drawn.shape[:-1], size), drawn.dtype)
-            values[name][..., ends[k] - taken[k] : ends[k]] = drawn
-    values = {name: _permuted(drawn, order) for name, drawn in values.items()}
+    times = _systematic(weight, size, rng)
+    order = rng.permutation(size)
+    values = _drawn(mode, points, times, order, seed=settings.seed)
     if log_noise_sd and spec.family.noise is not None:
         factor = np.exp(log_noise_sd * rng.standard_normal(size))
-        for name, multiple in spec.family.noise.variables(factor):
-            values[name] *= multiple
-    which = np.repeat(np.arange(len(points)), taken)
-    shape = (settings.chains, settings.draws)
-    statistics = {"diverging": np.zeros(shape, dtype=bool), "point": _permuted(which, order).reshape(shape)}
-    values = {name: _by_chain(drawn, shape) for name, drawn in values.items()}
+        values |= {name: values[name] * power for name, power in spec.family.noise.variables(factor)}
+    point = np.repeat(np.arange(len(points)), times)[order].reshape(shape)
+    statistics = {"diverging": np.zeros(shape, dtype=bool), "point": point}
+    values = {name: _by_chain(array, shape) for name, array in values.items()}
     return PosteriorDraws(values, statistics, 0, time.perf_counter() - begin, "laplace")
 
 
-def _warn_of_few(effective, size):
+def _drawn(
+    mode: LaplaceMode, points: list[Point], times: np.ndarray, order: np.ndarray, *, seed: int
+) -> dict[str, np.ndarray]:
+    """Draws (..., S) by name: each of K points so many times (K,), put in another order (S,)."""
+    ends, low = np.cumsum(times), mode.expansion.low
+
+    def draw(k: int) -> tuple[int, dict[str, np.ndarray]]:
+        posterior, rng = points[k].posterior(mode.marginal), stream(seed, Stream.LAPLACE, k)
+        effects = posterior.draw(int(times[k]), rng, low.reshaped if low is not None else None)
+        return k, named(mode, points[k].scales, effects)
+
+    out: dict[str, np.ndarray] = {}
+    for k, variables in in_threads(mode.model, draw, np.flatnonzero(times).tolist()):
+        for name, array in variables.items():
+            if name not in out:
+                out[name] = np.empty((*array.shape[:-1], len(order)), array.dtype)
+            out[name][..., ends[k] - times[k] : ends[k]] = array
+    for array in out.values():
+        for row in array.reshape(-1, len(order)):  # a whole copy would double the memory
+            row[:] = row[order]
+    return out
+
+
+def _warn_of_few(effective: float, size: int) -> None:
     if size > FEW and effective < FEW:
         warn_caller(
             "Laplace's approximation of the posterior of scales (spreads, noise) is poor for this data: "
@@ -90,19 +99,12 @@ def _warn_of_few(effective, size):
         )
 
 
-def _permuted(drawn, order):
-    """Draws (..., S) in another order, row by row: a whole copy would double the memory."""
-    for row in drawn.reshape(-1, drawn.shape[-1]):
-        row[:] = row[order]
-    return drawn
-
-
-def _by_chain(drawn, shape):
+def _by_chain(array: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """(C, n, ...) of draws (..., S), without a copy: those of a product stay together."""
-    return np.moveaxis(drawn.reshape(*drawn.shape[:-1], *shape), (-2, -1), (0, 1))
+    return np.moveaxis(array.reshape(*array.shape[:-1], *shape), (-2, -1), (0, 1))
 
 
-def _systematic(weight, size, rng):
+def _systematic(weight: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     """How often each of K points is taken (K,), ``size`` in all, by systematic resampling."""
     ends = np.floor(np.cumsum(weight) * size + rng.random())
     ends[-1] = max(ends[-1], size)
@@ -112,31 +114,33 @@ def _systematic(weight, size, rng):
 def named(mode: LaplaceMode, scales: Scales, effects: Effects) -> dict[str, np.ndarray]:
     """Draws (..., S) of one point under the names that the graph gives them; (..., 1) of scales."""
     panel, spec, layout = mode.model.panel, mode.model.spec, mode.model.layout
-    group, n_waves = layout.group, layout.n_waves
+    group, n_cosines = layout.group, layout.n_cosines
     out = _named_scales(panel, spec, mode.coordinates.names, scales)
     if not spec.conditional:
         out["product_effect"] = effects.product[0]
     if "mean" in group:
         out["elasticity"] = effects.product[1]
-        finest = effects.bundle[:, n_waves + group["mean"]]
+        finest = effects.bundle[:, n_cosines + group["mean"]]
         out["elasticity_global"] = effects.top[layout.top["global"]][0] if panel.levels else finest[0]
         for level in panel.levels[:-1]:
             out[f"elasticity_{level.name}"] = effects.top[layout.top[level.name]]
         if panel.levels:
             out[f"elasticity_{panel.levels[-1].name}"] = finest
     if "level" in group:
-        out["group_level"] = effects.bundle[:, n_waves + group["level"]]
+        out["group_level"] = effects.bundle[:, n_cosines + group["level"]]
     if "slope" in group:
-        out["between_price"] = effects.bundle[:, n_waves + group["slope"]]
+        out["between_price"] = effects.bundle[:, n_cosines + group["slope"]]
         out["between_price_bias"] = effects.top[layout.top["bias"]][0]
-    if len(layout.waves):
+    if len(layout.cosines):
         out["time_effect"] = time_paths(layout, effects.bundle, effects.top)
     if len(panel.controls):
         out["control_effect"] = effects.top[layout.top["controls"]] / panel.control_sd[:, None]
     return out
 
 
-def _named_scales(panel, spec, estimated, scales):
+def _named_scales(
+    panel: SalesPanel, spec: DemandSpec, estimated: tuple[str, ...], scales: Scales
+) -> dict[str, np.ndarray]:
     """Scales (1,) under the names that the graph gives them."""
     names = {
         "product_effect": "product_effect_sd",
@@ -146,12 +150,12 @@ def _named_scales(panel, spec, estimated, scales):
         "time_drift": "time_drift_sd",
         "between_price": "between_price_sd",
     }
-    found = {names[name]: getattr(scales, name) for name in estimated if name in names}
-    found |= {
+    values = {names[name]: getattr(scales, name) for name in estimated if name in names}
+    values |= {
         f"elasticity_{level.name}_sd": sd
         for k, (level, sd) in enumerate(zip(panel.levels, scales.groups, strict=True))
         if f"group {k}" in estimated
     }
     if spec.family.noise is not None:
-        found |= dict(spec.family.noise.variables(scales.noise))
-    return {name: np.array([value]) for name, value in found.items()}
+        values |= dict(spec.family.noise.variables(scales.noise))
+    return {name: np.array([value]) for name, value in values.items()}

@@ -1,6 +1,7 @@
-"""Effects of a demand model, and the linear predictor that they make.
+"""Effects of a demand model, and the linear predictor eta that they make.
 
-Array names and axis order: N products, G groups, T periods, S draws; b effects of a bundle, m of the top.
+Array names and axis order: N products, G groups, T periods, S draws, w cosines; b effects of a bundle, m of
+the top.
 """
 
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from hdfm.sales.laplace.prior import ArrowModel, Layout
+from hdfm.sales.laplace.layout import Layout
+from hdfm.sales.laplace.prior import ArrowModel
 from hdfm.sales.panel.panel import SalesPanel
 
 CHUNK = 1024  # products at a time, so that what a step writes stays near the processor
@@ -35,32 +37,35 @@ def chunks(panel: SalesPanel) -> list[tuple[int, slice]]:
     """Finest group and position of products, piece by piece."""
     ends = np.searchsorted(panel.group, np.arange(panel.n_groups + 1))
     return [
-        (g, slice(first, min(first + CHUNK, end)))
-        for g, (start, end) in enumerate(pairwise(ends))
-        for first in range(start, end, CHUNK)
+        (g, slice(start, min(start + CHUNK, end)))
+        for g, (begin, end) in enumerate(pairwise(ends))
+        for start in range(begin, end, CHUNK)
     ]
 
 
-def wave_heights(layout: Layout, bundle: np.ndarray, top: np.ndarray) -> np.ndarray:
-    """Waves of each group (G, w, n), or (1, w, n) where all share them, of draws (G, b, n), (m, n)."""
-    return bundle[:, : layout.n_waves] if layout.own_waves else top[None, layout.top["waves"]]
+def cosine_heights(layout: Layout, bundle: np.ndarray, top: np.ndarray) -> np.ndarray:
+    """Coefficients of cosines (G, w, S), or (1, w, S) where all share them, of draws (G, b, S), (m, S)."""
+    return bundle[:, : layout.n_cosines] if layout.by_bundle else top[None, layout.top["cosines"]]
 
 
 def time_paths(layout: Layout, bundle: np.ndarray, top: np.ndarray) -> np.ndarray:
-    """Time effects (G, T, n) or (1, T, n) that waves make."""
-    return layout.waves.T @ wave_heights(layout, bundle, top)
+    """Time effects (G, T, S) or (1, T, S) that cosines make, of draws (G, b, S), (m, S)."""
+    return layout.cosines.T @ cosine_heights(layout, bundle, top)
 
 
 def linear_predictor(model: ArrowModel, effects: Effects) -> np.ndarray:
-    """eta (N, T) of effects, without exposure."""
+    r"""eta (N, T) of effects, without exposure.
+
+    .. math:: \eta_{it} = \delta_i + \beta_i x_{it} + \gamma_{g(i) t} + \kappa' z_{it}
+    """
     panel, layout = model.panel, model.layout
     delta, beta = effects.product
     eta = beta[:, None] * panel.log_price
     eta += delta[:, None]
-    if len(layout.waves):
+    if len(layout.cosines):
         paths = time_paths(layout, effects.bundle[..., None], effects.top[:, None])[..., 0]
         for g, part in chunks(panel):
-            eta[part] += paths[g if layout.own_waves else 0]
+            eta[part] += paths[g if layout.by_bundle else 0]
     if len(panel.controls):
         eta += np.tensordot(effects.top[layout.top["controls"]], panel.controls, axes=1)
     return eta

@@ -1,9 +1,9 @@
-r"""The normal posterior of a demand model's effects given scales and a working likelihood.
+r"""Laplace approximation of effects given scales: the normal posterior for a working likelihood.
 
-With the working likelihood of gradient g and precision W about effects :math:`x_0`, and the prior of effects
-of precision P,
+With the working likelihood of gradient g and information A about effects :math:`x_0`, and the prior of
+effects of precision P,
 
-.. math:: (P + F' W F) (x - x_0) = \nabla \log p(x_0) + F' g
+.. math:: (P + F' A F) (x - x_0) = \nabla \log p(x_0) + F' g
 
 with F the columns of eta. One such step is a Newton step.
 
@@ -11,30 +11,40 @@ Array names and axis order: N products, G groups, T periods, S draws, K controls
 bundle, m of the top. Of each product Y = L^{-1} times its border with what products share, (2, N, .)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from hdfm.sales.laplace.arrow import Arrow, ProductBlocks, factor_arrow, left_by_first, product_blocks
-from hdfm.sales.laplace.effects import Effects, chunks, wave_heights
-from hdfm.sales.laplace.evidence import Evidence
+from hdfm.sales.laplace.arrow import Arrow, ProductBlocks, factor_arrow, left_by_first
+from hdfm.sales.laplace.effects import Effects, chunks, cosine_heights
+from hdfm.sales.laplace.elimination import add_products, product_border
 from hdfm.sales.laplace.prior import (
+    NormalEquations,
     Scales,
     expected_products,
     product_precision,
     shared_prior,
 )
+from hdfm.sales.laplace.selection import SelectionTerm
+from hdfm.sales.laplace.working import WorkingLikelihood
 
 SELECTION_ROUNDS, SETTLED = 20, 1e-4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NormalPosterior:
-    """A normal posterior of effects, factored.
+    """Normal posterior of effects, factored.
 
     Attributes
     ----------
+    likelihood : WorkingLikelihood
+        About x_0.
+    scales : Scales
+    blocks : ProductBlocks
+        Roots L of products.
+    arrow : Arrow
+        Of what products share.
     half : numpy.ndarray
         L^-1 times the gradient at x_0 by products (2, N).
     of_group, of_controls : numpy.ndarray
@@ -47,7 +57,7 @@ class NormalPosterior:
         Log of the integral of prior times working likelihood, up to what no scale changes.
     """
 
-    evidence: Evidence
+    likelihood: WorkingLikelihood
     scales: Scales
     blocks: ProductBlocks
     arrow: Arrow
@@ -60,142 +70,103 @@ class NormalPosterior:
     log_marginal: float
 
     def mean(self) -> Effects:
-        at, y = self.evidence.at, self.half.copy()
-        bundle, top = self.bundle[..., None], self.top[:, None]
-        for _, part, Y in self._of_shared(bundle, top):
+        """Posterior mean of effects."""
+        at, y = self.likelihood.at, self.half.copy()
+        for part, Y in self._of_shared(self.bundle[..., None], self.top[:, None]):
             y[:, part] -= Y[..., 0]
         return Effects(
             at.product + self.blocks.half_solve_back(y), at.bundle + self.bundle, at.top + self.top
         )
 
     def draw(
-        self, n: int, rng: np.random.Generator, reshape: Callable[[np.ndarray, slice], None] | None = None
+        self,
+        n: int,
+        rng: np.random.Generator,
+        reshaped: Callable[[np.ndarray, slice], np.ndarray] | None = None,
     ) -> Effects:
-        """Draws (..., n); ``reshape`` may change what is a product's own, standard normal (2, N, n)."""
-        at, dtype = self.evidence.at, self.evidence.waves.dtype
+        """Draws (..., n); ``reshaped`` gives standard normal z (2, N, n) of some products another shape."""
+        at, dtype = self.likelihood.at, self.likelihood.cosines.dtype
         bundle, top = self.arrow.draw(n, rng)
         bundle += self.bundle[..., None]
         top += self.top[:, None]
         product = np.empty((*self.half.shape, n), dtype)
-        for _, part, Y in self._of_shared(bundle, top):
+        for part, Y in self._of_shared(bundle, top):
             z = rng.standard_normal(Y.shape, dtype)
-            if reshape is not None:
-                reshape(z, part)
+            if reshaped is not None:
+                z = reshaped(z, part)
             z += self.half[:, part, None].astype(dtype)
             z -= Y
             self.blocks.of(part, dtype).half_solve_back(z, out=product[:, part])
             product[:, part] += at.product[:, part, None].astype(dtype)
         return Effects(product, bundle + at.bundle[..., None], top + at.top[:, None])
 
-    def _of_shared(self, bundle, top):
-        """Group, position and Y times shared effects (2, n, S), by pieces of products."""
-        waves, model = self.evidence.waves, self.evidence.model
-        layout, dtype = model.layout, waves.dtype
-        heights = wave_heights(layout, bundle, top).astype(dtype)
-        of_group, of_top = (
-            bundle[:, layout.n_waves :].astype(dtype),
-            top[layout.top["controls"]].astype(dtype),
-        )
-        for g, part in chunks(model.panel):
+    def _of_shared(self, bundle: np.ndarray, top: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        """Position and Y times shared effects (2, n, S), by pieces of products."""
+        AZ, layout = self.likelihood.cosines, self.likelihood.model.layout
+        dtype = AZ.dtype
+        heights = cosine_heights(layout, bundle, top).astype(dtype)
+        of_group = bundle[:, layout.n_cosines :].astype(dtype)
+        of_controls = top[layout.top["controls"]].astype(dtype)
+        for g, part in chunks(self.likelihood.model.panel):
             out = self.of_group[:, part].astype(dtype) @ of_group[g]
-            if len(of_top):
-                out += self.of_controls[:, part].astype(dtype) @ of_top
-            if len(layout.waves):
-                out += self.blocks.of(part, dtype).U(waves[:, part]) @ heights[g if layout.own_waves else 0]
-            yield g, part, out
+            if len(of_controls):
+                out += self.of_controls[:, part].astype(dtype) @ of_controls
+            if len(layout.cosines):
+                out += self.blocks.of(part, dtype).U(AZ[:, part]) @ heights[g if layout.by_bundle else 0]
+            yield part, out
 
 
-def normal_posterior(evidence: Evidence, scales: Scales) -> NormalPosterior:
-    """The posterior for a working likelihood."""
-    model, at = evidence.model, evidence.at
-    layout, omega = model.layout, product_precision(scales, model.spec)
-    blocks = product_blocks(evidence.information, omega)
-    prior = shared_prior(model, scales)
+def normal_posterior(likelihood: WorkingLikelihood, scales: Scales) -> NormalPosterior:
+    """The posterior for a working likelihood: products eliminated, then bundles, then the top."""
+    model, at = likelihood.model, likelihood.at
+    omega, equations = product_precision(scales, model.spec), shared_prior(model, scales)
     gap = at.product - expected_products(model, at.bundle)
-    pull = omega @ gap
-    height = prior.log_density(at.bundle, at.top) - float(np.vdot(gap, pull)) / 2
-    log_det = blocks.log_det - gap.shape[1] * np.linalg.slogdet(omega)[1] - prior.log_det
-    prior.of_bundles, prior.of_top = prior.slope(at.bundle, at.top)
-    expected = np.einsum("jk,knq->jnq", omega, layout.expected)
-    Yq, Yk = -blocks.half_solve(expected), blocks.half_solve(evidence.of_controls)
-    half = blocks.half_solve(evidence.gradient - pull)
-    _add_groups(prior, layout, evidence, expected, pull, Yq, Yk, half)
-    if len(layout.waves):
-        _add_waves(prior, layout, evidence, blocks, Yq, Yk, half)
+    border = product_border(likelihood, omega, gap)
+    height = equations.log_density(at.bundle, at.top) - float(np.vdot(gap, border.pull)) / 2
+    log_det = border.blocks.log_det - gap.shape[1] * np.linalg.slogdet(omega)[1] - equations.log_det
+    equations.of_bundles, equations.of_top = equations.slope(at.bundle, at.top)
+    add_products(equations, likelihood, border)
     if model.selection is not None:
-        height += _add_selection(prior, evidence, scales)
-    arrow = factor_arrow(prior.bundles, prior.border, prior.top)
-    bundle, top, inner = arrow.solve(prior.of_bundles, prior.of_top)
+        term, q = _selection_term(equations, likelihood, scales), slice(equations.n_cosines, None)
+        equations.bundles[:, q, q] -= term.curvature
+        equations.of_bundles[:, q] += term.slope
+        height += term.value
+    arrow = factor_arrow(equations.bundles, equations.border, equations.top)
+    bundle, top, inner = arrow.solve(equations.of_bundles, equations.of_top)
     log_det += arrow.log_det
-    height += (float(np.vdot(half, half)) + inner - log_det) / 2
+    height += (float(np.vdot(border.half, border.half)) + inner - log_det) / 2
     return NormalPosterior(
-        evidence, scales, blocks, arrow, half, Yq, Yk, bundle, top, float(log_det), float(height)
+        likelihood=likelihood,
+        scales=scales,
+        blocks=border.blocks,
+        arrow=arrow,
+        half=border.half,
+        of_group=border.of_group,
+        of_controls=border.of_controls,
+        bundle=bundle,
+        top=top,
+        log_det=float(log_det),
+        log_marginal=float(height),
     )
 
 
-def _add_selection(prior, evidence, scales):
-    """The quadratic expansion of selection about the mode that it leads to; returns its value at x_0."""
-    q, (a, c, d) = slice(prior.n_waves, None), evidence.information
+def _selection_term(
+    equations: NormalEquations, likelihood: WorkingLikelihood, scales: Scales
+) -> SelectionTerm:
+    """Quadratic expansion of the truncated-sample likelihood about the mode that it leads to."""
+    selection = likelihood.model.selection
+    assert selection is not None
+    q, (a, c, d) = slice(equations.n_cosines, None), likelihood.information
     d = d + scales.elasticity**-2
-    at, known = evidence.at.bundle[:, q], d / (a * d - c**2)
-    right = np.concatenate([prior.border, prior.of_bundles[..., None]], axis=2)
-    of_top = np.concatenate([prior.top, prior.of_top[:, None]], axis=1)
-    bundles, right, of_top = left_by_first(prior.n_waves, prior.bundles, right, of_top)
-    moved = np.zeros(at.shape)
+    at, variance = likelihood.at.bundle[:, q], d / (a * d - c**2)
+    right = np.concatenate([equations.border, equations.of_bundles[..., None]], axis=2)
+    of_top = np.concatenate([equations.top, equations.of_top[:, None]], axis=1)
+    bundles, right, of_top = left_by_first(equations.n_cosines, equations.bundles, right, of_top)
+    move = np.zeros(at.shape)
     for _ in range(SELECTION_ROUNDS):
-        term = evidence.model.selection.term(at + moved, scales.product_effect, known).about(moved)
+        term = selection.term(at + move, scales.product_effect, variance).about(move)
         arrow = factor_arrow(bundles - term.curvature, right[..., :-1], of_top[:, :-1])
-        before, moved = moved, arrow.solve(right[..., -1] + term.slope, of_top[:, -1])[0]
-        if abs(moved - before).max() < SETTLED:
+        before, move = move, arrow.solve(right[..., -1] + term.slope, of_top[:, -1])[0]
+        if abs(move - before).max() < SETTLED:
             break
-    prior.bundles[:, q, q] -= term.curvature
-    prior.of_bundles[:, q] += term.slope
-    return term.value
-
-
-def _add_groups(prior, layout, evidence, expected, pull, Yq, Yk, half):
-    """What products leave to the effects of their group and to controls."""
-    q, controls, K = slice(layout.n_waves, None), layout.top["controls"], Yk.shape[2]
-    M = layout.expected
-    for g, part in chunks(evidence.model.panel):
-        for k in (0, 1):
-            Y, Yc, h = Yq[k, part], Yk[k, part], half[k, part]
-            prior.bundles[g, q, q] += M[k, part].T @ expected[k, part] - Y.T @ Y
-            prior.of_bundles[g, q] += M[k, part].T @ pull[k, part] - Y.T @ h
-            if K:
-                prior.border[g, q, controls] -= Y.T @ Yc
-                prior.top[controls, controls] -= Yc.T @ Yc
-                prior.of_top[controls] -= Yc.T @ h
-    prior.top[controls, controls] += evidence.controls
-    prior.of_top[controls] += evidence.controls_gradient
-
-
-def _add_waves(prior, layout, evidence, blocks, Yq, Yk, half):
-    """What products leave to time effects."""
-    dtype = evidence.waves.dtype
-    n_waves, n_q, K = len(layout.waves), Yq.shape[2], Yk.shape[2]
-    controls, q = layout.top["controls"], slice(layout.n_waves, None)
-    w = slice(0, n_waves) if layout.own_waves else layout.top["waves"]
-    rest = np.concatenate([Yq, Yk, half[..., None]], axis=2).astype(dtype)
-    with_rest = np.zeros((len(prior.bundles), n_waves, n_q + K + 1))
-    with_rest[..., n_q:-1] = evidence.wave_controls
-    with_rest[..., -1] = evidence.wave_gradient
-    own = prior.bundles if layout.own_waves else [prior.top] * len(prior.bundles)
-    squares = [each[w, w] for each in own]
-    for square, information in zip(squares, evidence.wave_information, strict=True):
-        square += information
-    for g, part in chunks(evidence.model.panel):
-        U = blocks.of(part, dtype).U(evidence.waves[:, part]).reshape(-1, n_waves)
-        squares[g] -= U.T @ U
-        with_rest[g] -= U.T @ rest[:, part].reshape(len(U), -1)
-    group, control, left = np.split(with_rest, [n_q, n_q + K], axis=2)
-    if layout.own_waves:
-        prior.bundles[:, w, q] += group
-        prior.bundles[:, q, w] += group.transpose(0, 2, 1)
-        prior.of_bundles[:, w] += left[..., 0]
-        prior.border[:, w, controls] += control
-    else:
-        prior.border[:, q, w] += group.transpose(0, 2, 1)
-        prior.of_top[w] += left[..., 0].sum(axis=0)
-        prior.top[w, controls] += control.sum(axis=0)
-        prior.top[controls, w] += control.sum(axis=0).T
+    return term

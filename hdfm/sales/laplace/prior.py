@@ -1,25 +1,26 @@
-r"""The normal prior of a demand model's effects given its scales, in the shape of an arrow.
+r"""Normal prior of effects given scales, as the precision of an arrow.
 
-Effects of a bundle (a finest group; all products where time effects are not by group): waves of time effects
-where they are its own, then of the group: level, slope of levels on prices, mean elasticity. Effects of the
-top: means of coarser groups, the overall mean, the bias of slopes, controls, and waves that all share.
+Products' effects v_i (level, elasticity) and effects c of what they share have
 
-Array names and axis order: N products, G groups, T periods; q effects of a group, b of a bundle, m of the
-top.
+.. math:: v_i \sim N(M_i c + m, \Omega^{-1}), \qquad c \sim N(P^{-1} h, P^{-1})
+
+Array names and axis order: N products, G groups; q effects of a group, b of a bundle, m of the top.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from hdfm.sales.graph.waves import zero_sum_waves
+from hdfm.sales.laplace.layout import Layout, layout_of
 from hdfm.sales.laplace.selection import Selection, selection_of
 from hdfm.sales.likelihoods.noise import by_product
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
 
+LARGE = 50_000  # cells
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scales:
     """Spreads and noise of a demand model; parts that it does not have keep their value.
 
@@ -36,57 +37,11 @@ class Scales:
     between_price: float
     noise: float
 
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where effects stand.
-
-    Attributes
-    ----------
-    level : float
-        Where levels are centred.
-    waves : numpy.ndarray
-        Orthonormal waves of time effects (T - 1, T), or (0, T) without.
-    walk : numpy.ndarray
-        Variances (T - 1,) of a unit random walk along them.
-    own_waves : bool
-        Whether each bundle has its own.
-    expected : numpy.ndarray
-        What products' level and elasticity are expected to be, from effects of the group (2, N, q).
-    fixed : numpy.ndarray
-        What is added to that (2,).
-    group, top : dict
-        Positions of effects among those of the group, and slices of the top.
-    above : numpy.ndarray
-        Position in the top of the mean above each finest group's (G,); empty without levels.
-    """
-
-    level: float
-    waves: np.ndarray
-    walk: np.ndarray
-    own_waves: bool
-    expected: np.ndarray
-    fixed: np.ndarray
-    group: dict[str, int]
-    top: dict[str, slice]
-    above: np.ndarray
-
     @property
-    def n_group(self) -> int:
-        return len(self.group)
-
-    @property
-    def n_waves(self) -> int:
-        """Waves of a bundle."""
-        return self.own_waves * len(self.waves)
-
-    @property
-    def n_bundle(self) -> int:
-        return self.n_group + self.n_waves
-
-    @property
-    def n_top(self) -> int:
-        return max((part.stop for part in self.top.values()), default=0)
+    def covariance(self) -> np.ndarray:
+        """Of products' levels and elasticities about what is expected of them (2, 2)."""
+        cross = self.correlation * self.product_effect * self.elasticity
+        return np.array([[self.product_effect**2, cross], [cross, self.elasticity**2]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +53,11 @@ class ArrowModel:
     layout: Layout
     selection: Selection | None
 
+    @property
+    def large(self) -> bool:
+        """Whether the panel is worth more than one core, and 32 bits where they do no harm."""
+        return self.panel.units.size > LARGE
+
     def by_product(self, shared: float) -> np.ndarray:
         """What products share of noise, by product (N,)."""
         return by_product(shared, len(self.panel.product))
@@ -106,64 +66,27 @@ class ArrowModel:
 def arrow_model(panel: SalesPanel, spec: DemandSpec) -> ArrowModel:
     """The arrow of a panel's model."""
     layout = layout_of(panel, spec)
-    return ArrowModel(panel, spec, layout, selection_of(panel, spec, layout.expected[0]))
-
-
-def layout_of(panel: SalesPanel, spec: DemandSpec) -> Layout:
-    """Where the effects of a panel's model stand."""
-    priors, has_price = spec.priors, panel.roles.price is not None
-    T = len(panel.period)
-    waves, walk = np.zeros((0, T)), np.zeros(0)
-    if spec.time_effects and T > 1:
-        waves, walk = zero_sum_waves(np.diff(panel.timeline.steps))
-    own = len(panel.blocks) == panel.n_groups
-    names = []
-    if spec.pooled:
-        names.append("level")
-        if priors.between_price_bias is not None and has_price:
-            names.append("slope")
-    if has_price:
-        names.append("mean")
-    group = {name: k for k, name in enumerate(names)}
-    expected = np.zeros((2, len(panel.product), len(names)))
-    if spec.pooled:
-        expected[0, :, group["level"]] = 1
-    if "slope" in group:
-        expected[0, :, group["slope"]] = panel.within_group_price
-    if has_price:
-        expected[1, :, group["mean"]] = 1
-    sizes = {level.name: len(level.labels) for level in panel.levels[:-1]} if has_price else {}
-    if has_price and panel.levels:
-        sizes["global"] = 1
-    if "slope" in group:
-        sizes["bias"] = 1
-    sizes["controls"] = len(panel.controls)
-    if not own:
-        sizes["waves"] = len(waves)
-    ends = np.cumsum([0, *sizes.values()])
-    top = {name: slice(a, b) for name, a, b in zip(sizes, ends[:-1], ends[1:], strict=True)}
-    level = panel.mean_log_units
-    fixed = np.array([0.0 if spec.pooled else level, 0.0])
-    return Layout(level, waves, walk, own, expected, fixed, group, top, _above(panel, top))
-
-
-def _above(panel, top):
-    if "global" not in top:
-        return np.zeros(0, dtype=int)
-    parent = panel.levels[-1].parent
-    if len(panel.levels) == 1:
-        return np.full(len(parent), top["global"].start)
-    return top[panel.levels[-2].name].start + parent
+    return ArrowModel(panel, spec, layout, selection_of(panel, spec, layout.design[0]))
 
 
 @dataclass(slots=True)
-class SharedPrior:
-    """Prior precision of bundles (G, b, b), border (G, b, m), top (m, m); precision times mean; log det.
+class NormalEquations:
+    r"""Normal equations P c = h of what products share, while terms are added to them.
 
-    Waves of a bundle come first, and are independent of the rest.
+    Cosines of a bundle come first among its effects, and are independent of the others a priori.
+
+    Attributes
+    ----------
+    n_cosines : int
+    bundles, border, top : numpy.ndarray
+        P: (G, b, b), (G, b, m), (m, m).
+    of_bundles, of_top : numpy.ndarray
+        h: (G, b), (m,).
+    log_det : float
+        log det of the prior's P.
     """
 
-    n_waves: int
+    n_cosines: int
     bundles: np.ndarray
     border: np.ndarray
     top: np.ndarray
@@ -173,7 +96,7 @@ class SharedPrior:
 
     def add(self, group: np.ndarray, top: np.ndarray, mean: float, sd: float) -> None:
         """Count in that coefficients (q,) of each group's effects and (G, m) of the top make N(mean, sd)."""
-        P, q = sd**-2, slice(self.n_waves, None)
+        P, q = sd**-2, slice(self.n_cosines, None)
         self.bundles[:, q, q] += P * np.outer(group, group)
         self.border[:, q] += P * group[:, None] * top[:, None, :]
         self.of_bundles[:, q] += P * mean * group
@@ -186,89 +109,84 @@ class SharedPrior:
         self.log_det -= 2 * float(np.log(sd).sum())
 
     def slope(self, bundle: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient (G, b), (m,) of the log density at effects (G, b), (m,)."""
+        """Gradient h - P c (G, b), (m,) of the log density at effects (G, b), (m,)."""
         of_bundles = self.of_bundles - np.einsum("gbc,gc->gb", self.bundles, bundle) - self.border @ top
         return of_bundles, self.of_top - self.top @ top - np.einsum("gbm,gb->m", self.border, bundle)
 
     def log_density(self, bundle: np.ndarray, top: np.ndarray) -> float:
-        """At effects (G, b), (m,); without what means alone decide, and the determinant."""
+        """h'c - c'Pc / 2 at effects (G, b), (m,); without what means alone decide, and the determinant."""
         at_bundles, at_top = self.slope(bundle, top)
         value = np.vdot(bundle, at_bundles + self.of_bundles) + top @ (at_top + self.of_top)
         return float(value) / 2
 
 
-def shared_prior(model: ArrowModel, scales: Scales) -> SharedPrior:
-    """The prior of what products share."""
-    panel, spec, layout = model.panel, model.spec, model.layout
-    G, b, m = panel.n_groups, layout.n_bundle, layout.n_top
-    empty = (np.zeros((G, b, b)), np.zeros((G, b, m)), np.zeros((m, m)), np.zeros((G, b)), np.zeros(m))
-    prior = SharedPrior(layout.n_waves, *empty)
-    priors, nothing = spec.priors, np.zeros((G, m))
-    wave_sd = np.sqrt(scales.time_shock**2 + scales.time_drift**2 * layout.walk)
-    if layout.own_waves:
-        rows = np.arange(layout.n_waves)
-        prior.bundles[:, rows, rows] += wave_sd**-2
-        prior.log_det -= 2 * G * float(np.log(wave_sd).sum())
-    elif len(wave_sd):
-        prior.add_top(np.eye(m)[layout.top["waves"]], 0.0, wave_sd)
-
-    def of_group(**coefficients):
-        row = np.zeros(layout.n_group)
-        for name, value in coefficients.items():
-            row[layout.group[name]] = value
-        return row
-
+def shared_prior(model: ArrowModel, scales: Scales) -> NormalEquations:
+    """The prior of what products share, as equations of its own to add to."""
+    layout, priors, G = model.layout, model.spec.priors, model.panel.n_groups
+    b, m = layout.n_bundle, layout.n_top
+    zeros = (np.zeros((G, b, b)), np.zeros((G, b, m)), np.zeros((m, m)), np.zeros((G, b)), np.zeros(m))
+    equations = NormalEquations(layout.n_cosines, *zeros)
+    _add_time(layout, scales, equations)
     if "level" in layout.group:
-        prior.add(of_group(level=1), nothing, layout.level, priors.level_sd)
+        equations.add(_of_group(layout, level=1), np.zeros((G, m)), layout.level, priors.level_sd)
     if "slope" in layout.group:
         bias = -np.eye(m)[np.full(G, layout.top["bias"].start)]
-        prior.add(of_group(slope=1, mean=-1), bias, 0.0, scales.between_price)
-        prior.add_top(np.eye(m)[layout.top["bias"]], 0.0, np.array([priors.between_price_bias]))
+        equations.add(_of_group(layout, slope=1, mean=-1), bias, 0.0, scales.between_price)
+        equations.add_top(np.eye(m)[layout.top["bias"]], 0.0, np.array([priors.between_price_bias]))
     if "mean" in layout.group:
-        _add_means(model, scales, prior, of_group(mean=1))
+        _add_means(model, scales, equations)
     controls = layout.top["controls"]
     if controls.stop > controls.start:
-        prior.add_top(np.eye(m)[controls], 0.0, np.full(controls.stop - controls.start, priors.control_sd))
-    return prior
+        sd = np.full(controls.stop - controls.start, priors.control_sd)
+        equations.add_top(np.eye(m)[controls], 0.0, sd)
+    return equations
 
 
-def _add_means(model, scales, prior, finest):
+def _of_group(layout: Layout, **coefficients: float) -> np.ndarray:
+    """Coefficients (q,) of effects of a group."""
+    row = np.zeros(layout.n_group)
+    for name, value in coefficients.items():
+        row[layout.group[name]] = value
+    return row
+
+
+def _add_time(layout: Layout, scales: Scales, equations: NormalEquations) -> None:
+    """Cosines of time effects: a random walk and shocks, independent along them."""
+    sd = np.sqrt(scales.time_shock**2 + scales.time_drift**2 * layout.walk)
+    if layout.by_bundle:
+        rows = np.arange(layout.n_cosines)
+        equations.bundles[:, rows, rows] += sd**-2
+        equations.log_det -= 2 * len(equations.bundles) * float(np.log(sd).sum())
+    elif len(sd):
+        equations.add_top(np.eye(layout.n_top)[layout.top["cosines"]], 0.0, sd)
+
+
+def _add_means(model: ArrowModel, scales: Scales, equations: NormalEquations) -> None:
     """Means of elasticities: overall, of coarser groups, of the finest."""
     panel, layout, priors = model.panel, model.layout, model.spec.priors
-    m = layout.n_top
+    finest, m = _of_group(layout, mean=1), layout.n_top
     if not panel.levels:
-        prior.add(finest, np.zeros((panel.n_groups, m)), priors.global_mean, priors.global_sd)
+        equations.add(finest, np.zeros((panel.n_groups, m)), priors.global_mean, priors.global_sd)
         return
     unit = np.eye(m)
-    prior.add_top(unit[layout.top["global"]], priors.global_mean, np.array([priors.global_sd]))
+    equations.add_top(unit[layout.top["global"]], priors.global_mean, np.array([priors.global_sd]))
     above = unit[layout.top["global"]]
     for level, sd in zip(panel.levels[:-1], scales.groups[:-1], strict=True):
-        own = unit[layout.top[level.name]]
-        prior.add_top(own - above[level.parent], 0.0, np.full(len(own), sd))
-        above = own
-    prior.add(finest, -unit[layout.above], 0.0, scales.groups[-1])
+        rows = unit[layout.top[level.name]]
+        equations.add_top(rows - above[level.parent], 0.0, np.full(len(rows), sd))
+        above = rows
+    equations.add(finest, -unit[layout.above], 0.0, scales.groups[-1])
 
 
 def product_precision(scales: Scales, spec: DemandSpec) -> np.ndarray:
     """Omega (2, 2) of products' levels and elasticities about what is expected of them."""
     if not spec.pooled:
         return np.diag([spec.priors.level_sd**-2, scales.elasticity**-2])
-    cross = scales.correlation * scales.product_effect * scales.elasticity
-    return np.linalg.inv([[scales.product_effect**2, cross], [cross, scales.elasticity**2]])
+    return np.linalg.inv(scales.covariance)
 
 
 def expected_products(model: ArrowModel, bundle: np.ndarray) -> np.ndarray:
-    """What groups let products' level and elasticity be (2, N), from effects of bundles (G, b)."""
+    """Expected level and elasticity M c + m of products (2, N), from effects of bundles (G, b)."""
     layout = model.layout
-    of_group = bundle[model.panel.group, layout.n_waves :]
-    return np.einsum("jnq,nq->jn", layout.expected, of_group) + layout.fixed[:, None]
-
-
-def log_prior(model: ArrowModel, scales: Scales, product: np.ndarray, bundle: np.ndarray, top: np.ndarray):
-    """Log prior density of effects, without its determinant."""
-    gap = product - expected_products(model, bundle)
-    energy = np.einsum("jn,jk,kn->", gap, product_precision(scales, model.spec), gap)
-    height = shared_prior(model, scales).log_density(bundle, top) - float(energy) / 2
-    if model.selection is not None:
-        height += model.selection.value(bundle[:, model.layout.n_waves :], scales.product_effect)
-    return height
+    of_group = bundle[model.panel.group, layout.n_cosines :]
+    return np.einsum("jnq,nq->jn", layout.design, of_group) + layout.fixed[:, None]

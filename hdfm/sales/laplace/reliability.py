@@ -1,4 +1,4 @@
-"""How far the exact posterior of a product is from its Laplace approximation.
+"""Importance weights of the Laplace approximation, product by product: how far the exact posterior is.
 
 Array names and axis order: N products, T periods, S draws.
 """
@@ -9,7 +9,6 @@ from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
 from hdfm.sales.laplace.mode import LaplaceMode, laplace_mode
-from hdfm.sales.laplace.posterior import normal_posterior
 from hdfm.sales.laplace.threads import in_threads
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
@@ -50,30 +49,35 @@ def _pareto_k(mode: LaplaceMode, rng: np.random.Generator) -> np.ndarray:
 
 def log_ratios(mode: LaplaceMode, rng: np.random.Generator) -> np.ndarray:
     """log w (N, S), up to a constant of each product."""
-    panel, low, (N, T) = mode.model.panel, mode.low, mode.eta.shape
-    variance = mode.model.by_product(mode.scales.noise**2)
+    N, T = mode.expansion.eta.shape
     z = rng.standard_normal((2, N, DRAWS))
     ratios = np.zeros((N, DRAWS))
-    if low is not None:
-        before, every = z[:, low.which], slice(0, len(low.which))
-        low.reshape(z, slice(0, N))
-        ratios[low.which] = low.shape.log_ratio(before, z[:, low.which], every)
-    v = normal_posterior(mode.evidence, mode.scales).blocks.half_solve_back(z)
-
-    def add(first):
-        part = slice(first, first + step)
-        move = v[0, part, None] + panel.log_price[part, :, None] * v[1, part, None]
-        W, g = mode.working.precision[part, :, None], mode.working.gradient[part, :, None]
-        exact, _, _ = mode.model.spec.family.working(
-            panel.units[part, :, None],
-            panel.observed[part, :, None],
-            move + (mode.eta[part] + panel.log_exposure[part])[..., None],
-            variance[part, None, None],
-        )
-        if panel.weight is not None:
-            exact = exact * panel.weight[part, :, None]
-        ratios[part] += (exact - (g - 0.5 * W * move) * move).sum(axis=1)
-
+    if (low := mode.expansion.low) is not None:
+        normal = z[:, low.which]
+        z = low.reshaped(z, slice(0, N))
+        ratios[low.which] = low.shape.log_ratio(normal, z[:, low.which], slice(0, len(low.which)))
+    posterior = mode.marginal.posterior(mode.scales)
+    v = posterior.blocks.half_solve_back(z)
     step = max(1, CELLS // (T * DRAWS))
-    list(in_threads(mode.model, add, range(0, N, step)))
+    parts = [slice(start, start + step) for start in range(0, N, step)]
+    gaps = in_threads(mode.model, lambda part: _exact_less_working(mode, v[:, part], part), parts)
+    for part, gap in zip(parts, gaps, strict=True):
+        ratios[part] += gap
     return ratios
+
+
+def _exact_less_working(mode: LaplaceMode, v: np.ndarray, part: slice) -> np.ndarray:
+    """Log-likelihood less the working one (n, S) of a part of products, v (2, n, S) from their means."""
+    panel, at, family = mode.model.panel, mode.expansion, mode.model.spec.family
+    variance = mode.model.by_product(mode.scales.noise**2)
+    move = v[0, :, None] + panel.log_price[part, :, None] * v[1, :, None]
+    W, g = at.cells.precision[part, :, None], at.cells.gradient[part, :, None]
+    exact, _, _ = family.working(
+        panel.units[part, :, None],
+        panel.observed[part, :, None],
+        move + (at.eta[part] + panel.log_exposure[part])[..., None],
+        variance[part, None, None],
+    )
+    if panel.weight is not None:
+        exact = exact * panel.weight[part, :, None]
+    return (exact - (g - 0.5 * W * move) * move).sum(axis=1)

@@ -1,7 +1,4 @@
-r"""Posterior of the scales of a demand model, effects integrated out, for a working likelihood held fixed.
-
-Given scales, effects and the working likelihood are normal, so that the marginal likelihood is exact, and its
-gradient is that of the expected log prior under the posterior of effects (Fisher's identity).
+r"""Scales that are estimated, their coordinates u and priors.
 
 Array names and axis order: D scales that are estimated, in coordinates u (D,) of :class:`ScaleModel`.
 """
@@ -11,8 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from hdfm.sales.laplace.moments import moments
-from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import ArrowModel, Scales
 
 SPREAD_RANGE, CORRELATION_RANGE = (-3.5, 8.0), (-3.0, 3.0)
@@ -20,7 +15,7 @@ SPREAD_RANGE, CORRELATION_RANGE = (-3.5, 8.0), (-3.0, 3.0)
 
 @dataclass(frozen=True, slots=True)
 class ScaleModel:
-    r"""Which scales are estimated, and their priors.
+    r"""Coordinates of scales, and their log prior density.
 
     A spread sigma, half-normal of size s, has the coordinate u that is standard normal a priori,
 
@@ -51,6 +46,16 @@ class ScaleModel:
                 changes[name] = float(value)
         return replace(like, groups=tuple(groups), **changes)
 
+    def position(self, scales: Scales) -> np.ndarray:
+        """u and log noise (D + 1,)."""
+        return np.append(self.coordinates(scales), np.log(scales.noise))
+
+    def at_position(self, place: np.ndarray, like: Scales) -> Scales:
+        """Scales of u and log noise (D + 1,), or of u alone (D,)."""
+        D = len(self.names)
+        scales = self.scales(place[:D], like)
+        return replace(scales, noise=float(np.exp(place[D]))) if len(place) > D else scales
+
     def log_prior(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """Log density of u and its gradient."""
         rho = np.tanh(u)
@@ -68,64 +73,33 @@ class ScaleModel:
         slope = np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi) / prior / values
         return np.where(self._correlation, 1.0, slope)
 
-    def _values(self, u):
+    def _values(self, u: np.ndarray) -> np.ndarray:
         return np.where(self._correlation, np.tanh(u), -ndtri(ndtr(-u) / 2) * self.sizes)
 
     @property
-    def _correlation(self):
+    def _correlation(self) -> np.ndarray:
         return np.array([name == "correlation" for name in self.names])
 
 
-def _get(scales, name):
+def _get(scales: Scales, name: str) -> float:
     return scales.groups[int(name[6:])] if name.startswith("group ") else getattr(scales, name)
 
 
 def scale_model(model: ArrowModel) -> ScaleModel:
     """The scales of a model."""
     panel, spec, layout = model.panel, model.spec, model.layout
-    priors, found = spec.priors, {}
-    has_price = panel.roles.price is not None
+    priors, has_price = spec.priors, panel.roles.price is not None
+    sizes = {}
     if spec.pooled:
-        found["product_effect"] = priors.product_effect_sd
+        sizes["product_effect"] = priors.product_effect_sd
     if has_price and priors.estimate_sd:
-        found["elasticity"] = priors.product_sd
+        sizes["elasticity"] = priors.product_sd
     if has_price and spec.pooled and priors.correlation is not None:
-        found["correlation"] = 1.0
+        sizes["correlation"] = 1.0
     if has_price and priors.estimate_sd:
-        found |= {f"group {k}": priors.group_sd for k in range(len(panel.levels))}
-    if len(layout.waves):
-        found |= {"time_shock": priors.time_shock_sd, "time_drift": priors.time_drift_sd}
+        sizes |= {f"group {k}": priors.group_sd for k in range(len(panel.levels))}
+    if len(layout.cosines):
+        sizes |= {"time_shock": priors.time_shock_sd, "time_drift": priors.time_drift_sd}
     if "slope" in layout.group:
-        found["between_price"] = priors.between_price_sd
-    return ScaleModel(tuple(found), np.array(list(found.values())), priors.correlation or 1.0)
-
-
-def marginal_slope(
-    coordinates: ScaleModel, posterior: NormalPosterior, more_products: np.ndarray | float = 0.0
-) -> np.ndarray:
-    """Gradient (D,) of the log marginal likelihood by u; ``more_products`` add to second moments."""
-    scales, model = posterior.scales, posterior.evidence.model
-    panel, layout = model.panel, model.layout
-    found = moments(posterior)
-    found = replace(found, products=found.products + more_products)
-    N, G = len(panel.product), panel.n_groups
-    cross = scales.correlation * scales.product_effect * scales.elasticity
-    Sigma = np.array([[scales.product_effect**2, cross], [cross, scales.elasticity**2]])
-    P = np.linalg.inv(Sigma)
-    D = (P @ found.products @ P - N * P) / 2
-    if "product_effect" not in coordinates.names:
-        D = np.diag([0.0, (found.products[1, 1] / Sigma[1, 1] - N) / (2 * Sigma[1, 1])])
-    variance = scales.time_shock**2 + scales.time_drift**2 * layout.walk
-    of_waves = (found.waves / variance - (G if layout.own_waves else 1)) / (2 * variance)
-    slopes = {
-        "product_effect": 2 * (D[0, 0] * Sigma[0, 0] + D[0, 1] * Sigma[0, 1]),
-        "elasticity": 2 * (D[1, 1] * Sigma[1, 1] + D[0, 1] * Sigma[0, 1]),
-        "correlation": 2 * D[0, 1] * scales.product_effect * scales.elasticity * (1 - scales.correlation**2),
-        "time_shock": 2 * scales.time_shock**2 * of_waves.sum(),
-        "time_drift": 2 * scales.time_drift**2 * (of_waves @ layout.walk),
-        "between_price": found.slopes / scales.between_price**2 - G,
-    }
-    for k, (level, sd) in enumerate(zip(panel.levels, scales.groups, strict=True)):
-        slopes[f"group {k}"] = found.groups[k] / sd**2 - len(level.labels) if found.groups else 0.0
-    by_log = np.array([slopes[name] for name in coordinates.names])
-    return by_log * coordinates.slope_of_logs(coordinates.coordinates(scales))
+        sizes["between_price"] = priors.between_price_sd
+    return ScaleModel(tuple(sizes), np.array(list(sizes.values())), priors.correlation or 1.0)

@@ -6,13 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from joblib import cpu_count
 
-from hdfm.sales.laplace.evidence import LARGE
 from hdfm.sales.laplace.prior import ArrowModel
 
 
 def in_threads[A, B](model: ArrowModel, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
     """Of each item, in order; over the cores where a panel is large."""
-    if model.panel.units.size <= LARGE:
+    if not model.large:
         yield from map(function, items)
         return
     # arviz_base leaves a lazy jax behind, which SciPy loads at its first look at an array: not in two threads

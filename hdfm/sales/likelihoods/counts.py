@@ -1,4 +1,4 @@
-"""What likelihoods of counts have in common.
+"""Likelihoods of counts: what Poisson and negative binomial have in common.
 
 Array names and axis order: N products, T periods, S draws, n rows.
 """
@@ -71,6 +71,6 @@ def draw_counts(rate: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def constant_of(panel: SalesPanel) -> float:
-    """What exposure adds to the linear statistic, less the logs of factorials."""
+    """Constant of log-likelihoods: what exposure adds to the linear statistic, less logs of factorials."""
     y = panel.weighted_units
     return (y * panel.log_exposure).sum() - panel.total(gammaln(panel.units + 1))

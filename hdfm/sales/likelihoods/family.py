@@ -1,4 +1,4 @@
-r"""The record of a likelihood: all that the sales model asks of one.
+r"""Likelihood as a record: all that the sales model asks of one.
 
 Array names and axis order: N products, T periods, K nodes of a rule, S draws, n rows or products of a part.
 

@@ -95,10 +95,10 @@ def nodes(cells: NodeCells) -> NodeLikelihood:
     np.divide(1, odds, out=odds)
     lost *= odds
     logs += lost
-    rest = logs @ more.astype(np.float32)[..., None]
+    remainder = logs @ more.astype(np.float32)[..., None]
     share = np.multiply(odds_less_one, odds, out=odds_less_one)
     weight = np.multiply(odds, share, out=odds)
-    return NodeLikelihood(cells.sums, rest[..., 0].astype(float), cells.counted, more, share, weight)
+    return NodeLikelihood(cells.sums, remainder[..., 0].astype(float), cells.counted, more, share, weight)
 
 
 def log_density(y: Any, eta: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Counts of products at the nodes of their Gauss-Hermite rules.
+"""Likelihood of counts at the nodes of products' Gauss-Hermite rules.
 
 Array names and axis order: n products, K = k * k nodes, T periods.
 """
@@ -57,14 +57,15 @@ class NodeCells:
 
 @dataclass(frozen=True, slots=True)
 class NodeLikelihood:
-    """Counts of products at the nodes of their rules.
+    """Log-likelihood of counts at the nodes of their rules, its gradient and precision.
 
     Attributes
     ----------
     sums : numpy.ndarray
         Units, and units times x, summed over periods (2, n).
-    rest : numpy.ndarray
-        What they make of eta less the log-likelihood (n, K): positive, and its log nearly linear.
+    remainder : numpy.ndarray
+        The part of eta that is linear in units, less the log-likelihood (n, K): positive, its log nearly
+        linear.
     units, more, share, weight : numpy.ndarray
         y (n, T), m (n, T) or (1,), q and r (n, K, T): the gradient is y - m q, and the precision m r.
     factor : numpy.ndarray or None
@@ -72,7 +73,7 @@ class NodeLikelihood:
     """
 
     sums: np.ndarray
-    rest: np.ndarray
+    remainder: np.ndarray
     units: np.ndarray
     more: np.ndarray
     share: np.ndarray

@@ -56,9 +56,9 @@ def nodes(cells: NodeCells) -> NodeLikelihood:
     tilt, factor = cells.means()
     if cells.weight is not None:
         tilt *= cells.weight[:, None].astype(np.float32)
-    rest = factor * tilt.sum(axis=2, dtype=float)[:, None]
+    remainder = factor * tilt.sum(axis=2, dtype=float)[:, None]
     return NodeLikelihood(
-        cells.sums, rest.reshape(len(rest), -1), cells.counted, np.ones(1), tilt, tilt, factor
+        cells.sums, remainder.reshape(len(remainder), -1), cells.counted, np.ones(1), tilt, tilt, factor
     )
 
 

@@ -1,4 +1,4 @@
-"""What graphs are given of units sold: sufficient statistics wherever there are any.
+"""Sufficient statistics of units sold, which graphs are given wherever there are any.
 
 Array names and axis order: N products, G groups of time effects, T periods, K controls, k distinct counts.
 """
@@ -24,7 +24,7 @@ class Effects(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitStatistics:
-    r"""What likelihoods take of units sold y, and nothing of what they don't: arrays, or data of a graph.
+    r"""Sufficient statistics of units sold y, those that a likelihood takes: arrays, or data of a graph.
 
     Attributes
     ----------

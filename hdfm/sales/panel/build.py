@@ -46,7 +46,7 @@ def build_panel(
     """
     index, merged = frame.index, np.arange(len(frame))
     if roles.time is None and len(frame):
-        frame, units, weights, merged = _merged(frame, units, weights)
+        frame, units, weights, merged = _merged(frame, units, roles, weights)
     label = product_labels(frame, roles)
     period_label, periods, order = _periods(frame, roles, label)
     group_labels = [label_column(frame[name], "groups") for name in roles.groups]
@@ -114,10 +114,18 @@ def running_periods(label: pd.Series) -> pd.Series:
     return label.groupby(label, sort=False).cumcount().rename("time")
 
 
-def _merged(frame, units, weights):
+def _merged(frame, units, roles, weights):
     """Rows of which none equals another, their units and weights; and which of them each row (n,) is."""
-    columns = [frame[name] for name in frame.columns]
-    rows = merge_equal_rows([*columns, units], weights)
+    labels = {name: label_column(frame[name], "groups") for name in roles.groups}
+    labels |= {} if roles.product is None else {roles.product: product_labels(frame, roles)}
+    numbers = {name: numeric_column(frame[name], "controls") for name in roles.controls}
+    numbers |= {
+        name: log_column(frame, name, role)
+        for name, role in ((roles.price, "price"), (roles.exposure, "exposure"))
+        if name is not None
+    }
+    columns = labels | numbers
+    rows = merge_equal_rows([*(columns[name] for name in frame.columns if name in columns), units], weights)
     all_once = (rows.weight == 1).all()
     return frame.iloc[rows.first], units[rows.first], None if all_once else rows.weight, rows.merged
 

@@ -16,7 +16,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from hdfm.sales.graph.waves import zero_sum_waves
+from hdfm.sales.graph.cosines import zero_sum_cosines
 from hdfm.sampling.streams import Stream, stream
 
 SAME_TIME = 1e-6
@@ -45,10 +45,10 @@ class Walk:
 
 def new_effects(walk: Walk, seed: int, block: int) -> np.ndarray:
     """Time effects (T, S) of a block that was not fitted, less their mean."""
-    waves, variances = zero_sum_waves(np.diff(walk.time))
+    cosines, variances = zero_sum_cosines(np.diff(walk.time))
     rng = stream(seed, Stream.TIME_EFFECTS, block, Part.NEW)
     sd = np.sqrt(walk.shock**2 + walk.drift**2 * variances[:, None])
-    return waves.T @ (sd * rng.standard_normal(sd.shape))
+    return cosines.T @ (sd * rng.standard_normal(sd.shape))
 
 
 def effects_at(time: np.ndarray, gamma: np.ndarray, walk: Walk, seed: int, block: int) -> np.ndarray:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.linalg import cholesky, solve_triangular
 
-from hdfm.sales.laplace.arrow import factor_arrow, half_solved, lower_root
+from hdfm.sales.laplace.arrow import factor_arrow, half_solved, lower_root, product_blocks
 
 EXACT = 1e-12
 
@@ -46,3 +46,20 @@ def test_an_arrow_is_its_dense_matrix():
     np.testing.assert_allclose(np.append(of_bundles, of_top), solved, atol=EXACT)
     assert inner == pytest.approx(right @ solved, abs=EXACT)
     assert arrow.log_det == pytest.approx(np.linalg.slogdet(whole)[1], abs=EXACT)
+    np.testing.assert_allclose(arrow.to_dense(), whole, rtol=EXACT)
+
+
+def test_blocks_of_products_are_their_dense_matrices():
+    rng = np.random.default_rng(3)
+    Z = rng.normal(size=(5, 2, 9))
+    squares = Z @ Z.transpose(0, 2, 1)
+    omega = np.array([[2.0, 0.3], [0.3, 1.0]])
+    blocks, y = (
+        product_blocks(np.stack([squares[:, 0, 0], squares[:, 1, 0], squares[:, 1, 1]]), omega),
+        Z[:, :, 0],
+    )
+    dense = blocks.to_dense()
+    np.testing.assert_allclose(dense, squares + omega, rtol=EXACT)
+    assert blocks.log_det == pytest.approx(np.linalg.slogdet(dense)[1].sum(), abs=EXACT)
+    solved = blocks.half_solve_back(blocks.half_solve(y.T))
+    np.testing.assert_allclose(solved.T, np.linalg.solve(dense, y[..., None])[..., 0], rtol=1e-9)

@@ -6,8 +6,8 @@ from reference.sales import LAYOUTS, case, small_sales
 
 from hdfm.sales.engines import LAPLACE
 from hdfm.sales.laplace.draws import _systematic, sample_laplace
-from hdfm.sales.laplace.mode import laplace_mode, log_posterior
-from hdfm.sales.laplace.points import _height, scale_points
+from hdfm.sales.laplace.integration import integration_points
+from hdfm.sales.laplace.mode import laplace_mode
 from hdfm.sales.sampling import demand_model, sample_demand, variable_dimensions
 from hdfm.sampling.draws import reported_names
 from hdfm.sampling.settings import SamplingSettings
@@ -18,7 +18,7 @@ SETTINGS = SamplingSettings(draws=50, chains=2, progressbar=False)
 @pytest.mark.parametrize("likelihood", ["poisson", "negative_binomial", "log_normal"])
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_variables_are_those_of_the_graph(name, likelihood, monkeypatch):
-    monkeypatch.setattr("hdfm.sales.laplace.points.MOST", 32)
+    monkeypatch.setattr("hdfm.sales.laplace.integration.MOST", 32)
     one = case(name, likelihood, noise=likelihood)
     found = sample_laplace(one.panel, one.spec, SETTINGS)
     model = demand_model(one.panel, one.spec)
@@ -44,8 +44,8 @@ def test_draws_are_labelled_and_repeat():
 
 def test_noise_that_is_known_is_spread(monkeypatch):
     """Of all that has noise in it by the same factor: the dispersion stays overdispersion**-2."""
-    monkeypatch.setattr("hdfm.sales.laplace.points.MOST", 32)
-    monkeypatch.setattr("hdfm.sales.laplace.points.KNOWN_NOISE", 10.0)
+    monkeypatch.setattr("hdfm.sales.laplace.integration.MOST", 32)
+    monkeypatch.setattr("hdfm.sales.laplace.integration.KNOWN_NOISE", 10.0)
     one = case("one level", "negative_binomial", noise="negative_binomial")
     values = sample_laplace(one.panel, one.spec, SETTINGS).values
     assert len(np.unique(values["overdispersion"])) == SETTINGS.chains * SETTINGS.draws
@@ -66,7 +66,7 @@ def test_scales_have_their_exact_posterior():
     one = case("no groups, fixed effects", "log_normal", noise="log_normal", products=20, periods=20)
     mode = laplace_mode(one.panel, one.spec)
     assert set(mode.coordinates.names) == {"time_shock", "time_drift"}
-    points, log_noise_sd = scale_points(mode, np.random.default_rng(1))
+    points, log_noise_sd = integration_points(mode, np.random.default_rng(1))
     assert log_noise_sd == 0  # 320 rows: noise is among the coordinates
     assert 1 / sum(point.weight**2 for point in points) > 50
     grid = [
@@ -75,7 +75,7 @@ def test_scales_have_their_exact_posterior():
         for b in np.linspace(-3, 2.5, 15)
         for c in np.linspace(-0.2, 0.2, 11)
     ]
-    height = np.array([_height(mode, scales)[0] for scales in grid])
+    height = np.array([mode.marginal.value(scales) for scales in grid])
     weight = np.exp(height - height.max())
     weight /= weight.sum()
     for name in ("time_shock", "time_drift", "noise"):
@@ -89,7 +89,7 @@ def test_scales_have_their_exact_posterior():
 def test_the_mode_is_where_the_slope_is_zero():
     one = case("one level", "negative_binomial")
     mode = laplace_mode(one.panel, one.spec)
-    _, slope = log_posterior(mode.coordinates, mode.scales, mode.evidence, mode.low)
+    _, slope = mode.marginal.slope_given_noise(mode.scales)
     np.testing.assert_allclose(slope, 0, atol=0.1)
 
 

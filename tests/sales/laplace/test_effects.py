@@ -15,7 +15,7 @@ EXACT = {"rtol": 1e-9, "atol": 1e-10}
 def both(request):
     """A case, its posterior through the arrow, and the dense one."""
     one = case(request.param)
-    return one, normal_posterior(one.evidence, one.scales), dense_posterior(one, *one.working)
+    return one, normal_posterior(one.likelihood, one.scales), dense_posterior(one, *one.working)
 
 
 def test_mean_is_that_of_the_dense_posterior(both):
@@ -46,20 +46,22 @@ def test_linear_predictor(both):
 def test_second_moments(both):
     one, arrow, dense = both
     panel, layout = one.panel, one.layout
-    found, n_waves = moments(arrow), layout.n_waves
+    found, n_cosines = moments(arrow), layout.n_cosines
     products = sum(
         dense.second_moment(about_expected(one, i), layout.fixed) for i in range(len(panel.product))
     )
     np.testing.assert_allclose(found.products, products, **EXACT)
     unit, first_of_top = np.eye(size(one)), size(one) - layout.n_top
     starts = [bundle(one, g).start for g in range(panel.n_groups)]
-    if len(layout.waves):
-        firsts = starts if layout.own_waves else [first_of_top + layout.top["waves"].start]
-        waves = sum(np.diag(dense.second_moment(unit[first : first + len(layout.waves)])) for first in firsts)
-        np.testing.assert_allclose(found.waves, waves, **EXACT)
-    means = [start + n_waves + layout.group.get("mean", 0) for start in starts]
+    if len(layout.cosines):
+        firsts = starts if layout.by_bundle else [first_of_top + layout.top["cosines"].start]
+        cosines = sum(
+            np.diag(dense.second_moment(unit[first : first + len(layout.cosines)])) for first in firsts
+        )
+        np.testing.assert_allclose(found.cosines, cosines, **EXACT)
+    means = [start + n_cosines + layout.group.get("mean", 0) for start in starts]
     if "slope" in layout.group:
-        slopes = [start + n_waves + layout.group["slope"] for start in starts]
+        slopes = [start + n_cosines + layout.group["slope"] for start in starts]
         rows = unit[slopes] - unit[means] - unit[first_of_top + layout.top["bias"].start]
         assert found.slopes == pytest.approx(np.trace(dense.second_moment(rows)), rel=1e-9)
     if "mean" in layout.group and panel.levels:
@@ -82,7 +84,7 @@ def test_means_of_groups_are_about_those_of_their_parents():
     places = [
         *(np.arange(first + layout.top[name].start, D) for name in ("global", "division", "department")),
         np.array(
-            [bundle(one, g).start + layout.n_waves + layout.group["mean"] for g in range(panel.n_groups)]
+            [bundle(one, g).start + layout.n_cosines + layout.group["mean"] for g in range(panel.n_groups)]
         ),
     ]
     for level, sd, above, own in zip(panel.levels, sds, places[:-1], places[1:], strict=True):

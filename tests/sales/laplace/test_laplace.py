@@ -12,9 +12,9 @@ from sklearn.base import clone
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import ApproximationWarning, InvalidArgumentError
-from hdfm.sales.laplace.evidence import evidence
 from hdfm.sales.laplace.mode import laplace_mode
 from hdfm.sales.laplace.reliability import _pareto_k
+from hdfm.sales.laplace.working import working_likelihood
 from hdfm.sales.posterior.diagnostics import diagnostics_table
 
 
@@ -34,7 +34,7 @@ def fitted(sales):
 
 @pytest.fixture
 def few_points(monkeypatch):
-    monkeypatch.setattr("hdfm.sales.laplace.points.MOST", 32)
+    monkeypatch.setattr("hdfm.sales.laplace.integration.MOST", 32)
 
 
 def test_tables_after_the_fit(fitted, sales):
@@ -81,11 +81,11 @@ def test_pareto_k_finds_what_is_wrong(fitted):
     """A product whose working likelihood is twenty times too sharp."""
     mode = laplace_mode(fitted.panel_, fitted.spec_)
     i = int(np.argmax(fitted.panel_.units.sum(axis=1)))
-    mode.working.precision[i] *= 20
-    mode = replace(
-        mode,
-        evidence=evidence(mode.model, mode.evidence.at, 0.0, mode.working.precision, mode.working.gradient),
-    )
+    at, sharp = mode.expansion, np.where(np.arange(len(fitted.panel_.units)) == i, 20.0, 1.0)
+    cells = replace(at.cells, precision=at.cells.precision * sharp[:, None])
+    likelihood = working_likelihood(mode.model, at.effects, cells)
+    at = replace(at, cells=cells, likelihood=likelihood)
+    mode = replace(mode, marginal=replace(mode.marginal, expansion=at))
     k = _pareto_k(mode, np.random.default_rng(1))
     assert k[i] > 0.6
     assert np.delete(k, i).max() < 0.5

@@ -192,7 +192,7 @@ def test_nodes_are_the_working_likelihood(family, panel, scale):
             for part in family.working(panel.units, panel.observed, there, variance[:, None])
         )
         linear = (panel.weighted_units * there).sum(axis=1)
-        np.testing.assert_allclose(found.rest[:, node], linear - value.sum(axis=1), rtol=SINGLE)
+        np.testing.assert_allclose(found.remainder[:, node], linear - value.sum(axis=1), rtol=SINGLE)
         W, g = found.averages(np.tile(np.eye(k * k)[node], (N, 1)))
         np.testing.assert_allclose(W, precision, rtol=10 * SINGLE, atol=SINGLE)
         np.testing.assert_allclose(g, gradient, rtol=10 * SINGLE, atol=10 * SINGLE * panel.units.max())

@@ -1,4 +1,4 @@
-"""A Gauss-Hermite rule over the two effects of a product, and what it finds.
+"""Gauss-Hermite rule over the two effects of a product: its nodes, interpolation between them, moments.
 
 The K nodes y are standard normal; those of products are v = centre + L'^-1 y.
 
@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
+from numpy.typing import DTypeLike
 
 from hdfm.sales.laplace.arrow import ProductBlocks
 
 NODES, NODE_WEIGHTS = hermegauss(5)  # of a rule in each of two dimensions
-GRID = np.stack([part.ravel() for part in np.meshgrid(NODES, NODES, indexing="ij")])[:, None]
+GRID = np.stack([axis.ravel() for axis in np.meshgrid(NODES, NODES, indexing="ij")])[:, None]
 WEIGHTS = np.outer(NODE_WEIGHTS, NODE_WEIGHTS).ravel() / NODE_WEIGHTS.sum() ** 2
 POWERS = np.linalg.inv(np.vander(NODES, increasing=True))
 LEAST = 1e-30
@@ -33,7 +34,7 @@ def log_polynomials(values: np.ndarray) -> np.ndarray:
 
 
 def continued(coefficients: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Polynomials of y, with coefficients (5, ...); lines from ``LAST`` on."""
+    """Polynomials of y by Horner's rule, with coefficients (5, ...); lines from ``LAST`` on."""
     inside = y.clip(-LAST, LAST)
     value, slope = coefficients[-1] + 0 * inside, 0 * inside
     for coefficient in coefficients[-2::-1]:
@@ -44,7 +45,7 @@ def continued(coefficients: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class NodeMoments:
-    """Spread and skewness of what is standard normal under the working likelihood.
+    """Spread and skewness of nodes y, which are standard normal under the working likelihood.
 
     Attributes
     ----------
@@ -57,8 +58,8 @@ class NodeMoments:
     root: np.ndarray
     skewness: np.ndarray
 
-    def reshape(self, z: np.ndarray, which: slice) -> np.ndarray:
-        """Draws y (2, n, S) of standard normal z with these moments, by Cornish and Fisher's expansion [1]_.
+    def reshaped(self, z: np.ndarray, which: slice) -> np.ndarray:
+        """Draws y (2, n, S) of these moments from standard normal z: Cornish and Fisher's expansion [1]_.
 
         References
         ----------
@@ -83,20 +84,20 @@ class NodeMoments:
         steepness = np.log(np.abs(1 + skewness / 3 * z) / size) + (z**2 - y**2) / 2
         return steepness.sum(axis=0) + np.log(self.root[0] * self.root[2])[which, None]
 
-    def _of(self, which, dtype):
+    def _of(self, which: slice, dtype: DTypeLike) -> tuple[np.ndarray, np.ndarray]:
         skewness = self.skewness[:, which, None].astype(dtype)
         return skewness, np.sqrt(1 + skewness**2 / 18)
 
 
 def node_moments(chance: np.ndarray) -> NodeMoments:
-    """Of the nodes y, each with some chance (n, K)."""
+    """Spread and skewness of the nodes y, each with some chance (n, K)."""
     y = GRID[:, 0]
     gap = y[:, None] - (chance @ y.T).T[..., None]
     c11, c21, c22 = (np.vecdot(chance, gap[a] * gap[b]) for a, b in ((0, 0), (1, 0), (1, 1)))
     r11 = np.sqrt(c11)
     r21 = c21 / r11
     r22 = np.sqrt(c22 - r21**2)
-    first = gap[0] / r11[:, None]
-    second = (gap[1] - r21[:, None] * first) / r22[:, None]
-    skewness = np.stack([np.vecdot(chance, each**3) for each in (first, second)])
+    z1 = gap[0] / r11[:, None]
+    z2 = (gap[1] - r21[:, None] * z1) / r22[:, None]
+    skewness = np.stack([np.vecdot(chance, z**3) for z in (z1, z2)])
     return NodeMoments(np.stack([r11, r21, r22]), skewness.clip(-MOST_SKEWED, MOST_SKEWED))

@@ -7,11 +7,13 @@ from scipy.stats import multivariate_normal, skew
 
 from hdfm.sales.laplace.arrow import ProductBlocks
 from hdfm.sales.laplace.effects import linear_predictor
+from hdfm.sales.laplace.expansion import expansion
+from hdfm.sales.laplace.low_counts.quadrature import ENOUGH
 from hdfm.sales.laplace.mode import first_guess
-from hdfm.sales.laplace.newton import evidence_at, posterior_mode, working_likelihood
+from hdfm.sales.laplace.newton import posterior_mode
 from hdfm.sales.laplace.posterior import normal_posterior
 from hdfm.sales.laplace.prior import expected_products, product_precision
-from hdfm.sales.laplace.quadrature import ENOUGH, refine
+from hdfm.sales.laplace.working import working_cells, working_likelihood
 
 STEP = 1e-5
 
@@ -21,7 +23,8 @@ def refined(one):
     _, effects = first_guess(one.model)
     effects = posterior_mode(one.model, one.scales, effects)
     eta = linear_predictor(one.model, effects)
-    return refine(one.model, one.scales, evidence_at(one.model, effects, eta, one.scales.noise))
+    cells = working_cells(one.model, eta, one.scales.noise)
+    return expansion(working_likelihood(one.model, effects, cells), one.scales)
 
 
 @pytest.fixture(scope="module", params=["poisson", "negative_binomial"])
@@ -39,8 +42,8 @@ def test_working_likelihood_is_the_sum_of_cells(likelihood):
     panel = replace(one.panel, units=np.where(one.panel.observed, np.maximum(one.panel.units, 1.0), 0.0))
     model = one.having(panel=panel, spec=replace(one.spec, likelihood=likelihood)).model
     eta = np.random.default_rng(1).normal(size=panel.units.shape)
-    now = working_likelihood(model, eta, 0.4)
-    up, down = (working_likelihood(model, eta + h, 0.4) for h in (STEP, -STEP))
+    now = working_cells(model, eta, 0.4)
+    up, down = (working_cells(model, eta + h, 0.4) for h in (STEP, -STEP))
     assert now.gradient.sum() == pytest.approx((up.value - down.value) / (2 * STEP), rel=1e-6)
     np.testing.assert_allclose(
         now.precision, -(up.gradient - down.gradient) / (2 * STEP), rtol=1e-5, atol=1e-8
@@ -54,7 +57,7 @@ class OnGrid:
 
     def __init__(self, one, now, k):
         self.one, self.i = one, now.low.which[k]
-        self.posterior = normal_posterior(now.evidence, one.scales)
+        self.posterior = normal_posterior(now.likelihood, one.scales)
         self.effects = self.posterior.mean()
         eta = linear_predictor(one.model, self.effects)
         x = one.panel.log_price[self.i]
@@ -67,7 +70,7 @@ class OnGrid:
         cells = cells.sum(axis=-1)
         self.exact = cells - cells[200, 200]  # relative to the centre
         about = at - now.eta[self.i]
-        working = now.working.gradient[self.i] * about - now.working.precision[self.i] * about**2 / 2
+        working = now.cells.gradient[self.i] * about - now.cells.precision[self.i] * about**2 / 2
         self.working = working.sum(axis=-1)
 
     def density(self, log_likelihood, scales, moved=0.0):
@@ -84,7 +87,7 @@ class OnGrid:
 def test_products_are_those_of_a_fine_grid(found, k):
     """Mean, evidence, spread and skewness of a product given what is shared."""
     one, now = found
-    assert (now.low.which == np.flatnonzero(now.working.precision.sum(axis=1) < ENOUGH)).all()
+    assert (now.low.which == np.flatnonzero(now.cells.precision.sum(axis=1) < ENOUGH)).all()
     grid = OnGrid(one, now, k)
     evidence = replace_rows(now.low, k).evidence(grid.posterior)[0]
     assert evidence == pytest.approx(grid.evidence(one.scales), abs=0.01)
@@ -99,7 +102,7 @@ def test_products_are_those_of_a_fine_grid(found, k):
         np.linalg.det(covariance), rel=0.01
     )
     z = np.random.default_rng(1).standard_normal((2, len(now.eta), 40_000))
-    now.low.reshape(z, slice(0, len(now.eta)))
+    z = now.low.reshaped(z, slice(0, len(now.eta)))
     draws = ProductBlocks(now.low.blocks.root[:, [k]]).half_solve_back(z[:, [grid.i]])[:, 0]
     np.testing.assert_allclose(draws.var(axis=1), moment(2), rtol=0.03)
     np.testing.assert_allclose(skew(draws, axis=1), moment(3) / moment(2) ** 1.5, atol=0.15)
@@ -128,7 +131,7 @@ def test_evidence_is_given_what_the_posterior_lets_groups_expect(found, k):
     one, now = found
     grid = OnGrid(one, now, k)
     moved = np.zeros(grid.posterior.bundle.shape)
-    moved[:, one.layout.n_waves + one.layout.group["level"]] = 1.5
+    moved[:, one.layout.n_cosines + one.layout.group["level"]] = 1.5
     posterior = replace(grid.posterior, bundle=grid.posterior.bundle + moved)
     evidence = replace_rows(now.low, k).evidence(posterior)[0]
     assert evidence == pytest.approx(grid.evidence(one.scales, moved), abs=0.002)
@@ -146,7 +149,7 @@ def replace_rows(low, k):
         information=low.information[:, rows],
         gradient=low.gradient[:, rows],
         sums=low.sums[:, rows],
-        rest=low.rest[rows],
+        remainder=low.remainder[rows],
     )
 
 
@@ -159,7 +162,7 @@ def test_slope_of_evidence_is_that_of_second_moments(found, k):
         product_effect=1.6 * one.scales.product_effect,
         elasticity=1.5 * one.scales.elasticity,
     )
-    about = normal_posterior(now.evidence, one.scales)
+    about = normal_posterior(now.likelihood, one.scales)
     _, moments = now.low.evidence(replace(about, scales=wider))
     omega = product_precision(wider, one.spec)
     values = []
@@ -174,6 +177,23 @@ def test_slope_of_evidence_is_that_of_second_moments(found, k):
         )
         values.append(now.low.evidence(replace(about, scales=scales))[0])
     assert (values[0] - values[1]) / (2 * STEP) == pytest.approx(-moments[k, k] / 2, rel=0.05)
+
+
+def test_nothing_is_written_into_what_is_given(found):
+    """Rows of the working likelihood that quadrature changes, and draws that it reshapes, are new arrays."""
+    one, now = found
+    plain = working_cells(one.model, now.eta, one.scales.noise)
+    np.testing.assert_array_equal(now.plain.precision, plain.precision)
+    np.testing.assert_array_equal(now.plain.gradient, plain.gradient)
+    assert (now.cells.precision[now.low.which] != plain.precision[now.low.which]).any()
+    others = np.delete(np.arange(len(now.eta)), now.low.which)
+    np.testing.assert_array_equal(now.cells.precision[others], plain.precision[others])
+    z = np.random.default_rng(1).standard_normal((2, len(now.eta), 3))
+    before = z.copy()
+    reshaped = now.low.reshaped(z, slice(0, len(now.eta)))
+    np.testing.assert_array_equal(z, before)
+    assert (reshaped[:, now.low.which] != z[:, now.low.which]).all()
+    np.testing.assert_array_equal(reshaped[:, others], z[:, others])
 
 
 def test_log_normal_needs_none():

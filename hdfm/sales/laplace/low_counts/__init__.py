@@ -1,0 +1,1 @@
+"""Products that sell little, by Gauss-Hermite quadrature: ``nodes`` -> ``products`` -> ``quadrature``."""
