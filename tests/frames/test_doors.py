@@ -39,6 +39,15 @@ def test_labels_of_an_unusual_kind(door, fitted_door, role, unusual, kind):
             ask(X)
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_labels_that_have_no_hash_where_there_is_no_time(door, role):
+    """Rows are compared with each other before anything else is made of them."""
+    column = role_column(door, role)
+    X = door.X.assign(**{column: door.X[column].map(lambda label: [label])})
+    with pytest.raises(InvalidDataError, match=f"{role} column '{column}' has list labels in {len(X)} of"):
+        door.build(X, time=None)
+
+
 def test_unusual_labels_as_text_fit(mock_sampling, door):
     X = door.X.assign(**{door.product: door.X[door.product].map(lambda label: [label]).astype(str)})
     assert np.isfinite(door.fit(X).predict(X)).all()
