@@ -30,7 +30,7 @@ class ElasticityPriors(Hyperparameters):
         Half-normal scale of that gap's spread between groups.
     product_effect_sd : float
         Half-normal scale of the spread of product levels in a group.
-    level_sd : float
+    group_effect_sd : float
         Normal prior, about the log of mean units, of the mean level of a group; with fixed product
         effects, of each product's level.
     time_shock_sd, time_drift_sd : float
@@ -64,7 +64,7 @@ class ElasticityPriors(Hyperparameters):
     between_price_bias: float | None = 1.0
     between_price_sd: float = 0.5
     product_effect_sd: float = 2.0
-    level_sd: float = 3.0
+    group_effect_sd: float = 3.0
     time_shock_sd: float = 0.5
     time_drift_sd: float = 0.1
     control_sd: float = 1.0

@@ -154,7 +154,7 @@ def variable_dimensions(panel: SalesPanel) -> dict[str, list[str]]:
     dims = {
         "product_effect": ["product"],
         "elasticity": ["product"],
-        "group_level": ["group"],
+        "group_effect": ["group"],
         "between_price": ["group"],
         "time_effect": ["block", "time"],
     }

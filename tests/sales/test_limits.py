@@ -45,7 +45,7 @@ def closed_form(panel, priors, noise_sd):
     Q, h = np.zeros((size, size)), np.zeros(size)
     y = np.log(panel.units) - panel.mean_log_units
     x, T = panel.log_price, panel.units.shape[1]
-    shrink = 1 / (T / noise_sd**2 + priors.level_sd**-2) / noise_sd**4
+    shrink = 1 / (T / noise_sd**2 + priors.group_effect_sd**-2) / noise_sd**4
     for i in range(N):
         g = N + panel.group[i]
         Q[i, i] += x[i] @ x[i] / noise_sd**2 - shrink * x[i].sum() ** 2

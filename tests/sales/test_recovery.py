@@ -12,7 +12,7 @@ SEEDS = range(5)
 TRUTHS = 48  # products of a data set err together: one tells as much as a few products would
 LARGEST_R_HAT = 1.02
 LARGEST_ERROR = 0.04
-PRIORS = ElasticityPriors(level_sd=1.0, product_effect_sd=1.0, overdispersion=0.5, time_shock_sd=0.2)
+PRIORS = ElasticityPriors(group_effect_sd=1.0, product_effect_sd=1.0, overdispersion=0.5, time_shock_sd=0.2)
 
 
 def fit(seed):

@@ -82,7 +82,7 @@ def test_graph_and_arrow_have_the_same_term(panel, model):
     """The potential of the graph at its starting point, and the arrow's there."""
     graph = demand_model(panel, SPEC)
     point, group = graph.initial_point(), model.layout.group
-    names = ["group_level", "between_price", "product_effect_sd"]
+    names = ["group_effect", "between_price", "product_effect_sd"]
     outputs = graph.replace_rvs_by_values([graph["selection"], *(graph[name] for name in names)])
     found = graph.compile_fn(outputs, inputs=graph.value_vars, mode=PLAIN, on_unused_input="ignore")
     term, level, slope, sd = found({name: point[name] for name in (v.name for v in graph.value_vars)})

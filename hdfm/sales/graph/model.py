@@ -92,7 +92,7 @@ def fixed_product_effects(panel, spec, start, data):
     return pm.Normal(
         "product_effect",
         data.mean_log_units,
-        spec.priors.level_sd,
+        spec.priors.group_effect_sd,
         dims=panel.dims["product"],
         initval=floatX(panel.mean_log_units + first),
     )
@@ -103,7 +103,7 @@ def random_product_effects(panel, spec, start, data, group_mean):
     dims, priors, about = panel.dims, spec.priors, data.mean_log_units
     sd = half_normal("product_effect_sd", priors.product_effect_sd, start=start.product_effect_sd)
     level = pm.Normal(
-        "group_level", about, priors.level_sd, dims=dims["group"], initval=floatX(start.group_level)
+        "group_effect", about, priors.group_effect_sd, dims=dims["group"], initval=floatX(start.group_effect)
     )
     mean = data.group.spread(level)
     if priors.between_price_bias is not None and group_mean is not None:

@@ -31,7 +31,7 @@ class Start:
         (N,)
     control_effect : numpy.ndarray
         (K,), per standard deviation of the control.
-    group_level, group_elasticity, between_price : numpy.ndarray
+    group_effect, group_elasticity, between_price : numpy.ndarray
         Mean product effect and elasticity of the finest groups, and slope of product effects on mean
         log prices (G,).
     noise : float
@@ -47,7 +47,7 @@ class Start:
 
     product_effect: np.ndarray
     control_effect: np.ndarray
-    group_level: np.ndarray
+    group_effect: np.ndarray
     group_elasticity: np.ndarray
     between_price: np.ndarray
     noise: float
@@ -108,7 +108,7 @@ class _Sweeper:
         return Start(
             product_effect=self.delta,
             control_effect=self.kappa,
-            group_level=self._group_mean(self.delta),
+            group_effect=self._group_mean(self.delta),
             group_elasticity=self.group_means[-1] if self.group_means else np.array([self.global_mean]),
             between_price=self.between,
             noise=self.noise,
@@ -144,7 +144,7 @@ class _Sweeper:
         omega = np.linalg.inv(self.covariance)
         gap = np.stack([self.delta - self.mean_delta, self.beta - self._prior_beta()])
         if not self.pooled:
-            omega = np.diag([self.priors.level_sd**-2, omega[1, 1]])
+            omega = np.diag([self.priors.group_effect_sd**-2, omega[1, 1]])
             gap[0] = self.delta - self.level_prior
         g1, g2 = np.stack([r.sum(1), (r * x).sum(1)]) - omega @ gap
         Wx = W * x

@@ -127,7 +127,7 @@ def named(mode: LaplaceMode, scales: Scales, effects: Effects) -> dict[str, np.n
         if panel.levels:
             out[f"elasticity_{panel.levels[-1].name}"] = finest
     if "level" in group:
-        out["group_level"] = effects.bundle[:, n_cosines + group["level"]]
+        out["group_effect"] = effects.bundle[:, n_cosines + group["level"]]
     if "slope" in group:
         out["between_price"] = effects.bundle[:, n_cosines + group["slope"]]
         out["between_price_bias"] = effects.top[layout.top["bias"]][0]

@@ -128,7 +128,7 @@ def shared_prior(model: ArrowModel, scales: Scales) -> NormalEquations:
     equations = NormalEquations(layout.n_cosines, *zeros)
     _add_time(layout, scales, equations)
     if "level" in layout.group:
-        equations.add(_of_group(layout, level=1), np.zeros((G, m)), layout.level, priors.level_sd)
+        equations.add(_of_group(layout, level=1), np.zeros((G, m)), layout.level, priors.group_effect_sd)
     if "slope" in layout.group:
         bias = -np.eye(m)[np.full(G, layout.top["bias"].start)]
         equations.add(_of_group(layout, slope=1, mean=-1), bias, 0.0, scales.between_price)
@@ -181,7 +181,7 @@ def _add_means(model: ArrowModel, scales: Scales, equations: NormalEquations) ->
 def product_precision(scales: Scales, spec: DemandSpec) -> np.ndarray:
     """Omega (2, 2) of products' levels and elasticities about what is expected of them."""
     if not spec.pooled:
-        return np.diag([spec.priors.level_sd**-2, scales.elasticity**-2])
+        return np.diag([spec.priors.group_effect_sd**-2, scales.elasticity**-2])
     return np.linalg.inv(scales.covariance)
 
 

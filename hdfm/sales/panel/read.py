@@ -29,7 +29,7 @@ RESERVED_LABELS = (
     *("time_drift_sd", "time_shock_sd"),
     *("weighted_mean", "weighted_lower", "weighted_upper"),
     *("chain", "draw", "draws", "control", "global", "row", ALL_PRODUCTS),
-    *("elasticity", "product_effect", "time_effect", "control_effect", "group_level", "between_price"),
+    *("elasticity", "product_effect", "time_effect", "control_effect", "group_effect", "between_price"),
     *("correlation", "units", "price_level", "n_price_changes"),
 )
 DIMENSIONS = ("product", "groups", "time")

@@ -89,7 +89,7 @@ def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> 
     population |= {
         f"elasticity_{level.name}": get(f"elasticity_{level.name}", level.name) for level in panel.levels
     }
-    for name in ("group_level", "between_price"):
+    for name in ("group_effect", "between_price"):
         if name in posterior:
             population[name] = get(name, dims["group"])
     delta = get("product_effect", dims["product"])
@@ -156,11 +156,11 @@ def _new_product(posterior, rows, row, group, rng):
     size, population = draws.delta.shape[1], draws.population
     e, z = (_even_normals(rng, size) for _ in range(2))
     known_group = group >= 0
-    if "group_level" in population:
+    if "group_effect" in population:
         reference = panel.group_price_level
         usual = rows.log_reference[row] - (reference[group] if known_group else reference.mean())
         slope = _of_group(population.get("between_price", np.zeros((panel.n_groups, size))), group, rng)
-        mean = _of_group(population["group_level"], group, rng) + slope * usual
+        mean = _of_group(population["group_effect"], group, rng) + slope * usual
         delta = mean + population["product_effect_sd"] * e
     else:
         delta = draws.delta.mean(axis=0) + draws.delta.std(axis=0) * e

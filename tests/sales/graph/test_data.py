@@ -29,7 +29,7 @@ def model_of(name, likelihood, above, padding, **simulation):
 @pytest.mark.parametrize(("name", "likelihood", "above"), quick(CASES, CASES[5]))
 def test_padding_adds_coordinates_of_their_own_alone(name, likelihood, above):
     one = case(name, likelihood, noise=likelihood, periods=11)
-    fixed = {"product_effect": (one.panel.mean_log_units, one.spec.priors.level_sd)}
+    fixed = {"product_effect": (one.panel.mean_log_units, one.spec.priors.group_effect_sd)}
     levels = None if one.spec.pooled else fixed
     refuse_more_than_padding(
         *(model_of(name, likelihood, above, padding, periods=11) for padding in (False, True)), levels

@@ -214,7 +214,7 @@ def test_they_are_independent_in_totals(fitted, fitted_sales):
     group = fitted.panel_.levels[0].labels.get_loc(X["category"].iloc[0])
     for common in (True, False):
         delta = extend_to_rows(fitted._posterior(), rows, common=common)[0].delta[-2:]
-        z = (delta - population["group_level"][group]) / population["product_effect_sd"]
+        z = (delta - population["group_effect"][group]) / population["product_effect_sd"]
         assert np.array_equal(*delta) == common
         assert (abs(np.corrcoef(z)[0, 1]) < 5 / np.sqrt(z.shape[1])) != common
     total = fitted.predict_totals(X).loc["total", "mean"]
