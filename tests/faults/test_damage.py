@@ -82,6 +82,15 @@ def test_a_block_that_is_gone(folder, end, computed):
     )
 
 
+def test_blocks_before_the_damage_stay_if_the_next_process_dies_too(folder):
+    (folder / block(50)).write_bytes(b"")
+    with pytest.warns(CheckpointWarning, match="goes on from iteration 40, to the same draws"):
+        killed(folder, at=50)
+    draws, computed = run(folder)
+    np.testing.assert_array_equal(draws, DRAWS)
+    assert computed == [55]
+
+
 def test_without_a_warm_up(folder):
     for end in (20, 30, 40):
         (folder / block(end)).unlink()
