@@ -9,7 +9,7 @@ from trips import many_trips, panel_of
 
 from hdfm import ChoicePriors, DynamicFactorChoiceModel, ElasticityPriors, HierarchicalElasticity, plots
 from hdfm.choice.posterior import elasticities
-from hdfm.choice.posterior.coefficients import coefficient_table, population_paths
+from hdfm.choice.posterior.coefficients import coefficient_table
 from hdfm.choice.posterior.diagnostics import choice_diagnostics
 from hdfm.choice.posterior.draws import ChoiceDraws
 from hdfm.choice.sampling import choice_gp, choice_model
@@ -17,10 +17,8 @@ from hdfm.choice.spec import ChoiceSpec
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import UnknownNameError
 from hdfm.factors import hsgp
-from hdfm.factors.draws import Tier, extend_tier, tier_draws
 from hdfm.factors.hsgp import TimeGP, choose_gp, gp_factors, gp_roots
-from hdfm.factors.tables import tier_curves
-from hdfm.factors.tier import TIERS
+from hdfm.factors.tier import TierSize, tier_of
 from hdfm.sales.laplace.draws import sample_laplace
 from hdfm.sales.laplace.mode import laplace_mode
 from hdfm.sales.likelihoods.registry import likelihood_of
@@ -40,7 +38,8 @@ STRANGER = "stranger"
 SETTINGS = SamplingSettings(draws=4, tune=0, chains=1, progressbar=False)
 SPEC = DemandSpec("poisson", True, "random", False, ElasticityPriors())
 OF_LIKELIHOOD, OF_EFFECTS = (replace(SPEC, **{name: STRANGER}) for name in ("likelihood", "product_effects"))
-CHOICE_SPEC = ChoiceSpec(0, 0, 0, True, ChoicePriors())
+CHOICE_SPEC = ChoiceSpec((), True, ChoicePriors())
+OF_TIER = replace(CHOICE_SPEC, tiers=(TierSize(STRANGER, 1),))
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +61,7 @@ class Tree(dict):
 
 
 PROCESS = TimeGP(STRANGER, "matern32", np.linspace(0, 1, 5), None, "")
-PATHS = ChoiceDraws(np.ones((1, 1, 2)), (), np.zeros(2, int))
-
-
-def stranger_tier():
-    return Tier(STRANGER, np.ones((1, 1, 2, 1)), np.ones((1, 1, 3, 1)), np.ones((1, 1)), np.ones((1, 1)))
+PATHS = ChoiceDraws(np.ones((1, 1, 2)), (), [slice(0, 2)])
 
 
 SALES = {
@@ -92,16 +87,9 @@ CHOICES = {
     "roles of coefficients": lambda choices: coefficient_table(PATHS, choices, (STRANGER,), None, 0.9),
     "label of the price": lambda choices: plots._scale_of_price(STRANGER),
     "scale": lambda choices: panel_of(many_trips(), price_transform=STRANGER),
-    "tier's variables": lambda choices: tier_draws(STRANGER, *np.ones((3, 1, 2, 1)), None),
-    "tier's forecast": lambda choices: extend_tier(
-        stranger_tier(), np.arange(3.0), np.array([4.0]), "matern32", 0, step=1.0
-    ),
-    "tier's part in coefficients": lambda choices: ChoiceDraws(
-        np.ones((1, 1, 2)), (stranger_tier(),), np.zeros(2, int)
-    ).beta(slice(0, 2), np.array([0]), np.array([0])),
-    "tier's part in paths": lambda choices: population_paths(
-        ChoiceDraws(np.ones((1, 1, 2)), (stranger_tier(),), np.zeros(2, int)), np.array([0])
-    ),
+    "tier": lambda choices: tier_of(STRANGER),
+    "graph, tier": lambda choices: choice_model(choices, OF_TIER, PROCESS),
+    "labels of a tier": lambda choices: OF_TIER.coords,
 }
 
 
@@ -121,13 +109,6 @@ def test_draws_of_a_stranger(fitted):
     posterior = fitted.idata_["posterior"].to_dataset()
     with pytest.raises(UnknownNameError, match="no case for likelihood"):
         demand_draws(posterior, fitted.panel_, replace(fitted.spec_, likelihood=STRANGER))
-
-
-def test_a_tier_added_to_the_list(monkeypatch):
-    monkeypatch.setitem(TIERS, STRANGER, TIERS["global"])
-    values = {"loading": np.ones((1, 1, 2, 1)), "factor_path": np.ones((1, 1, 3, 1))}
-    with pytest.raises(UnknownNameError, match="no case for tier"):
-        tier_curves(STRANGER, values, [slice(0, 2)], np.ones(2))
 
 
 def test_a_process_added_to_the_list(monkeypatch):

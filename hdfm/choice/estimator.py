@@ -35,7 +35,7 @@ from hdfm.exceptions import (
     unknown,
     warn_caller,
 )
-from hdfm.factors.tier import GPS
+from hdfm.factors.tier import GLOBAL, GPS, TIERS, tier_sizes
 from hdfm.frames.columns import as_names, shown
 from hdfm.frames.findings import findings_said, findings_table
 from hdfm.frames.read import both_in_pandas, refuse_name, refuse_other_rows
@@ -55,7 +55,7 @@ INFERENCES = ("nuts", "map", "variational")
 LOADINGS = ("customer", "population")
 PRICE_TRANSFORMS = ("log", "linear")
 KEEPS, LEAST_KEPT = ("draws", "means"), 4
-FACTORS = ("n_factors", "n_category_factors", "n_individual_factors")
+FACTORS = tuple(tier.number for tier in TIERS.values())
 FLAGS = ("product_intercepts", "outside_option")
 KEPT_OUT = ("draws_", "factors_", "loadings_")
 
@@ -559,8 +559,8 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             population=population_draws(self.idata_),
             customer_sd=customer_sd(self.idata_),
         )
-        self.factors_ = posterior.get("factor_path")
-        self.loadings_ = posterior.get("loading", kept.get("loading"))
+        self.factors_ = posterior.get(GLOBAL.path)
+        self.loadings_ = posterior.get(GLOBAL.loading, kept.get(GLOBAL.loading))
 
     def _factor_table(self) -> pd.DataFrame:
         from hdfm.choice.posterior.kept import all_values
@@ -605,11 +605,9 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
                     f"{name} must be a whole number, at least 0; got {shown(value)}.{hint}"
                 )
         return ChoiceSpec(
-            int(self.n_factors),
-            int(self.n_category_factors),
-            int(self.n_individual_factors),
-            _by_customer(self.loadings),
-            self._checked_priors(),
+            tiers=tier_sizes(*(int(getattr(self, name)) for name in FACTORS)),
+            customer_loadings=_by_customer(self.loadings),
+            priors=self._checked_priors(),
         )
 
     def _panel(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[ChoicePanel, ChoiceSpec, np.ndarray]:
@@ -626,9 +624,9 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
                 warn_caller(
                     f"time column {self.time!r} holds one period: the model has no factors.", DataWarning
                 )
-            return panel, replace(spec, n_factors=0, n_category_factors=0, n_individual_factors=0), classes
+            return panel, replace(spec, tiers=()), classes
         if len(panel.customer) < 2:
-            spec = replace(spec, n_individual_factors=0)
+            spec = spec.without_zero_sums()
         return panel, spec, classes
 
     def _set_scores(self, X: Any, y: Any) -> tuple[EncodedChoices, "tuple[PlacedSets, ...]", np.ndarray]:

@@ -17,7 +17,8 @@ from scipy import stats
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.posterior.draws import ChoiceDraws
 from hdfm.exceptions import InvalidArgumentError, unknown
-from hdfm.factors.pieces import by_draw, pieces
+from hdfm.factors.draws import mean_of_customers
+from hdfm.factors.pieces import pieces
 from hdfm.frames.columns import plain
 from hdfm.frames.labels import label_list
 from hdfm.frames.periods import in_time_order
@@ -183,28 +184,8 @@ def population_paths(draws: ChoiceDraws, which: np.ndarray, weights: np.ndarray 
         return draws.population
     everyone = slice(None)
     some: slice | np.ndarray = everyone if np.array_equal(which, np.arange(N)) else which
-    beta = _mean(draws.alpha, some, weights)[:, None, :]
-    for tier in draws.tiers:
-        each = tier.loading.shape[1] > 1
-        w = _mean(tier.loading, some if each else everyone, weights if each else None)
-        match tier.owner:
-            case "customer":
-                moved = np.einsum("dsl,dtl->dts", w, _mean(tier.path, some, weights))
-            case "category":
-                parts = [np.flatnonzero(draws.category == c) for c in range(tier.path.shape[1])]
-                own = [np.einsum("dsl,dtl->dts", w[:, s], tier.path[:, c]) for c, s in enumerate(parts)]
-                moved = np.concatenate(own, axis=2)
-            case "one":
-                moved = np.einsum("dsl,dtl->dts", w, tier.path[:, 0])
-            case _:
-                raise unknown("tier", tier.owner)
-        beta = beta + moved
-    return beta
-
-
-def _mean(values, which, weights):
-    """Means (D, ...) over some of the customers of values (D, N, ...)."""
-    return by_draw(lambda draws: np.average(draws, axis=1, weights=weights), values[None], which)[0]
+    beta = mean_of_customers(draws.alpha, some, weights)[:, None, :]
+    return sum((tier.mean(draws.parts, some, weights) for tier in draws.tiers), start=beta)
 
 
 def _weights_of(weights, panel, which):

@@ -5,13 +5,14 @@ import xarray as xr
 
 from hdfm.exceptions import ApproximationWarning, unknown, warn_caller
 from hdfm.factors.pieces import by_draw
+from hdfm.factors.tier import TIERS
 from hdfm.summaries.diagnostics import COLUMNS, OK, summary, variable_rows, warn_of_chains, with_sampler
 from hdfm.summaries.loo import GOOD_K, pareto_k_of_weights
 
 R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS = 1.05, 25
 INVARIANT = ("coefficient_path", "coefficient_mean", "customer_sd", "covariate_effect")
 OF_CUSTOMERS = ("alpha",)
-LEFT_OUT = ("individual_factor_path", "individual_multiplier")
+LEFT_OUT = {name for tier in TIERS.values() if tier.owner.by_customer for name in tier.wide}
 FAR_OFF = (
     'inference="variational" is far from the posterior here (diagnostics() has its Pareto k): take its means '
     'as a first look, and its intervals as too narrow; inference="nuts" has those that hold.'

@@ -18,7 +18,8 @@ from hdfm.choice.posterior.draws import ChoiceDraws, extend_draws
 from hdfm.choice.posterior.elasticities import elasticity_draws, elasticity_table, set_labels
 from hdfm.choice.posterior.predict import log_probability_blocks, place_fitted, place_sets
 from hdfm.exceptions import InvalidArgumentError
-from hdfm.factors.draws import Tier
+from hdfm.factors.draws import TierDraws
+from hdfm.factors.tier import GLOBAL
 
 D, CI_PROB, SEED = 40, 0.8, 5
 # Central differences: their error is of the order of the step squared.
@@ -37,11 +38,10 @@ def hand_draws(panel):
     alpha = 0.5 * rng.standard_normal((D, N, S))
     alpha[..., panel.coefficient.get_level_values("predictor") == "price"] -= 2
     loading, path = 0.3 * rng.random((D, N, S, 1)), rng.standard_normal((D, 1, T, 1))
-    sizes = [len(category.predictor) for category in panel.categories]
     return ChoiceDraws(
         alpha=alpha,
-        tiers=(Tier("one", loading, path, np.full((D, 1), 0.3), np.ones((1, 1))),),
-        category=np.repeat(np.arange(len(sizes)), sizes),
+        tiers=(TierDraws(GLOBAL, loading, path, np.full((D, 1), 0.3), np.ones((1, 1))),),
+        parts=panel.parts,
         covariates=panel.covariates,
     )
 
@@ -141,7 +141,7 @@ def mode_canada(own, cross):
     utility = np.log(share) + X.set_index("mode")["cost"]
     utility -= utility[category.reference]
     alpha = [*utility.drop(category.reference), -1.0]
-    draws = ChoiceDraws(alpha=np.tile(alpha, (2, 1, 1)), tiers=(), category=np.zeros(3, dtype=int))
+    draws = ChoiceDraws(alpha=np.tile(alpha, (2, 1, 1)), tiers=(), parts=panel.parts)
     return panel, draws
 
 

@@ -22,6 +22,7 @@ from hdfm.choice.posterior.predict import (
 from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.factors.hsgp import choose_gp
+from hdfm.factors.tier import tier_sizes
 from hdfm.summaries.loo import loo_from_blocks
 
 # The graph sums over hundreds of sets, and its contrasts subtract first.
@@ -134,7 +135,7 @@ def test_no_block_is_larger_than_it_may_be(panel, draws, monkeypatch):
 def test_likelihood_is_that_of_the_graph(trips, outside):
     panel = panel_of(trips, outside_option=outside)
     gp = choose_gp("hsgp", KERNEL, panel.time, 0.3, 0.8)
-    spec = ChoiceSpec(L, LC, LI, True, ChoicePriors())
+    spec = ChoiceSpec(tier_sizes(L, LC, LI), True, ChoicePriors())
     start = choice_start(panel, spec.priors, panel.coefficient_scale)
     model = build_choice_model(panel, spec, gp, start)
     names = [variable.name for variable in model.deterministics]

@@ -1,0 +1,40 @@
+"""What the graph of factors is given, whatever the model that they are part of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hdfm.factors.hsgp import TimeGP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactorData:
+    """Data of a graph's factors.
+
+    Attributes
+    ----------
+    gp : TimeGP
+        With its times or basis as data.
+    parts : sequence of slice
+        The coefficients of each of C categories.
+    scale : TensorVariable
+        What coefficients (S,) are divided by to report them.
+    share : TensorVariable
+        Of the customers (N,) in means over them.
+    loading_customers : int or None
+        N; None where all customers have the same loadings.
+    owners : int
+        Customers that there are, N less those of padding.
+    information, score : sequence of TensorVariable
+        What data say about the coefficients of each category by period (T, P, P), (T, P), summed over
+        customers.
+    """
+
+    gp: TimeGP
+    parts: Sequence[slice]
+    scale: Any
+    share: Any
+    loading_customers: int | None
+    owners: int
+    information: Sequence[Any]
+    score: Sequence[Any]
