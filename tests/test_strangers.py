@@ -8,10 +8,11 @@ from conftest import ROLES, TRIP_ROLES
 from trips import many_trips, panel_of
 
 from hdfm import ChoicePriors, DynamicFactorChoiceModel, ElasticityPriors, HierarchicalElasticity, plots
-from hdfm.choice.posterior import elasticities
-from hdfm.choice.posterior.coefficients import coefficient_table
+from hdfm.choice.posterior import labels
+from hdfm.choice.posterior.coefficients import Averages, coefficient_table
 from hdfm.choice.posterior.diagnostics import choice_diagnostics
 from hdfm.choice.posterior.draws import ChoiceDraws
+from hdfm.choice.posterior.market import ChoicePosterior
 from hdfm.choice.sampling import choice_gp, choice_model
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.datasets import simulate_sales
@@ -84,7 +85,9 @@ CHOICES = {
     "size of a process": lambda choices: PROCESS.size,
     "factors of a process": lambda choices: gp_factors(PROCESS, np.ones(1), np.ones((5, 1))),
     "roots of a process": lambda choices: gp_roots(PROCESS, np.ones(1)),
-    "roles of coefficients": lambda choices: coefficient_table(PATHS, choices, (STRANGER,), None, 0.9),
+    "roles of coefficients": lambda choices: coefficient_table(
+        ChoicePosterior(draws=PATHS, panel=choices, kernel="matern32", seed=0), Averages(by=(STRANGER,)), 0.9
+    ),
     "label of the price": lambda choices: plots._scale_of_price(STRANGER),
     "scale": lambda choices: panel_of(many_trips(), price_transform=STRANGER),
     "tier": lambda choices: tier_of(STRANGER),
@@ -118,9 +121,9 @@ def test_a_process_added_to_the_list(monkeypatch):
 
 
 def test_a_role_added_to_the_list(choices, monkeypatch):
-    monkeypatch.setattr(elasticities, "SET_ROLES", (STRANGER,))
+    monkeypatch.setattr(labels, "SET_ROLES", (STRANGER,))
     with pytest.raises(UnknownNameError, match="no case for by"):
-        elasticities.set_labels(choices, (STRANGER,))
+        labels.set_labels(choices, (STRANGER,))
 
 
 def test_questions_about_how_a_fit_was_made():

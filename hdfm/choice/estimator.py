@@ -17,7 +17,6 @@ from hdfm.choice.panel.panel import ChoicePanel, build_choice_panel
 from hdfm.choice.panel.read import as_flags, read_choice_frame
 from hdfm.choice.panel.report import choice_findings
 from hdfm.choice.panel.roles import ONE_COLUMN, ChoiceRoles
-from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.estimator import (
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
 
-    from hdfm.choice.posterior.predict import PlacedSets
+    from hdfm.choice.posterior.market import Market
     from hdfm.files.records import Schema
 
 INFERENCES = ("nuts", "map", "variational")
@@ -341,12 +340,11 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
 
         Of ties the first row. No row is flagged in a set whose outside option is likelier than each.
         """
-        from hdfm.choice.panel.layout import to_rows
-        from hdfm.choice.posterior.predict import likeliest
+        from hdfm.choice.posterior.predict import choice_probabilities, likeliest
 
-        placed, probability, n_rows = self._probabilities(X)
-        flags = likeliest(placed, probability)
-        return self.classes_[to_rows([each.choices for each in placed], flags, n_rows).astype(int)]
+        market = self._apart(X)
+        flags = likeliest(market, choice_probabilities(market))
+        return self.classes_[market.to_rows(flags).astype(int)]
 
     @computes
     def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
@@ -359,10 +357,10 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         were; factors in periods that were not fitted are forecast by the exact Gaussian process. New
         customers who are alike, in covariates and choice sets, get the same answer, and so do new products.
         """
-        from hdfm.choice.panel.layout import to_rows
+        from hdfm.choice.posterior.predict import choice_probabilities
 
-        placed, probability, n_rows = self._probabilities(X)
-        chosen = to_rows([each.choices for each in placed], probability, n_rows)
+        market = self._apart(X)
+        chosen = market.to_rows(choice_probabilities(market))
         return np.column_stack([1 - chosen, chosen])
 
     @available_if(has_roles)
@@ -399,10 +397,10 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         >>> bool(abs(scores.mean() - model.score(choices, choices["chosen"])) < 1e-12)
         True
         """
-        encoded, _, scores = self._set_scores(X, y)
+        market, scores = self._set_scores(X, y)
         if self.choice_set is None:
             return row_scores(scores, X)
-        return pd.Series(scores, index=encoded.choice_set, name=LOG_DENSITY)
+        return pd.Series(scores, index=market.choice_set, name=LOG_DENSITY)
 
     @computes
     def score(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> float:
@@ -413,17 +411,13 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         sample_weight : array-like of shape (n_rows,), optional
             A choice set's weight is the mean over its rows.
         """
-        from hdfm.choice.posterior.predict import weights_of_sets
-
         check_is_fitted(self, "idata_")
         refuse_name(X, sample_weight, "sample_weight")
         refuse_other_rows(X, sample_weight, "sample_weight")
-        encoded, placed, scores = self._set_scores(X, y)
-        weights = None
-        if sample_weight is not None:
-            rows = check_weights(sample_weight, encoded.n_rows)
-            weights = weights_of_sets(placed, rows, len(encoded.choice_set))
-        return weighted_mean(scores, weights)
+        market, scores = self._set_scores(X, y)
+        if sample_weight is None:
+            return weighted_mean(scores, None)
+        return weighted_mean(scores, market.of_sets(check_weights(sample_weight, market.n_rows)))
 
     @computes
     def diagnostics(self) -> pd.DataFrame:
@@ -471,11 +465,11 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         Sets are in the order of ``panel_.choice_set``, their labels in the coordinate ``choice_set``; their
         log-likelihood is made in blocks.
         """
-        from hdfm.choice.posterior.predict import place_fitted, pointwise_log_likelihood
+        from hdfm.choice.posterior.predict import pointwise_log_likelihood
         from hdfm.summaries.loo import loo_from_blocks, with_labels
 
         self._check_draws("loo")
-        blocks = pointwise_log_likelihood(self.draws_, place_fitted(self.draws_, self.panel_))
+        blocks = pointwise_log_likelihood(self._posterior().at())
         chains = self.idata_["posterior"].sizes["chain"]
         labels = self.panel_.choice_set
         result = loo_from_blocks(blocks, len(labels), chains)
@@ -629,21 +623,20 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             spec = spec.without_zero_sums()
         return panel, spec, classes
 
-    def _set_scores(self, X: Any, y: Any) -> tuple[EncodedChoices, "tuple[PlacedSets, ...]", np.ndarray]:
-        """Choice sets and their log predictive densities (O,)."""
+    def _apart(self, X: Any, y: Any = None) -> "Market":
+        """New choice sets, for answers about one at a time."""
+        encoded = self._encoded(X, y)
+        return self._posterior().at(encoded, common=True, alone=True)
+
+    def _set_scores(self, X: Any, y: Any) -> tuple["Market", np.ndarray]:
+        """Choice sets and their log predictive densities, by position among all."""
         from hdfm.choice.posterior.predict import log_scores
 
         check_is_fitted(self, "idata_")
         if y is None:
             raise InvalidDataError("y is missing: pass 1 for the chosen row of each choice set, else 0.")
-        encoded, draws, placed = self._placed(X, y, common=True, alone=True)
-        return encoded, placed, log_scores(draws, placed, len(encoded.choice_set))
-
-    def _probabilities(self, X: Any) -> tuple["tuple[PlacedSets, ...]", list[np.ndarray], int]:
-        from hdfm.choice.posterior.predict import choice_probabilities
-
-        encoded, draws, placed = self._placed(X, common=True, alone=True)
-        return placed, choice_probabilities(draws, placed), encoded.n_rows
+        market = self._apart(X, y)
+        return market, log_scores(market)
 
     def _check_keep(self) -> None:
         if isinstance(self.keep, Integral) and not isinstance(self.keep, bool):

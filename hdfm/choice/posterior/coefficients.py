@@ -8,14 +8,15 @@ Array names and axis order: D draws, N customers, S coefficients, T periods.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.posterior.draws import ChoiceDraws
+from hdfm.choice.posterior.market import ChoicePosterior
 from hdfm.exceptions import InvalidArgumentError, unknown
 from hdfm.factors.draws import mean_of_customers
 from hdfm.factors.pieces import pieces
@@ -32,23 +33,26 @@ LARGEST_LOG = 700.0
 SMALLEST = 1e-300
 
 
-def coefficient_table(
-    draws: ChoiceDraws,
-    panel: ChoicePanel,
-    by: Sequence[str],
-    customers: Sequence | None,
-    ci_prob: float,
-    weights: Any = None,
-) -> pd.DataFrame:
-    """Posterior of coefficients, averaged over the customers and periods that ``by`` doesn't name.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Averages:
+    """What coefficients are averaged over: customers and periods that ``by`` doesn't name.
 
-    Parameters
+    Attributes
     ----------
     by : sequence of {"customer", "time"}
     customers : sequence, optional
         Labels of those to take; all by default.
     weights : dict or pandas.Series, optional
         How often each customer counts in means.
+    """
+
+    by: Sequence[str] = ()
+    customers: Sequence | None = None
+    weights: Any = None
+
+
+def coefficient_table(posterior: ChoicePosterior, averages: Averages, ci_prob: float) -> pd.DataFrame:
+    """Posterior of coefficients.
 
     Returns
     -------
@@ -56,8 +60,8 @@ def coefficient_table(
         Index ``category``, ``predictor`` and those of ``by``, sorted; ``mean``, ``sd``, ``lower``, ``upper``,
         ``p_positive``.
     """
-    tables = []
-    for label, paths in _paths(draws, panel, by, customers, weights):
+    tables, draws, panel, by = [], posterior.draws, posterior.panel, averages.by
+    for label, paths in _paths(posterior, averages):
         values = paths if "time" in by else paths.mean(axis=1, keepdims=True)
         D, T, S = values.shape
         index = _index(panel, "customer" in by, label, "time" in by)
@@ -82,10 +86,9 @@ def _normal_rows(rows, sd, ci_prob):
     )
 
 
-def feature_table(
-    draws: ChoiceDraws, panel: ChoicePanel, ci_prob: float, weights: Any = None
-) -> pd.DataFrame:
+def feature_table(posterior: ChoicePosterior, ci_prob: float, weights: Any = None) -> pd.DataFrame:
     """Coefficients of features, means over customers and periods, as effects on utility."""
+    draws, panel = posterior.draws, posterior.panel
     column = np.concatenate([category.column for category in panel.categories])
     features = np.flatnonzero(column >= (panel.roles.price is not None))  # intercepts -1, the price first
     index: pd.Index = panel.coefficient[features].set_names(["category", "control"])
@@ -98,13 +101,7 @@ def feature_table(
 
 
 def willingness_to_pay_table(
-    draws: ChoiceDraws,
-    panel: ChoicePanel,
-    predictor: str,
-    by: Sequence[str],
-    customers: Sequence | None,
-    ci_prob: float,
-    weights: Any = None,
+    posterior: ChoicePosterior, predictor: str, averages: Averages, ci_prob: float
 ) -> pd.DataFrame:
     r"""What one unit of a predictor is worth, in every category that has it.
 
@@ -125,6 +122,7 @@ def willingness_to_pay_table(
     InvalidArgumentError
         If the model has no price, or no category has both the price and the predictor.
     """
+    panel, by = posterior.panel, averages.by
     price = panel.roles.price
     if price is None:
         raise InvalidArgumentError("Willingness to pay needs a price: name its column with price=.")
@@ -142,7 +140,7 @@ def willingness_to_pay_table(
             f"predictor must be one of {list(others)}, in a category with a price; got {predictor!r}."
         )
     tables = []
-    for label, paths in _paths(draws, panel, by, customers, weights):
+    for label, paths in _paths(posterior, averages):
         values = paths if "time" in by else paths.mean(axis=1, keepdims=True)
         for category, k, p in pairs:
             ratio = -values[:, :, k] / values[:, :, p]
@@ -205,8 +203,9 @@ def read_by(by: str | Sequence[str] | None, allowed: Sequence[str]) -> tuple[str
     return names
 
 
-def _paths(draws, panel, by, customers, weights) -> Iterator[tuple]:
+def _paths(posterior, averages) -> Iterator[tuple]:
     """Label and coefficients (D, T, S) of each customer, or of all of them together."""
+    draws, panel, by, weights = posterior.draws, posterior.panel, averages.by, averages.weights
     for role in by:
         match role:
             case "customer" | "time":
@@ -215,8 +214,8 @@ def _paths(draws, panel, by, customers, weights) -> Iterator[tuple]:
                 raise unknown("by", role)
     which = np.arange(draws.alpha.shape[1])
     shape = (len(panel.period), len(panel.coefficient))
-    if customers is not None:
-        labels = label_list(customers, "customers")
+    if averages.customers is not None:
+        labels = label_list(averages.customers, "customers")
         which = panel.customer.get_indexer(labels)
         if not len(which) or (which < 0).any():
             strangers = [plain(label) for label, code in zip(labels, which, strict=True) if code < 0]

@@ -4,19 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import UNFITTED
-from reference.choice_draws import DRAWS, KERNEL, SAME, SEED, hand_posterior
+from reference.choice_draws import DRAWS, KERNEL, SAME, SEED, hand_posterior, market_of
 from reference.kriging import kriging
 from trips import PRODUCTS, panel_of
 
-from hdfm.choice.panel.layout import to_rows
 from hdfm.choice.panel.rows import encode_choices
 from hdfm.choice.posterior import predict as choice_predict
-from hdfm.choice.posterior.draws import choice_draws, extend_draws
-from hdfm.choice.posterior.predict import (
-    choice_probabilities,
-    place_fitted,
-    place_sets,
-)
+from hdfm.choice.posterior.draws import choice_draws
+from hdfm.choice.posterior.predict import choice_probabilities
 from hdfm.factors import draws as factor_draws
 from hdfm.factors.kriging import forecast, places_of
 from hdfm.sampling.streams import labelled_stream
@@ -28,19 +23,19 @@ UNLIKELY = 4
 def extended(posterior, panel, frame, seed=SEED):
     """Draws and placed sets of a frame to predict."""
     encoded = encode_choices(frame, panel)
-    draws = extend_draws(choice_draws(posterior, panel), panel, encoded, KERNEL, seed)
-    return encoded, draws, place_sets(draws, panel, encoded, seed)
+    market = market_of(choice_draws(posterior, panel), panel, encoded, seed)
+    return encoded, market.draws, market.sets
 
 
 def by_row(posterior, panel, frame, seed=SEED):
     """Probabilities (n,) of a frame to predict."""
-    _, draws, placed = extended(posterior, panel, frame, seed)
-    return to_rows([each.choices for each in placed], choice_probabilities(draws, placed), len(frame))
+    market = market_of(choice_draws(posterior, panel), panel, encode_choices(frame, panel), seed)
+    return market.to_rows(choice_probabilities(market))
 
 
 def test_known_labels_are_predicted_as_fitted_in_any_order(trips, panel, posterior, draws):
-    placed = place_fitted(draws, panel)
-    fitted = to_rows([each.choices for each in placed], choice_probabilities(draws, placed), len(trips))
+    market = market_of(draws, panel)
+    fitted = market.to_rows(choice_probabilities(market))
     backwards = trips.iloc[::-1]
     np.testing.assert_allclose(by_row(posterior, panel, backwards)[::-1], fitted, rtol=SAME)
     few = trips[trips["household"].isin([6, 2])]
@@ -192,8 +187,8 @@ def test_category_that_was_not_fitted_borrows_from_those_that_have_the_predictor
 def test_rows_without_choice_sets_are_binary_choices(trips):
     panel = panel_of(trips, choice_set=None, category=None, product=None, features=("display",))
     draws = choice_draws(hand_posterior(panel, without=["loading", "factor_path", "lengthscale"]), panel)
-    (sets,) = place_fitted(draws, panel)
-    (mean,) = choice_probabilities(draws, (sets,))
+    market = market_of(draws, panel)
+    (sets,), (mean,) = market.sets, choice_probabilities(market)
     u = np.einsum("op,dop->do", sets.choices.x[:, 0], draws.beta(sets.source, sets.customer, sets.period))
     expected = np.where(sets.choices.mask[:, 0], (1 / (1 + np.exp(-u))).mean(axis=0), 0)
     np.testing.assert_allclose(mean[:, 0], expected, rtol=SAME)
