@@ -18,6 +18,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.columns import check_names, check_word, shown
 from hdfm.hierarchy.hyperparameters import Hyperparameters
+from hdfm.sampling.engines import Engine, engine_of, inferences, samplers
 
 if TYPE_CHECKING:
     from hdfm.files.records import Schema
@@ -34,11 +35,13 @@ ROUTED, ROUTED_METHODS = "_metadata_request", ("fit", "predict", "predict_proba"
 class BayesianEstimator(BaseEstimator):
     """Base of the estimators: everything that does not depend on the model.
 
-    ``PRIORS`` is the class of the argument ``priors``, of which None stands for the default. Draws do not
-    depend on the arguments ``NOT_OF_DRAWS``.
+    ``PRIORS`` is the class of the argument ``priors``, of which None stands for the default; ``ENGINES`` are
+    those of the arguments ``inference`` and ``sampler``. Draws do not depend on the arguments
+    ``NOT_OF_DRAWS``.
     """
 
     PRIORS: ClassVar[type[Hyperparameters]]
+    ENGINES: ClassVar[tuple[Engine, ...]]
     NOT_OF_DRAWS: ClassVar[frozenset[str]] = frozenset({"progressbar", "checkpoint"})
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -156,6 +159,8 @@ class BayesianEstimator(BaseEstimator):
     def _check_sampling(self, one_column: Sequence[str]) -> None:
         """Check what both estimators are constructed with; ``one_column``: roles that take one column."""
         check_names(self.get_params(deep=False), one_column)
+        self._check_choice("inference", inferences(self.ENGINES))
+        self._check_choice("sampler", samplers(self.ENGINES))
         for name, least in (("draws", 4), ("tune", 0), ("chains", 1)):
             value = getattr(self, name)
             if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
@@ -175,15 +180,17 @@ class BayesianEstimator(BaseEstimator):
             raise InvalidArgumentError(
                 f"checkpoint must be the path of a folder, or None; got {shown(self.checkpoint)}."
             )
-        if self.inference != "nuts":
+        resuming = [engine for engine in self.ENGINES if engine.resumes]
+        if self.inference not in inferences(resuming):
             raise InvalidArgumentError(
-                f'checkpoint needs inference="nuts", whose draws come in blocks; got {self.inference!r}, '
-                "which is done in one go. Leave checkpoint out."
+                f"checkpoint needs {resuming[0].argument}, whose draws come in blocks; got "
+                f"{self.inference!r}, which is done in one go. Leave checkpoint out."
             )
-        if self.sampler != "numpyro":
+        if self.sampler not in samplers(resuming):
+            able = f'sampler="{resuming[0].sampler}"'
             raise InvalidArgumentError(
-                f'checkpoint needs sampler="numpyro"; got {self.sampler!r}, which can\'t go on from a block. '
-                'Take sampler="numpyro", or leave checkpoint out.'
+                f"checkpoint needs {able}; got {self.sampler!r}, which can't go on from a block. "
+                f"Take {able}, or leave checkpoint out."
             )
         if not isinstance(self.random_state, Integral):
             raise InvalidArgumentError(
@@ -219,6 +226,14 @@ class BayesianEstimator(BaseEstimator):
 
     def _check_choice(self, name: str, allowed: tuple) -> None:
         check_word(name, getattr(self, name), allowed)
+
+    def _engine(self) -> Engine:
+        """The engine that the arguments ask for."""
+        return engine_of(self.ENGINES, self.inference, self.sampler)
+
+    def _fitted_engine(self) -> Engine:
+        """The engine that made the fit."""
+        return engine_of(self.ENGINES, self.idata_.attrs["inference"])
 
     def _new_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(LARGEST_SEED))

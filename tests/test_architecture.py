@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from hdfm.choice.engines import ENGINES as OF_CHOICES
 from hdfm.factors.tier import TIERS
+from hdfm.sales.engines import ENGINES as OF_SALES
 from hdfm.sales.likelihoods.registry import LIKELIHOODS
+from hdfm.sampling.engines import inferences, samplers
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hdfm"
@@ -28,6 +31,7 @@ ROOMS = (
     "moments",
     "graph",
     "laplace",
+    "engines",
     "sampling",
     "posterior",
     "answers",
@@ -39,12 +43,13 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 FOLDERS = sorted({path.parent for path in MODULES.values()})
+ENGINES = {each for names in (inferences, samplers) for each in names((*OF_SALES, *OF_CHOICES))}
 # Where a name stands for one of several: likelihoods, tiers, engines and the like.
 NAMES = {
     *LIKELIHOODS,
     *("random", "fixed", "shared", "negative"),
     "log_normal",  # of lengthscales too
-    *("nuts", "laplace", "map", "variational", "numpyro", "nutpie"),
+    *ENGINES,
     *("one", "category", "customer", "global", "individual", "population"),
     *("log", "linear", "weibull", "hsgp", "exact", "matern32", "matern52", "sq_exp"),
     *("profit", "revenue", "units"),
@@ -294,6 +299,14 @@ def test_no_likelihood_is_asked_for_by_its_name():
         if not module.startswith(others)
     }
     found = {module: list(asked_for(tree, LIKELIHOODS)) for module, tree in trees.items()}
+    assert {module: lines for module, lines in found.items() if lines} == {}
+
+
+def test_no_engine_is_asked_for_by_its_name():
+    """What an engine can do, and what its draws are, stands in its record."""
+    found = {
+        module: list(asked_for(ast.parse(path.read_text()), ENGINES)) for module, path in MODULES.items()
+    }
     assert {module: lines for module, lines in found.items() if lines} == {}
 
 

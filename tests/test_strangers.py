@@ -8,6 +8,7 @@ from conftest import ROLES, TRIP_ROLES
 from trips import many_trips, panel_of
 
 from hdfm import ChoicePriors, DynamicFactorChoiceModel, ElasticityPriors, HierarchicalElasticity, plots
+from hdfm.choice.engines import ENGINES as OF_CHOICES
 from hdfm.choice.posterior import labels
 from hdfm.choice.posterior.coefficients import Averages, coefficient_table
 from hdfm.choice.posterior.diagnostics import choice_diagnostics
@@ -20,6 +21,7 @@ from hdfm.exceptions import UnknownNameError
 from hdfm.factors import hsgp
 from hdfm.factors.hsgp import TimeGP, choose_gp, gp_factors, gp_roots
 from hdfm.factors.tier import TierSize, tier_of
+from hdfm.sales.engines import ENGINES as OF_SALES
 from hdfm.sales.laplace.draws import sample_laplace
 from hdfm.sales.laplace.mode import laplace_mode
 from hdfm.sales.likelihoods.registry import likelihood_of
@@ -30,7 +32,7 @@ from hdfm.sales.posterior.diagnostics import diagnostics_table
 from hdfm.sales.posterior.draws import demand_draws
 from hdfm.sales.posterior.pricing import unit_costs
 from hdfm.sales.posterior.totals import amounts
-from hdfm.sales.sampling import demand_model, sample_demand
+from hdfm.sales.sampling import demand_model
 from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.engines import engine_of
 from hdfm.sampling.settings import SamplingSettings
@@ -71,15 +73,16 @@ SALES = {
     "graph, product effects": lambda panel: demand_model(panel, OF_EFFECTS),
     "laplace, likelihood": lambda panel: sample_laplace(panel, OF_LIKELIHOOD, SETTINGS),
     "laplace, product effects": lambda panel: laplace_mode(panel, OF_EFFECTS),
-    "engine": lambda panel: sample_demand(panel, SPEC, SETTINGS, STRANGER),
-    "sampler": lambda panel: sample_demand(panel, SPEC, SETTINGS, "nuts", STRANGER),
+    "engine": lambda panel: engine_of(OF_SALES, STRANGER),
+    "sampler": lambda panel: engine_of(OF_SALES, "nuts", STRANGER),
     "totals": lambda panel: amounts(panel_rows(panel)[0], STRANGER),
     "costs": lambda panel: unit_costs(1.0, panel.product, STRANGER),
     "verdict": lambda panel: diagnostics_table(Tree()),
     "conditioning on totals": lambda panel: OF_LIKELIHOOD.conditional,
 }
 CHOICES = {
-    "engine": lambda choices: engine_of(STRANGER, "numpyro"),
+    "engine": lambda choices: engine_of(OF_CHOICES, STRANGER, "numpyro"),
+    "sampler": lambda choices: engine_of(OF_CHOICES, "nuts", STRANGER),
     "verdict": lambda choices: choice_diagnostics(Tree()),
     "process": lambda choices: choice_gp(choices, CHOICE_SPEC, STRANGER),
     "size of a process": lambda choices: PROCESS.size,
@@ -137,7 +140,7 @@ def test_questions_about_how_a_fit_was_made():
 @pytest.mark.parametrize(
     ("list_", "argument"),
     [
-        *(("LIKELIHOODS", "likelihood"), ("INFERENCES", "inference"), ("SAMPLERS", "sampler")),
+        ("LIKELIHOODS", "likelihood"),
         *(("TIME_EFFECTS", "time_effects"), ("PRODUCT_EFFECTS", "product_effects"), ("SIGNS", "sign")),
     ],
 )
@@ -151,7 +154,7 @@ def test_fit_of_sales(list_, argument, sales, monkeypatch):
 @pytest.mark.parametrize(
     ("list_", "argument"),
     [
-        *(("INFERENCES", "inference"), ("SAMPLERS", "sampler"), ("LOADINGS", "loadings")),
+        ("LOADINGS", "loadings"),
         *(("PRICE_TRANSFORMS", "price_transform"), ("GPS", "gp")),
     ],
 )

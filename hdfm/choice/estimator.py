@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from hdfm.choice.answers import ChoiceAnswers
+from hdfm.choice.engines import ENGINES
 from hdfm.choice.panel.panel import ChoicePanel, build_choice_panel
 from hdfm.choice.panel.read import as_flags, read_choice_frame
 from hdfm.choice.panel.report import choice_findings
@@ -39,7 +40,6 @@ from hdfm.frames.columns import as_names, shown
 from hdfm.frames.findings import findings_said, findings_table
 from hdfm.frames.read import both_in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean, weighted_rows
-from hdfm.sampling.engines import SAMPLERS
 from hdfm.sampling.session import computes
 from hdfm.summaries.intervals import default_ci_prob
 
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from hdfm.choice.posterior.market import Market
     from hdfm.files.records import Schema
 
-INFERENCES = ("nuts", "map", "variational")
 LOADINGS = ("customer", "population")
 PRICE_TRANSFORMS = ("log", "linear")
 KEEPS, LEAST_KEPT = ("draws", "means"), 4
@@ -205,7 +204,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
     >>> model.fit(choices, choices["chosen"]).elasticities_[["mean", "lower", "upper"]]  # doctest: +SKIP
     """
 
-    PRIORS = ChoicePriors
+    PRIORS, ENGINES = ChoicePriors, ENGINES
 
     def __init__(
         self,
@@ -314,7 +313,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             settings = self._settings(
                 seed, checkpoint, keep=self.keep if isinstance(self.keep, str) else int(self.keep)
             )
-            draws, dims = sample_choices(panel, spec, gp, settings, self.inference, self.sampler)
+            draws = sample_choices(panel, spec, gp, settings, self._engine())
             if not draws.moments:  # else they are aligned
                 draws = replace(
                     draws, values=align_factors(draws.values, panel.parts, panel.coefficient_scale)
@@ -325,7 +324,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
                 "seed": seed,
                 "gp": "none" if gp is None else gp.reason,
             }
-            self.idata_ = labelled_choices(draws, dims, panel, spec, attributes)
+            self.idata_ = labelled_choices(draws, panel, spec, attributes)
             self.panel_, self.spec_, self.gp_, self.seed_, self.classes_ = panel, spec, gp, seed, classes
             self.data_report_ = findings_table(findings)
             self._unpack()
@@ -583,9 +582,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
 
     def _spec(self) -> ChoiceSpec:
         self._check_sampling(ONE_COLUMN)
-        self._check_choice("inference", INFERENCES)
         self._check_keep()
-        self._check_choice("sampler", SAMPLERS)
         self._check_choice("loadings", LOADINGS)
         self._check_choice("gp", GPS)
         self._check_choice("price_transform", PRICE_TRANSFORMS)
@@ -653,13 +650,9 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.choice.posterior.kept import has_means_alone
 
         check_is_fitted(self, "idata_")
-        match self.idata_.attrs["inference"]:
-            case "nuts" | "variational":
-                pass
-            case "map":
-                raise InvalidArgumentError(f'{what} needs draws; inference="map" finds the mode alone.')
-            case inference:
-                raise unknown("inference", inference)
+        engine = self._fitted_engine()
+        if not engine.has_draws:
+            raise InvalidArgumentError(f"{what} needs draws; {engine.argument} finds the mode alone.")
         if has_means_alone(self.idata_):
             raise InvalidArgumentError(
                 f'{what} needs the draws of customers; keep="means" kept their means. Fit with keep="draws", '

@@ -1,6 +1,6 @@
 """From a panel of choices to labelled posterior draws."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import arviz as az
@@ -19,8 +19,7 @@ from hdfm.factors.running import RunningAlignment
 from hdfm.factors.tier import COEFFICIENT
 from hdfm.hierarchy.data import rounded_up
 from hdfm.sampling.draws import PosteriorDraws, reported_names
-from hdfm.sampling.engines import engine_of
-from hdfm.sampling.progress import announce
+from hdfm.sampling.engines import NUMPYRO, Engine
 from hdfm.sampling.settings import SamplingSettings
 from hdfm.sampling.store import Reported, Values
 from hdfm.summaries.moments import AVERAGE, GROUP, moments_group
@@ -60,49 +59,37 @@ def sample_choices(
     spec: ChoiceSpec,
     gp: TimeGP | None,
     settings: SamplingSettings,
-    inference: str = "nuts",
-    sampler: str = "numpyro",
-) -> tuple[PosteriorDraws, dict[str, list]]:
-    """Draws of the posterior, and the dimensions of each variable.
-
-    Parameters
-    ----------
-    inference : {"nuts", "map", "variational"}
-        NUTS by ``sampler``; or a quick look, see :mod:`hdfm.sampling.engines`.
-    """
-    model = choice_model(panel, spec, gp, _sizes(panel, spec, gp, inference, sampler))
+    engine: Engine = NUMPYRO,
+) -> PosteriorDraws:
+    """Draws of the posterior, factors not aligned unless they are averaged."""
     settings = replace(settings, first_step=FIRST_STEP, usual_steps=USUAL_STEPS)
-    match inference:
-        case "nuts" | "variational":
-            announce(posterior_text(panel, spec, settings), settings.progressbar)
-        case "map":  # one draw
-            pass
-        case _:
-            raise unknown("inference", inference)
-    dims = {name: list(dims) for name, dims in model.named_vars_to_dims.items()}
-    reported = _reported(tuple(reported_names(model)), dims, panel, settings.keep)
-    return engine_of(inference, sampler)(model, reported, settings), dims
+    return engine.run(ChoiceProblem(panel, spec, gp), settings)
 
 
-def _sizes(panel, spec, gp, inference, sampler) -> Sizes | None:
-    """Those that JAX's programs share; nutpie compiles each graph alone."""
-    match inference, sampler:
-        case ("map" | "variational", _) | ("nuts", "numpyro"):
-            return common_sizes(panel, spec, gp)
-        case "nuts", "nutpie":
-            return None
-        case "nuts", _:
-            raise unknown("sampler", sampler)
-        case _:
-            raise unknown("inference", inference)
+@dataclass(frozen=True, slots=True)
+class ChoiceProblem:
+    """A panel, what of the model is fitted to it, and the basis of factors."""
 
+    panel: ChoicePanel
+    spec: ChoiceSpec
+    gp: TimeGP | None
 
-def _reported(names, dims, panel, keep) -> Reported:
-    """What is kept: of the customers and periods that there are, in 32 bits by customer."""
-    sizes = {"customer": len(panel.customer), "period": len(panel.period)}
-    cut = {name: tuple(slice(sizes.get(dim)) for dim in dims[name]) for name in names if name in dims}
-    wide = frozenset(name for name in names if "customer" in dims.get(name, ()))
-    return Reported(names, cut, wide, keep, _Prepared(panel))
+    def model(self, *, padded: bool) -> pm.Model:
+        """The graph, padded to sizes that panels share, or not."""
+        sizes = common_sizes(self.panel, self.spec, self.gp) if padded else None
+        return choice_model(self.panel, self.spec, self.gp, sizes)
+
+    def reported(self, model: pm.Model, settings: SamplingSettings) -> Reported:
+        """What is kept: of the customers and periods that there are, in 32 bits by customer."""
+        names, dims = tuple(reported_names(model)), model.named_vars_to_dims
+        sizes = {"customer": len(self.panel.customer), "period": len(self.panel.period)}
+        cuts = {name: tuple(slice(sizes.get(dim)) for dim in dims[name]) for name in names if name in dims}
+        wide = frozenset(name for name in names if "customer" in dims.get(name, ()))
+        return Reported(names, cuts, wide, settings.keep, _Prepared(self.panel))
+
+    def text(self, settings: SamplingSettings) -> str:
+        """The size of the posterior in words."""
+        return posterior_text(self.panel, self.spec, settings)
 
 
 class _Prepared:
@@ -119,15 +106,14 @@ class _Prepared:
 
 
 def labelled_choices(
-    draws: PosteriorDraws, dims: dict[str, list], panel: ChoicePanel, spec: ChoiceSpec, attributes: dict
+    draws: PosteriorDraws, panel: ChoicePanel, spec: ChoiceSpec, attributes: dict
 ) -> xr.DataTree:
     """Draws as a DataTree with the data's labels, and how they were made in its attributes."""
+    dims = draws.dims | {AVERAGE: [COEFFICIENT]}
     tree = az.from_dict(
         {"posterior": draws.values, "sample_stats": draws.statistics},
         coords=panel.coords | spec.coords,
-        dims={
-            name: names for name, names in (dims | {AVERAGE: [COEFFICIENT]}).items() if name in draws.values
-        },
+        dims={name: labels for name, labels in dims.items() if name in draws.values},
     )
     pairs = panel.coefficient
     tree["posterior"] = (
@@ -142,7 +128,7 @@ def labelled_choices(
     )
     if draws.moments:
         tree[GROUP] = moments_group(
-            draws.moments, dims, tree["posterior"].coords | panel.coords | spec.coords
+            draws.moments, draws.dims, tree["posterior"].coords | panel.coords | spec.coords
         )
     tree.attrs |= attributes | {
         "sampler": draws.library,

@@ -1,10 +1,13 @@
 """What the graph of factors is given, whatever the model that they are part of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from hdfm.factors.hsgp import TimeGP
+from hdfm.factors.tier import Tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +26,8 @@ class FactorData:
         Of the customers (N,) in means over them.
     loading_customers : int or None
         N; None where all customers have the same loadings.
-    owners : int
-        Customers that there are, N less those of padding.
+    owners : mapping of str to numpy.ndarray
+        By name of an owner of paths: which of them each customer, without those of padding, belongs to.
     information, score : sequence of TensorVariable
         What data say about the coefficients of each category by period (T, P, P), (T, P), summed over
         customers.
@@ -35,6 +38,10 @@ class FactorData:
     scale: Any
     share: Any
     loading_customers: int | None
-    owners: int
+    owners: Mapping[str, np.ndarray]
     information: Sequence[Any]
     score: Sequence[Any]
+
+    def n_owners(self, tier: Tier) -> int:
+        """Number of owners G of a tier's paths, where they are customers or groups of them."""
+        return len(np.unique(self.owners[tier.owner.name]))

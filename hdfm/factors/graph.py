@@ -88,7 +88,7 @@ def moving_tiers(
     for size in tiers:
         if not size.tier.zero_sum:
             moving.append(whitened_tier(size, priors, data, first[size.name]))
-        elif data.owners > 1:
+        elif data.n_owners(size.tier) > 1:
             moving.append(zero_sum_tier(size, priors, data))
     return moving
 
@@ -115,7 +115,7 @@ def whitened_tier(size: TierSize, priors: FactorPriors, data: FactorData, start:
 
 def zero_sum_tier(size: TierSize, priors: FactorPriors, data: FactorData) -> Moving:
     r"""lambda (S, L) a (N,) phi (N, T, L), zero-sum over owners, of one lengthscale."""
-    tier, L, N = size.tier, size.number, data.owners
+    tier, L, N = size.tier, size.number, data.n_owners(size.tier)
     (S,) = data.scale.type.shape
     rho = lengthscales(tier.lengthscale, priors, None, None)
     z = pm.ZeroSumNormal(tier.variable("raw"), 1.0, shape=(data.gp.size, L, N))

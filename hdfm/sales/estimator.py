@@ -18,6 +18,7 @@ from hdfm.frames.columns import as_names, check_word
 from hdfm.frames.findings import Finding, findings_said
 from hdfm.frames.read import both_in_pandas, in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean, weighted_rows, weights_of_rows, without_weights
+from hdfm.sales.engines import ENGINES, LAPLACE
 from hdfm.sales.likelihoods.registry import LIKELIHOODS, noise_variables
 from hdfm.sales.panel.build import build_panel
 from hdfm.sales.panel.panel import SalesPanel
@@ -26,7 +27,7 @@ from hdfm.sales.panel.report import sales_findings, sales_report
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows, rows_of_frame, rows_of_periods
 from hdfm.sales.panel.selection import selected_share, selection_finding
-from hdfm.sales.posterior.draws import demand_draws
+from hdfm.sales.posterior.draws import DemandPosterior, demand_draws
 from hdfm.sales.posterior.elasticities import global_table, group_table, product_table
 from hdfm.sales.posterior.predict import (
     expected_units,
@@ -38,7 +39,6 @@ from hdfm.sales.posterior.pricing import OBJECTIVES, check_bounds, optimal_price
 from hdfm.sales.posterior.totals import check_total, row_groups, total_table
 from hdfm.sales.priors import ElasticityPriors
 from hdfm.sales.spec import DemandSpec
-from hdfm.sampling.engines import SAMPLERS
 from hdfm.sampling.session import computes
 from hdfm.summaries.effects import effect_table
 from hdfm.summaries.intervals import SUMMARY, default_ci_prob
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
 TIME_EFFECTS = ("category", "shared", None)
 PRODUCT_EFFECTS = ("random", "fixed")
-INFERENCES = ("nuts", "laplace")
 SIGNS = (None, "negative")
 
 
@@ -191,7 +190,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     >>> model.fit(sales, sales["units_sold"]).elasticities_[["mean", "lower", "upper"]]  # doctest: +SKIP
     """
 
-    PRIORS = ElasticityPriors
+    PRIORS, ENGINES = ElasticityPriors, ENGINES
     NOT_OF_DRAWS = BayesianEstimator.NOT_OF_DRAWS | {"reference_price"}
 
     def __init__(
@@ -287,7 +286,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         seed = self._new_seed()
         with self._kept(panel) as checkpoint:
             settings = self._settings(seed, checkpoint, whitened=True)
-            self.idata_ = sample_demand(panel, spec, settings, self.inference, self.sampler)
+            self.idata_ = sample_demand(panel, spec, settings, self._engine())
             self.panel_, self.spec_, self.seed_ = panel, spec, seed
             self.data_report_ = sales_report(panel, findings)
             self.draws_ = demand_draws(self.idata_["posterior"].to_dataset(), panel, spec)
@@ -306,8 +305,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         ``DataWarning`` tells of products that were not fitted, and of prices and controls far outside those
         fitted.
         """
-        rows = self._rows(X)
-        return expected_units(self.draws_, self.panel_, self.spec_, rows, self.seed_)
+        return expected_units(self._posterior(), self._rows(X))
 
     @computes
     def predict_quantiles(
@@ -319,7 +317,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         ):
             raise InvalidArgumentError(f"quantiles must be numbers between 0 and 1; got {quantiles!r}.")
         rows = self._rows(X)
-        values = unit_quantiles(self.draws_, self.panel_, self.spec_, rows, self.seed_, quantiles)
+        values = unit_quantiles(self._posterior(), rows, quantiles)
         return pd.DataFrame(values, columns=list(quantiles), index=rows.label.index)
 
     @computes
@@ -378,7 +376,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         rows = self._rows(without_weights(X, weights, panel.roles.columns))
         groups = row_groups(X, by, len(rows.label))
         counts = None if weights is None else weights_of_rows(X, weights, len(rows.label))
-        return total_table(self.draws_, panel, self.spec_, rows, groups, of, self.seed_, ci_prob, counts)
+        return total_table(self._posterior(), rows, groups, of=of, ci_prob=ci_prob, weights=counts)
 
     @available_if(has_roles)
     @computes
@@ -456,10 +454,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         words = (None, self.product, "product", "global", *names)
         check_word("level", level, tuple(dict.fromkeys(words)))
         if level in names:
-            return group_table(self.draws_, panel, names.index(level), ci_prob)
+            return group_table(self._posterior(), names.index(level), ci_prob)
         if level == "global":
-            return global_table(self.draws_, panel, ci_prob)
-        return product_table(self.draws_, panel, self.spec_, ci_prob)
+            return global_table(self._posterior(), ci_prob)
+        return product_table(self._posterior(), ci_prob)
 
     @computes
     def control_effects(self, ci_prob: float | None = None) -> pd.DataFrame:
@@ -548,7 +546,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         warn_of_units(costs, bounds, panel)
         rows = panel_rows(panel)[0] if periods is None else rows_of_periods(panel, periods)
         return optimal_prices(
-            self.draws_, panel, self.spec_, costs, bounds, objective, rows, self.seed_, ci_prob
+            self._posterior(), rows, costs, bounds=bounds, objective=objective, ci_prob=ci_prob
         )
 
     @computes
@@ -560,13 +558,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         from hdfm.sales.posterior.diagnostics import diagnostics_table
 
         check_is_fitted(self, "idata_")
-        match self.idata_.attrs["inference"]:
-            case "laplace":
-                return diagnostics_table(self.idata_, self.pareto_k())
-            case "nuts":
-                return diagnostics_table(self.idata_)
-            case inference:
-                raise unknown("inference", inference)
+        exact = self._fitted_engine().exact
+        return diagnostics_table(self.idata_, None if exact else self.pareto_k())
 
     @computes
     def pareto_k(self) -> pd.Series:
@@ -586,15 +579,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
            Machine Learning Research 25(72).
         """
         check_is_fitted(self, "idata_")
-        match self.idata_.attrs["inference"]:
-            case "laplace":
-                pass
-            case "nuts":
-                raise InvalidArgumentError(
-                    'pareto_k is about inference="laplace"; this model was sampled: see diagnostics().'
-                )
-            case inference:
-                raise unknown("inference", inference)
+        if self._fitted_engine().exact:
+            raise InvalidArgumentError(
+                f"pareto_k is about {LAPLACE.argument}; this model was sampled: see diagnostics()."
+            )
         from hdfm.sales.laplace.reliability import pareto_k
 
         values = pareto_k(self.panel_, self.spec_, self.seed_)
@@ -610,7 +598,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
 
         check_is_fitted(self, "idata_")
         rows, units = panel_rows(self.panel_)
-        blocks = pointwise_log_likelihood(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
+        blocks = pointwise_log_likelihood(self._posterior(), rows, units)
         result = loo_from_blocks(blocks, len(units), self.idata_["posterior"].sizes["chain"])
         order, coords = rows_of_frame(self.panel_)
         return with_labels(result, "row", coords, order)
@@ -697,20 +685,13 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         self._check_choice("time_effects", TIME_EFFECTS)
         self._check_choice("product_effects", PRODUCT_EFFECTS)
         self._check_choice("sign", SIGNS)
-        self._check_choice("inference", INFERENCES)
-        self._check_choice("sampler", SAMPLERS)
-        if self.inference == "laplace" and self.sign is not None:
-            raise InvalidArgumentError(
-                f'inference="laplace" has no elasticities of one sign; got sign={self.sign!r}. '
-                'Take sign=None, or inference="nuts".'
-            )
         self._check_selection()
         if self.reference_price is not None and (self.product is None or self.price is None):
             raise InvalidArgumentError(
                 "reference_price is what products usually cost: it needs a product and a price column; got "
                 f"product={self.product!r}, price={self.price!r}."
             )
-        return DemandSpec(
+        spec = DemandSpec(
             likelihood=self.likelihood,
             time_effects=self.time_effects is not None and self.time is not None,
             product_effects=self.product_effects,
@@ -718,6 +699,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             priors=self._checked_priors(),
             selected_above=self.selected_above,
         )
+        self._engine().check(spec)
+        return spec
 
     def _check_selection(self) -> None:
         above, periods = self.selected_above, self.selected_periods
@@ -779,6 +762,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         above, share = spec.selected_above, spec.selected_share
         return [*findings, selection_finding(panel, above, share, self.selected_periods)]
 
+    def _posterior(self) -> DemandPosterior:
+        check_is_fitted(self, "idata_")
+        return DemandPosterior(self.draws_, self.panel_, self.spec_, self.seed_)
+
     def _rows(self, X: Any) -> SalesRows:
         check_is_fitted(self, "idata_")
         frame, _, _ = self._read(X, reset=False)
@@ -788,8 +775,9 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         """Log predictive densities by row (n,)."""
         check_is_fitted(self)
         frame, units, _ = self._read(X, y, self.spec_.family.read_units, reset=False)
+        assert units is not None
         rows = encode_rows(frame, self.panel_, self.reference_price)
-        return log_predictive_density(self.draws_, self.panel_, self.spec_, rows, units, self.seed_)
+        return log_predictive_density(self._posterior(), rows, units)
 
     def _has_roles(self) -> bool:
         return self._roles() != Roles()

@@ -1,6 +1,6 @@
 """From a panel of sales to labelled posterior draws."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -8,13 +8,11 @@ import numpy as np
 import xarray as xr
 from arviz_base import from_dict
 
-from hdfm.exceptions import unknown
 from hdfm.sales.likelihoods.family import Likelihood
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
-from hdfm.sampling.draws import PosteriorDraws, no_draws, reported_names
-from hdfm.sampling.engines import engine_of
-from hdfm.sampling.progress import announce
+from hdfm.sampling.draws import PosteriorDraws, reported_names
+from hdfm.sampling.engines import NUMPYRO, Engine
 from hdfm.sampling.settings import SamplingSettings
 from hdfm.sampling.store import Reported
 from hdfm.sampling.streams import Stream, stream
@@ -39,53 +37,37 @@ def sample_demand(
     panel: SalesPanel,
     spec: DemandSpec,
     settings: SamplingSettings,
-    inference: str = "nuts",
-    sampler: str = "numpyro",
+    engine: Engine = NUMPYRO,
 ) -> xr.DataTree:
-    """Draws of the posterior: ``posterior``, ``sample_stats`` and ``constant_data``, labelled.
-
-    Parameters
-    ----------
-    inference : {"nuts", "laplace"}
-        NUTS by ``sampler``, or independent draws from Laplace's approximation.
-    """
-    match inference:
-        case "laplace":
-            from hdfm.sales.laplace.draws import sample_laplace
-
-            draws = sample_laplace(panel, spec, settings)
-        case "nuts":
-            announce(posterior_text(panel, settings), settings.progressbar)
-            model = demand_model(panel, spec, _sizes(panel, sampler))
-            if model.free_RVs:
-                draws = engine_of(inference, sampler)(model, _reported(model, panel), settings)
-            else:  # levels alone, and their draws are exact
-                draws = no_draws(settings, sampler)
-        case _:
-            raise unknown("inference", inference)
-    return labelled(draws, panel, spec, settings, inference)
+    """Draws of the posterior: ``posterior``, ``sample_stats`` and ``constant_data``, labelled."""
+    draws = engine.run(DemandProblem(panel, spec), settings)
+    return labelled(draws, panel, spec, settings, engine.name)
 
 
-def _sizes(panel, sampler):
-    """Those that JAX's programs share; nutpie compiles each graph alone."""
-    from hdfm.sales.graph.data import common_sizes
+@dataclass(frozen=True, slots=True)
+class DemandProblem:
+    """A panel and what of the model is fitted to it."""
 
-    match sampler:
-        case "numpyro":
-            return common_sizes(panel)
-        case "nutpie":
-            return None
-        case _:
-            raise unknown("sampler", sampler)
+    panel: SalesPanel
+    spec: DemandSpec
 
+    def model(self, *, padded: bool) -> "pm.Model":
+        """The graph, padded to sizes that panels share, or not."""
+        from hdfm.sales.graph.data import common_sizes
 
-def _reported(model, panel):
-    """What is kept: of the products and periods that there are."""
-    sizes = {panel.dims["product"]: len(panel.product), panel.dims["time"]: len(panel.period)}
-    names, dims = tuple(reported_names(model)), model.named_vars_to_dims
-    return Reported(
-        names, {name: tuple(slice(sizes.get(dim)) for dim in dims[name]) for name in names if name in dims}
-    )
+        return demand_model(self.panel, self.spec, common_sizes(self.panel) if padded else None)
+
+    def reported(self, model: "pm.Model", settings: SamplingSettings) -> Reported:
+        """What is kept: of the products and periods that there are."""
+        panel = self.panel
+        sizes = {panel.dims["product"]: len(panel.product), panel.dims["time"]: len(panel.period)}
+        names, dims = tuple(reported_names(model)), model.named_vars_to_dims
+        cuts = {name: tuple(slice(sizes.get(dim)) for dim in dims[name]) for name in names if name in dims}
+        return Reported(names, cuts)
+
+    def text(self, settings: SamplingSettings) -> str:
+        """The size of the posterior in words."""
+        return posterior_text(self.panel, settings)
 
 
 def posterior_text(panel: SalesPanel, settings: SamplingSettings) -> str:

@@ -30,6 +30,8 @@ class PosteriorDraws:
         The sampler.
     moments : dict of Moments
         Means and standard deviations of variables whose draws are not kept.
+    dims : dict of list of str
+        Names of axes after the first two, of variables that have some; empty where the graph was not asked.
     """
 
     values: dict[str, np.ndarray]
@@ -38,6 +40,7 @@ class PosteriorDraws:
     seconds: float
     library: str
     moments: dict[str, Moments] = field(default_factory=dict)
+    dims: dict[str, list[str]] = field(default_factory=dict)
 
 
 def kept_draws(

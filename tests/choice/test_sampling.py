@@ -35,8 +35,8 @@ def panel():
 
 def test_labelled_draws(mock_sampling, panel):
     spec = ChoiceSpec(tier_sizes(2, 0, 0), True, ChoicePriors())
-    draws, dims = sample_choices(panel, spec, choice_gp(panel, spec, "hsgp"), SETTINGS)
-    tree = labelled_choices(draws, dims, panel, spec, {"inference": "nuts"})
+    draws = sample_choices(panel, spec, choice_gp(panel, spec, "hsgp"), SETTINGS)
+    tree = labelled_choices(draws, panel, spec, {"inference": "nuts"})
     posterior = tree["posterior"].to_dataset()
     assert dict(posterior.sizes) == {
         "chain": 2,

@@ -12,7 +12,7 @@ from conftest import ROLES
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
 from hdfm.sales.panel.rows import panel_rows
-from hdfm.sales.posterior.draws import DemandDraws, demand_draws
+from hdfm.sales.posterior.draws import DemandDraws, DemandPosterior, demand_draws
 from hdfm.sales.posterior.predict import (
     pointwise_log_likelihood,
 )
@@ -91,10 +91,14 @@ class Case:
         return self.eta + (self.draws.delta.T[:, :, None] if self.spec.conditional else 0.0)
 
     @property
+    def posterior(self):
+        return DemandPosterior(self.draws, self.panel, self.spec, 0)
+
+    @property
     def pointwise(self):
         """Log-likelihood by row (n, S)."""
         rows, units = panel_rows(self.panel)
-        blocks = pointwise_log_likelihood(self.draws, self.panel, self.spec, rows, units, 0)
+        blocks = pointwise_log_likelihood(self.posterior, rows, units)
         return np.vstack([values for _, values in blocks])
 
 

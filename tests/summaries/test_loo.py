@@ -42,7 +42,7 @@ def test_loo_is_arviz_of_the_whole():
 @pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto:UserWarning")
 def test_loo_of_a_fit(fitted, monkeypatch):
     rows, units = panel_rows(fitted.panel_)
-    pieces = pointwise_log_likelihood(fitted.draws_, fitted.panel_, fitted.spec_, rows, units, fitted.seed_)
+    pieces = pointwise_log_likelihood(fitted._posterior(), rows, units)
     order, _ = rows_of_frame(fitted.panel_)
     expected = loo_of_the_whole(np.vstack([values for _, values in pieces])[order], 2)
     monkeypatch.setattr("hdfm.sales.posterior.predict.BLOCK_CELLS", 1000 * fitted.draws_.delta.shape[1])

@@ -170,7 +170,7 @@ def _factor_data(data, panel, spec, gp, start, sizes):
         scale=data.scale,
         share=data.share,
         loading_customers=sizes.customers if by_customer else None,
-        owners=len(panel.customer),
+        owners=panel.owners,
         information=_by_category("period_information", information, sizes.periods),
         score=_by_category("period_score", score, sizes.periods),
     )

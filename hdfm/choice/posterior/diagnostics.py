@@ -3,9 +3,11 @@
 import pandas as pd
 import xarray as xr
 
-from hdfm.exceptions import ApproximationWarning, unknown, warn_caller
+from hdfm.choice.engines import ENGINES
+from hdfm.exceptions import ApproximationWarning, warn_caller
 from hdfm.factors.pieces import by_draw
 from hdfm.factors.tier import TIERS
+from hdfm.sampling.engines import NUMPYRO, Engine, engine_of
 from hdfm.summaries.diagnostics import COLUMNS, OK, summary, variable_rows, warn_of_chains, with_sampler
 from hdfm.summaries.loo import GOOD_K, pareto_k_of_weights
 
@@ -13,10 +15,6 @@ R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS = 1.05, 25
 INVARIANT = ("coefficient_path", "coefficient_mean", "customer_sd", "covariate_effect")
 OF_CUSTOMERS = ("alpha",)
 LEFT_OUT = {name for tier in TIERS.values() if tier.owner.by_customer for name in tier.wide}
-FAR_OFF = (
-    'inference="variational" is far from the posterior here (diagnostics() has its Pareto k): take its means '
-    'as a first look, and its intervals as too narrow; inference="nuts" has those that hold.'
-)
 PATH, SUM_OF_FACTORS, LOG_DENSITY = "coefficient_path", "sum_of_factors", "log_density"
 
 
@@ -38,47 +36,44 @@ def choice_diagnostics(tree: xr.DataTree) -> pd.DataFrame:
         :func:`hdfm.summaries.diagnostics.variable_rows`. Of a posterior mode or a variational approximation,
         the last row alone.
     """
-    match tree.attrs["inference"]:
-        case "nuts":
-            return _of_chains(tree)
-        case "map":
-            return _of_mode(tree)
-        case "variational":
-            return _of_variational(tree)
-        case inference:
-            raise unknown("inference", inference)
+    engine = engine_of(ENGINES, tree.attrs["inference"])
+    if not engine.has_draws:
+        return _of_mode(tree, engine)
+    return _of_chains(tree) if engine.exact else _of_approximation(tree, engine)
 
 
 def warn_of_draws(tree: xr.DataTree) -> None:
     """Say at once what a user should hear of draws; whether the mode was found, its search has."""
-    match tree.attrs["inference"]:
-        case "nuts":
-            warn_of_chains(_invariant(tree))
-        case "variational":
-            if _pareto_k(tree) > GOOD_K:
-                warn_caller(FAR_OFF, ApproximationWarning)
-        case "map":
-            pass
-        case inference:
-            raise unknown("inference", inference)
+    engine = engine_of(ENGINES, tree.attrs["inference"])
+    if not engine.has_draws:
+        return
+    if engine.exact:
+        warn_of_chains(_invariant(tree))
+    elif _pareto_k(tree) > GOOD_K:
+        warn_caller(
+            f"{engine.argument} is far from the posterior here (diagnostics() has its Pareto k): take its "
+            f"means as a first look, and its intervals as too narrow; {NUMPYRO.argument} has those that "
+            "hold.",
+            ApproximationWarning,
+        )
 
 
-def _of_mode(tree):
+def _of_mode(tree, engine: Engine):
     """The sampler alone."""
     table = with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree)
     table.attrs["verdict"] = (
-        'A quick look by inference="map": not draws of the posterior, so that there is nothing to diagnose; '
-        "intervals are missing."
+        f"A quick look by {engine.argument}: not draws of the posterior, so that there is nothing to "
+        "diagnose; intervals are missing."
     )
     return table
 
 
-def _of_variational(tree):
+def _of_approximation(tree, engine: Engine):
     """The sampler alone, with what tells how far its draws are from the posterior."""
     table, k = with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree), _pareto_k(tree)
     table.insert(2, "pareto_k", k)
     table.attrs["verdict"] = (
-        'A quick look by inference="variational": not draws of the posterior; intervals are too narrow. '
+        f"A quick look by {engine.argument}: not draws of the posterior; intervals are too narrow. "
         f"Pareto k of its draws is {k:.2f}; below {GOOD_K} weights could mend them."
     )
     return table

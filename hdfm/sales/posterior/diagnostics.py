@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hdfm.exceptions import unknown
+from hdfm.sales.engines import ENGINES
+from hdfm.sampling.engines import engine_of
 from hdfm.summaries.diagnostics import COLUMNS, OK, summary, variable_rows, warn_of_chains, with_sampler
 from hdfm.summaries.loo import GOOD_K
 
@@ -32,26 +33,17 @@ def diagnostics_table(tree: xr.DataTree, pareto_k: pd.Series | None = None) -> p
     .. [1] Vehtari, Gelman, Simpson, Carpenter, Buerkner (2021), "Rank-normalization, folding, and
        localization: An improved R-hat for assessing convergence of MCMC", Bayesian Analysis 16(2).
     """
-    match tree.attrs["inference"]:
-        case "laplace":
-            return _of_independent_draws(tree, pareto_k)
-        case "nuts":
-            table = with_sampler(variable_rows(tree["posterior"].to_dataset()), tree)
-            table.attrs["verdict"] = summary(table)
-            return table
-        case inference:
-            raise unknown("inference", inference)
+    if engine_of(ENGINES, tree.attrs["inference"]).independent:
+        return _of_independent_draws(tree, pareto_k)
+    table = with_sampler(variable_rows(tree["posterior"].to_dataset()), tree)
+    table.attrs["verdict"] = summary(table)
+    return table
 
 
 def warn_of_draws(tree: xr.DataTree) -> None:
     """Say at once what a user should hear of draws; of Laplace's approximation its engine has."""
-    match tree.attrs["inference"]:
-        case "laplace":
-            pass
-        case "nuts":
-            warn_of_chains(tree["posterior"].to_dataset())
-        case inference:
-            raise unknown("inference", inference)
+    if not engine_of(ENGINES, tree.attrs["inference"]).independent:
+        warn_of_chains(tree["posterior"].to_dataset())
 
 
 def _of_independent_draws(tree, pareto_k):

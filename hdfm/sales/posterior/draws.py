@@ -53,6 +53,26 @@ class DemandDraws:
         return out
 
 
+@dataclass(frozen=True, slots=True)
+class DemandPosterior:
+    """A fitted model, as far as answers ask for it.
+
+    Attributes
+    ----------
+    draws : DemandDraws
+        Effects by draw.
+    panel, spec : SalesPanel, DemandSpec
+        What they are of.
+    seed : int
+        Of the random numbers that predictions draw.
+    """
+
+    draws: DemandDraws
+    panel: SalesPanel
+    spec: DemandSpec
+    seed: int
+
+
 def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> DemandDraws:
     """The draws of a posterior (or prior) dataset."""
     dims = panel.dims
@@ -86,13 +106,7 @@ def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> 
 
 
 def extend_to_rows(
-    draws: DemandDraws,
-    panel: SalesPanel,
-    spec: DemandSpec,
-    rows: SalesRows,
-    seed: int,
-    *,
-    common: bool = True,
+    posterior: DemandPosterior, rows: SalesRows, *, common: bool = True
 ) -> tuple[DemandDraws, SalesRows, np.ndarray]:
     """Draws and rows in which every label is known, and each row's position among the blocks (n,).
 
@@ -102,6 +116,7 @@ def extend_to_rows(
     Those of a period depend on the seed and its position in time: no prediction depends on what else is
     predicted. For periods see :func:`hdfm.sales.posterior.walk.effects_at`.
     """
+    draws, panel, seed = posterior.draws, posterior.panel, posterior.seed
     row_group = rows.groups[-1] if panel.levels else np.zeros(len(rows.product), dtype=int)
     by_group = len(panel.blocks) > 1 or (panel.levels and panel.blocks.name == panel.levels[-1].name)
     own_block = np.where(row_group >= 0, row_group, len(panel.blocks)) if by_group else 0
@@ -113,10 +128,10 @@ def extend_to_rows(
         first = int(mine[0])
         key = ("group", row_group[first]) if common else (rows.label.iloc[first],)
         rng = labelled_stream(seed, *key)
-        beta, delta = _new_product(draws, panel, spec, rows, first, row_group[first], rng)
+        beta, delta = _new_product(posterior, rows, first, row_group[first], rng)
         added_beta.append(beta)
         added_delta.append(delta)
-    period, ahead = _extend_time(draws, panel, rows, block, seed)
+    period, ahead = _extend_time(posterior, rows, block)
     delta = np.vstack([draws.delta, *added_delta])
     extended = replace(
         draws,
@@ -135,8 +150,9 @@ def _new_products(rows):
     return [new[k] for k in pd.Series(new).groupby(keys, sort=False).indices.values()]
 
 
-def _new_product(draws, panel, spec, rows, row, group, rng):
+def _new_product(posterior, rows, row, group, rng):
     """Elasticity and level (S,) of a product the panel doesn't know; the level at its reference price."""
+    draws, panel, spec = posterior.draws, posterior.panel, posterior.spec
     size, population = draws.delta.shape[1], draws.population
     e, z = (_even_normals(rng, size) for _ in range(2))
     known_group = group >= 0
@@ -150,7 +166,7 @@ def _new_product(draws, panel, spec, rows, row, group, rng):
         delta = draws.delta.mean(axis=0) + draws.delta.std(axis=0) * e
     if draws.beta is None:
         return np.empty((0, size)), delta
-    latent = _group_latent(draws, panel, spec, rows, row, rng)
+    latent = _group_latent(posterior, rows, row, rng)
     rho = population.get("correlation", 0.0)
     sd = population.get("elasticity_sd", spec.priors.product_sd)
     return _bound(latent + sd * (rho * e + np.sqrt(1 - np.square(rho)) * z), spec), delta
@@ -168,20 +184,22 @@ def _of_group(values, group, rng):
     return values.mean(axis=0) + values.std(axis=0) * _even_normals(rng, values.shape[1])
 
 
-def _group_latent(draws, panel, spec, rows, row, rng):
+def _group_latent(posterior, rows, row, rng):
     """Mean elasticity (S,) of the row's group before the sign constraint; new groups are drawn."""
-    value = _unbound(draws.population["elasticity_global"], spec)
-    for level, codes in zip(panel.levels, rows.groups, strict=True):
+    population, spec = posterior.draws.population, posterior.spec
+    value = _unbound(population["elasticity_global"], spec)
+    for level, codes in zip(posterior.panel.levels, rows.groups, strict=True):
         if codes[row] >= 0:
-            value = _unbound(draws.population[f"elasticity_{level.name}"][codes[row]], spec)
+            value = _unbound(population[f"elasticity_{level.name}"][codes[row]], spec)
         else:
-            sd = draws.population.get(f"elasticity_{level.name}_sd", spec.priors.group_sd)
+            sd = population.get(f"elasticity_{level.name}_sd", spec.priors.group_sd)
             value = value + sd * _even_normals(rng, len(value))
     return value
 
 
-def _extend_time(draws, panel, rows, block, seed):
+def _extend_time(posterior, rows, block):
     """Periods (n,), from T on where block or period was not fitted; and the time effects (P, S) of these."""
+    draws, panel, seed = posterior.draws, posterior.panel, posterior.seed
     new = (rows.period < 0) | (block >= len(panel.blocks))
     if draws.gamma is None or not new.any():
         return rows.period, None

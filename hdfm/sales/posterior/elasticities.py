@@ -7,33 +7,33 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from hdfm.sales.panel.panel import SalesPanel
-from hdfm.sales.posterior.draws import DemandDraws
-from hdfm.sales.spec import DemandSpec
+from hdfm.sales.posterior.draws import DemandPosterior
 from hdfm.summaries.intervals import PIECE, summarise
 
 WEIGHTED = {"mean": "weighted_mean", "lower": "weighted_lower", "upper": "weighted_upper"}
 
 
-def product_table(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec, ci_prob: float) -> pd.DataFrame:
+def product_table(posterior: DemandPosterior, ci_prob: float) -> pd.DataFrame:
     """One row per product: its groups, its elasticity, and what the data had to say about it.
 
     ``shrinkage`` is the variance of the elasticity about its group's mean over the spread of products
     in the group: 1 where the data say nothing, near 0 where the group doesn't matter.
     """
+    draws, panel = posterior.draws, posterior.panel
     assert draws.beta is not None
     table = summarise(draws.beta, panel.product, ci_prob)
     for depth, level in enumerate(panel.levels):
         table.insert(depth, level.name, level.labels[panel.group_at(depth)])
-    spread = draws.population.get("elasticity_sd", spec.priors.product_sd)
+    spread = draws.population.get("elasticity_sd", posterior.spec.priors.product_sd)
     table["shrinkage"] = np.clip(_variance_about_groups(draws, panel) / np.mean(np.square(spread)), 0, 1)
     table["n_price_changes"] = panel.n_price_changes
     table["units"] = panel.units_sold
     return table
 
 
-def group_table(draws: DemandDraws, panel: SalesPanel, depth: int, ci_prob: float) -> pd.DataFrame:
+def group_table(posterior: DemandPosterior, depth: int, ci_prob: float) -> pd.DataFrame:
     """One row per group of a level; see :func:`_weighted_means` for ``weighted_mean``."""
+    draws, panel = posterior.draws, posterior.panel
     level = panel.levels[depth]
     codes = panel.group_at(depth)
     table = summarise(draws.population[f"elasticity_{level.name}"], level.labels, ci_prob)
@@ -47,8 +47,9 @@ def group_table(draws: DemandDraws, panel: SalesPanel, depth: int, ci_prob: floa
     return table
 
 
-def global_table(draws: DemandDraws, panel: SalesPanel, ci_prob: float) -> pd.DataFrame:
+def global_table(posterior: DemandPosterior, ci_prob: float) -> pd.DataFrame:
     """The overall elasticity."""
+    draws, panel = posterior.draws, posterior.panel
     everything, label = np.zeros(len(panel.product), dtype=int), pd.Index(["global"])
     table = summarise(draws.population["elasticity_global"][None], label, ci_prob)
     table = table.join(_weighted_means(draws, panel, everything, label, ci_prob))

@@ -14,28 +14,20 @@ import numpy as np
 from scipy.special import logsumexp
 
 from hdfm.sales.likelihoods.noise import scale_of_rows
-from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
-from hdfm.sales.posterior.draws import DemandDraws, extend_to_rows
+from hdfm.sales.posterior.draws import DemandPosterior, extend_to_rows
 from hdfm.sales.posterior.walk import time_key
-from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.streams import Stream, labelled_stream
 
 BLOCK_CELLS = 2_000_000
 
 
 def linear_predictor_blocks(
-    draws: DemandDraws,
-    panel: SalesPanel,
-    spec: DemandSpec,
-    rows: SalesRows,
-    seed: int,
-    *,
-    common: bool = True,
+    posterior: DemandPosterior, rows: SalesRows, *, common: bool = True
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """Pieces of the rows, their eta (b, S) and scale; ``common`` as in :func:`extend_to_rows`."""
     x = rows.log_price - rows.log_reference
-    draws, rows, block_of = extend_to_rows(draws, panel, spec, rows, seed, common=common)
+    draws, rows, block_of = extend_to_rows(posterior, rows, common=common)
     block = max(1, BLOCK_CELLS // draws.delta.shape[1])
     for first in range(0, len(x), block):
         piece = slice(first, first + block)
@@ -50,15 +42,15 @@ def linear_predictor_blocks(
         yield piece, eta, scale_of_rows(draws.scale, i)
 
 
-def expected_units(draws, panel, spec, rows, seed) -> np.ndarray:
+def expected_units(posterior: DemandPosterior, rows: SalesRows) -> np.ndarray:
     """Posterior mean of expected units (n,)."""
     out = np.empty(len(rows.product))
-    for piece, eta, scale in linear_predictor_blocks(draws, panel, spec, rows, seed):
-        out[piece] = spec.family.mean_units(eta, scale).mean(axis=1)
+    for piece, eta, scale in linear_predictor_blocks(posterior, rows):
+        out[piece] = posterior.spec.family.mean_units(eta, scale).mean(axis=1)
     return out
 
 
-def demand_multipliers(draws, panel, spec, rows, seed) -> Iterator[np.ndarray]:
+def demand_multipliers(posterior: DemandPosterior, rows: SalesRows) -> Iterator[np.ndarray]:
     r"""What multiplies each product's demand (S,) on average over its rows, a product after the other.
 
     .. math:: m_i = \frac{1}{|R_i|} \sum_{t \in R_i} e_{it} \exp(\gamma_{g(i), t} + \kappa' z_{it})
@@ -68,9 +60,9 @@ def demand_multipliers(draws, panel, spec, rows, seed) -> Iterator[np.ndarray]:
     rows : SalesRows
         Of fitted products, in their order, all of them; prices don't matter.
     """
-    draws, rows, block_of = extend_to_rows(draws, panel, spec, rows, seed)
+    draws, rows, block_of = extend_to_rows(posterior, rows)
     size = draws.delta.shape[1]
-    starts = np.searchsorted(rows.product, np.arange(len(panel.product) + 1))
+    starts = np.searchsorted(rows.product, np.arange(len(posterior.panel.product) + 1))
     for first, last in pairwise(starts):
         mine = slice(first, last)
         exposure = np.exp(rows.log_exposure[mine])
@@ -82,26 +74,28 @@ def demand_multipliers(draws, panel, spec, rows, seed) -> Iterator[np.ndarray]:
         yield exposure @ factor / (last - first)
 
 
-def unit_quantiles(draws, panel, spec, rows, seed, quantiles: Sequence[float]) -> np.ndarray:
+def unit_quantiles(posterior: DemandPosterior, rows: SalesRows, quantiles: Sequence[float]) -> np.ndarray:
     """Quantiles (n, len(quantiles)) of the predictive distribution of units, noise included."""
-    if panel.roles.time is None:  # a running number, which other rows in X would decide
+    if posterior.panel.roles.time is None:  # a running number, which other rows in X would decide
         rows = replace(rows, period=np.zeros(len(rows.period), dtype=int))
     out = np.empty((len(rows.product), len(quantiles)))
-    for piece, units in unit_blocks(draws, panel, spec, rows, seed):
+    for piece, units in unit_blocks(posterior, rows):
         out[piece] = np.quantile(units, quantiles, axis=1).T
     return out
 
 
-def unit_blocks(draws, panel, spec, rows, seed, *, common=True) -> Iterator[tuple[slice, np.ndarray]]:
+def unit_blocks(
+    posterior: DemandPosterior, rows: SalesRows, *, common: bool = True
+) -> Iterator[tuple[slice, np.ndarray]]:
     """Pieces of the rows and units drawn (b, S), noise included; ``common`` as in :func:`extend_to_rows`.
 
     The noise of a row depends on the seed, its product and the place of its period in time alone.
     """
-    for piece, eta, scale in linear_predictor_blocks(draws, panel, spec, rows, seed, common=common):
+    for piece, eta, scale in linear_predictor_blocks(posterior, rows, common=common):
         keys = zip(rows.label.iloc[piece], _places(rows, piece), strict=True)
-        rngs = (labelled_stream(seed, int(Stream.UNITS), *key) for key in keys)
+        rngs = (labelled_stream(posterior.seed, int(Stream.UNITS), *key) for key in keys)
         parts = zip(eta, np.broadcast_to(scale, eta.shape), rngs, strict=True)
-        yield piece, np.stack([spec.family.draw_units(*part) for part in parts])
+        yield piece, np.stack([posterior.spec.family.draw_units(*part) for part in parts])
 
 
 def _places(rows, piece):
@@ -110,15 +104,17 @@ def _places(rows, piece):
     return [("time", time_key(time)) if position < 0 else int(position) for position, time in times]
 
 
-def pointwise_log_likelihood(draws, panel, spec, rows, units, seed) -> Iterator[tuple[slice, np.ndarray]]:
+def pointwise_log_likelihood(
+    posterior: DemandPosterior, rows: SalesRows, units: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
     """Pieces of the rows and their log-likelihood (b, S)."""
-    for piece, eta, scale in linear_predictor_blocks(draws, panel, spec, rows, seed):
-        yield piece, spec.family.log_density(units[piece, None], eta, scale)
+    for piece, eta, scale in linear_predictor_blocks(posterior, rows):
+        yield piece, posterior.spec.family.log_density(units[piece, None], eta, scale)
 
 
-def log_predictive_density(draws, panel, spec, rows, units, seed) -> np.ndarray:
+def log_predictive_density(posterior: DemandPosterior, rows: SalesRows, units: np.ndarray) -> np.ndarray:
     """log of the mean over draws of p(y | draw), by row (n,)."""
     out = np.empty(len(units))
-    for piece, values in pointwise_log_likelihood(draws, panel, spec, rows, units, seed):
+    for piece, values in pointwise_log_likelihood(posterior, rows, units):
         out[piece] = logsumexp(values, axis=1) - np.log(values.shape[1])
     return out

@@ -15,9 +15,8 @@ from hdfm.frames.columns import examples, numeric_column, plain, refuse_rows, sh
 from hdfm.frames.findings import FAR, far_outside, warn_of_far
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
-from hdfm.sales.posterior.draws import DemandDraws
+from hdfm.sales.posterior.draws import DemandPosterior
 from hdfm.sales.posterior.predict import demand_multipliers
-from hdfm.sales.spec import DemandSpec
 
 OBJECTIVES = ("profit", "revenue", "units")
 GRID = 81
@@ -98,14 +97,12 @@ def warn_of_units(costs: np.ndarray | None, bounds: tuple[float, float], panel: 
 
 
 def optimal_prices(
-    draws: DemandDraws,
-    panel: SalesPanel,
-    spec: DemandSpec,
+    posterior: DemandPosterior,
+    rows: SalesRows,
     costs: np.ndarray | None,
+    *,
     bounds: tuple[float, float],
     objective: str,
-    rows: SalesRows,
-    seed: int,
     ci_prob: float,
 ) -> pd.DataFrame:
     r"""The price in bounds that has the highest posterior mean of the objective.
@@ -118,16 +115,17 @@ def optimal_prices(
     where q is expected units at the last price, averaged over the product's ``rows`` with their time effects,
     controls and exposure: a mean of exponentials, as predictions are.
     """
+    draws, panel = posterior.draws, posterior.panel
     assert draws.beta is not None
     ratios = np.linspace(*bounds, GRID)[:, None]
     price = panel.last_price
     x = np.log(price) - panel.price_level
     tails = [(1 - ci_prob) / 2, (1 + ci_prob) / 2]
     table = []
-    for i, multiplier in enumerate(demand_multipliers(draws, panel, spec, rows, seed)):
+    for i, multiplier in enumerate(demand_multipliers(posterior, rows)):
         p, cost = price[i], np.nan if costs is None else costs[i]
         eta = draws.delta[i] + draws.beta[i] * x[i]
-        today = spec.family.mean_units(eta, draws.scale[i]) * multiplier
+        today = posterior.spec.family.mean_units(eta, draws.scale[i]) * multiplier
         units = today * ratios ** draws.beta[i]
         value = _value(objective, p * ratios, cost, units)
         base = _value(objective, p, cost, today)

@@ -16,9 +16,8 @@ from hdfm.frames.columns import as_names, check_word
 from hdfm.frames.keys import key_columns, refuse_columns_of_tables
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
-from hdfm.sales.posterior.draws import DemandDraws
+from hdfm.sales.posterior.draws import DemandPosterior
 from hdfm.sales.posterior.predict import expected_units, unit_blocks
-from hdfm.sales.spec import DemandSpec
 from hdfm.summaries.intervals import summarise
 
 TOTALS = ("units", "revenue")
@@ -26,13 +25,11 @@ COLUMNS = ["mean", "sd", "lower", "upper"]
 
 
 def total_table(
-    draws: DemandDraws,
-    panel: SalesPanel,
-    spec: DemandSpec,
+    posterior: DemandPosterior,
     rows: SalesRows,
     groups: tuple[np.ndarray, pd.Index],
+    *,
     of: str,
-    seed: int,
     ci_prob: float,
     weights: np.ndarray | None = None,
 ) -> pd.DataFrame:
@@ -51,12 +48,12 @@ def total_table(
     """
     code, labels = groups
     amount = amounts(rows, of) if weights is None else amounts(rows, of) * weights
-    total = np.zeros((len(labels), draws.delta.shape[1]))
-    for piece, units in unit_blocks(draws, panel, spec, rows, seed, common=False):
+    total = np.zeros((len(labels), posterior.draws.delta.shape[1]))
+    for piece, units in unit_blocks(posterior, rows, common=False):
         members = np.arange(len(units))
         total += csr_array((amount[piece], (code[piece], members)), (len(labels), len(units))) @ units
     table = summarise(total, labels, ci_prob)[COLUMNS]
-    expected = expected_units(draws, panel, spec, rows, seed)
+    expected = expected_units(posterior, rows)
     table["mean"] = np.bincount(code, amount * expected, minlength=len(labels))
     table.attrs |= {"ci_prob": ci_prob, "of": of}
     return table

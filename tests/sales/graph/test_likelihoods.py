@@ -46,11 +46,11 @@ def test_expected_units_in_pytensor_and_numpy(case):
     rows, _ = panel_rows(case.panel)
     noise = case.draws.scale[0] ** 2 / 2 if case.spec.likelihood == "log_normal" else np.zeros(POINTS)
     expected = np.exp(case.full_eta + noise[:, None, None])
-    pieces = linear_predictor_blocks(case.draws, case.panel, case.spec, rows, 0)
+    pieces = linear_predictor_blocks(case.posterior, rows)
     eta = np.vstack([piece for _, piece, _ in pieces])
     np.testing.assert_allclose(np.exp(eta + noise), expected[:, case.panel.observed].T, rtol=SAME)
     np.testing.assert_allclose(
-        expected_units(case.draws, case.panel, case.spec, rows, 0),
+        expected_units(case.posterior, rows),
         expected[:, case.panel.observed].mean(axis=0),
         rtol=SAME,
     )

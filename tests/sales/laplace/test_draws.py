@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from reference.sales import LAYOUTS, case, small_sales
 
+from hdfm.sales.engines import LAPLACE
 from hdfm.sales.laplace.draws import _systematic, sample_laplace
 from hdfm.sales.laplace.mode import laplace_mode, log_posterior
 from hdfm.sales.laplace.points import _height, scale_points
@@ -33,9 +34,7 @@ def test_variables_are_those_of_the_graph(name, likelihood, monkeypatch):
 
 def test_draws_are_labelled_and_repeat():
     one = case("two levels, a control")
-    trees = [
-        sample_demand(one.panel, one.spec, replace(SETTINGS, seed=seed), "laplace") for seed in (3, 3, 4)
-    ]
+    trees = [sample_demand(one.panel, one.spec, replace(SETTINGS, seed=seed), LAPLACE) for seed in (3, 3, 4)]
     first, again, other = (tree["posterior"]["elasticity"] for tree in trees)
     assert trees[0].attrs["inference"] == "laplace"
     np.testing.assert_array_equal(first, again)

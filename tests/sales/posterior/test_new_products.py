@@ -41,7 +41,7 @@ def newcomers(model, case, **columns):
 def etas(model, X):
     """Linear predictors (n, S)."""
     rows = encode_rows(X, model.panel_, model.reference_price)
-    blocks = linear_predictor_blocks(model.draws_, model.panel_, model.spec_, rows, model.seed_)
+    blocks = linear_predictor_blocks(model._posterior(), rows)
     return np.vstack([eta for _, eta, _ in blocks])
 
 
@@ -191,10 +191,7 @@ def test_pooled_levels_alone_depend_on_it(cases):
     cheap, dear = (
         encode_rows(rows.assign(usual=usual, price=usual), model.panel_, "usual") for usual in (1.0, 9.0)
     )
-    first, second = (
-        next(linear_predictor_blocks(model.draws_, model.panel_, model.spec_, each, 0))[1]
-        for each in (cheap, dear)
-    )
+    first, second = (next(linear_predictor_blocks(model._posterior(), each))[1] for each in (cheap, dear))
     np.testing.assert_allclose(first, second, rtol=SAME)
 
 
@@ -214,10 +211,9 @@ def test_they_are_independent_in_totals(fitted, fitted_sales):
     """Given the draw of what products share; the mean of the total is the sum of predictions all the same."""
     X = pd.concat([fitted_sales[:1].assign(product=9000 + k) for k in range(2)], ignore_index=True)
     rows, population = encode_rows(X, fitted.panel_), fitted.draws_.population
-    parts = fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_
     group = fitted.panel_.levels[0].labels.get_loc(X["category"].iloc[0])
     for common in (True, False):
-        delta = extend_to_rows(*parts, common=common)[0].delta[-2:]
+        delta = extend_to_rows(fitted._posterior(), rows, common=common)[0].delta[-2:]
         z = (delta - population["group_level"][group]) / population["product_effect_sd"]
         assert np.array_equal(*delta) == common
         assert (abs(np.corrcoef(z)[0, 1]) < 5 / np.sqrt(z.shape[1])) != common

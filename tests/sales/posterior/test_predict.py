@@ -43,9 +43,7 @@ def test_quantiles_of_a_single_draw(cases, name):
     model.draws_ = repeated(case.draws, size)
     sales = case.sales[:40]
     table = model.predict_quantiles(sales, levels)
-    eta = np.vstack(
-        [e for _, e, _ in linear_predictor_blocks(case.draws, case.panel, case.spec, model._rows(sales), 0)]
-    )
+    eta = np.vstack([e for _, e, _ in linear_predictor_blocks(case.posterior, model._rows(sales))])
     mean, scale = np.exp(eta[:, :1]), case.draws.scale[0, 0]
     cdf = {
         "log_normal": lambda y: stats.norm.cdf(np.log(y), np.log(mean), scale),
@@ -129,8 +127,7 @@ def new_products(fitted):
         }
     )
     rows = encode_rows(X, fitted.panel_, "usual")
-    parts = fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_
-    pieces = linear_predictor_blocks(*parts, common=False)
+    pieces = linear_predictor_blocks(fitted._posterior(), rows, common=False)
     low, high = np.moveaxis(np.vstack([eta for _, eta, _ in pieces]).reshape(LABELS, 2, -1), 1, 0)
     return high - low, (high + low) / 2
 
@@ -160,7 +157,7 @@ def time_effects_at(fitted, fitted_sales, labels):
     one = fitted_sales[:1]
     X = pd.concat([one] * len(labels), ignore_index=True).assign(time_period=labels)
     rows = encode_rows(X, fitted.panel_)
-    pieces = linear_predictor_blocks(fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_)
+    pieces = linear_predictor_blocks(fitted._posterior(), rows)
     eta = np.vstack([piece for _, piece, _ in pieces])
     i = fitted.panel_.product.get_loc(one["product"].iloc[0])
     x = np.log(one["price"].iloc[0]) - fitted.panel_.price_level[i]
@@ -198,8 +195,7 @@ def test_a_new_group_spreads_about_the_overall_elasticity(fitted, fitted_sales):
     X["product"] = X["category"] = np.repeat(np.arange(9000, 9000 + LABELS), 2)
     X["price"] = np.tile(first["price"].iloc[0] * np.exp([-0.5, 0.5]), LABELS)
     rows = encode_rows(X.assign(usual=first["price"].iloc[0]), fitted.panel_, "usual")
-    parts = fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_
-    pieces = linear_predictor_blocks(*parts, common=False)
+    pieces = linear_predictor_blocks(fitted._posterior(), rows, common=False)
     low, high = np.moveaxis(np.vstack([eta for _, eta, _ in pieces]).reshape(LABELS, 2, -1), 1, 0)
     population = fitted.draws_.population
     sd = np.hypot(population["elasticity_category_sd"], population["elasticity_sd"])
@@ -227,7 +223,7 @@ def test_rows_are_matched_by_label(fitted, fitted_sales, pick):
 def test_score_is_the_mean_log_mean_density(fitted, fitted_sales):
     rows = encode_rows(fitted_sales, fitted.panel_)
     units = fitted_sales["units_sold"].to_numpy()
-    pieces = linear_predictor_blocks(fitted.draws_, fitted.panel_, fitted.spec_, rows, fitted.seed_)
+    pieces = linear_predictor_blocks(fitted._posterior(), rows)
     eta = np.vstack([piece for _, piece, _ in pieces])
     phi = fitted.draws_.scale[0]
     density = stats.nbinom.pmf(units[:, None], phi, phi / (phi + np.exp(eta)))
