@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hdfm.choice.engines import ENGINES as OF_CHOICES
+from hdfm.factors.tier import TIERS
 from hdfm.sales.engines import ENGINES as OF_SALES
 from hdfm.sales.likelihoods.registry import LIKELIHOODS
 from hdfm.sampling.engines import inferences, samplers
@@ -323,6 +324,37 @@ def test_no_engine_is_asked_for_by_its_name():
 )
 def test_the_rule_finds_likelihoods_asked_for(code):
     assert list(asked_for(ast.parse(code), LIKELIHOODS))
+
+
+ROLES = {"category", "customer"}
+
+
+def names_of_tiers(module):
+    """Names of tiers, their owners and variables; "category" and "customer" are roles of columns too."""
+    names = {name for tier in TIERS.values() for name in (tier.name, tier.owner.name)}
+    prefixed = [tier for tier in TIERS.values() if tier.prefix]
+    variables = {name for tier in prefixed for name in (tier.dim, *tier.by_factor, *tier.wide)}
+    return (names if module.startswith("hdfm.factors.") else names - ROLES) | variables
+
+
+def test_no_tier_is_asked_for_by_its_name():
+    """What a tier is stands in its record, its variables' names too; simulators carry tiers of their own."""
+    found = {}
+    for module, path in MODULES.items():
+        if module.startswith(("hdfm.factors.", "hdfm.choice.")) and module != "hdfm.factors.tier":
+            tree, names = ast.parse(path.read_text()), names_of_tiers(module)
+            constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+            spelled = [node.lineno for node in constants if node.value in names - ROLES]
+            found[module] = [*asked_for(tree, names), *spelled]
+    assert {module: lines for module, lines in found.items() if lines} == {}
+
+
+def test_factors_know_no_panel():
+    """They take arrays, and whatever has such; the names of their arguments say so."""
+    for module, path in MODULES.items():
+        if module.startswith("hdfm.factors"):
+            named = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+            assert not named & {"panel", "encoded", "sets", "choices"}, module
 
 
 def test_test_files_are_short_and_mirror_the_rooms():

@@ -9,19 +9,18 @@ from trips import many_trips, panel_of
 
 from hdfm import ChoicePriors, DynamicFactorChoiceModel, ElasticityPriors, HierarchicalElasticity, plots
 from hdfm.choice.engines import ENGINES as OF_CHOICES
-from hdfm.choice.posterior import elasticities
-from hdfm.choice.posterior.coefficients import coefficient_table, population_paths
+from hdfm.choice.posterior import labels
+from hdfm.choice.posterior.coefficients import Averages, coefficient_table
 from hdfm.choice.posterior.diagnostics import choice_diagnostics
 from hdfm.choice.posterior.draws import ChoiceDraws
+from hdfm.choice.posterior.market import ChoicePosterior
 from hdfm.choice.sampling import choice_gp, choice_model
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.datasets import simulate_sales
 from hdfm.exceptions import UnknownNameError
 from hdfm.factors import hsgp
-from hdfm.factors.draws import Tier, extend_tier, tier_draws
 from hdfm.factors.hsgp import TimeGP, choose_gp, gp_factors, gp_roots
-from hdfm.factors.tables import tier_curves
-from hdfm.factors.tier import TIERS
+from hdfm.factors.tier import TierSize, tier_of
 from hdfm.sales.engines import ENGINES as OF_SALES
 from hdfm.sales.laplace.draws import sample_laplace
 from hdfm.sales.laplace.mode import laplace_mode
@@ -42,7 +41,8 @@ STRANGER = "stranger"
 SETTINGS = SamplingSettings(draws=4, tune=0, chains=1, progressbar=False)
 SPEC = DemandSpec("poisson", True, "random", False, ElasticityPriors())
 OF_LIKELIHOOD, OF_EFFECTS = (replace(SPEC, **{name: STRANGER}) for name in ("likelihood", "product_effects"))
-CHOICE_SPEC = ChoiceSpec(0, 0, 0, True, ChoicePriors())
+CHOICE_SPEC = ChoiceSpec((), True, ChoicePriors())
+OF_TIER = replace(CHOICE_SPEC, tiers=(TierSize(STRANGER, 1),))
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +64,7 @@ class Tree(dict):
 
 
 PROCESS = TimeGP(STRANGER, "matern32", np.linspace(0, 1, 5), None, "")
-PATHS = ChoiceDraws(np.ones((1, 1, 2)), (), np.zeros(2, int))
-
-
-def stranger_tier():
-    return Tier(STRANGER, np.ones((1, 1, 2, 1)), np.ones((1, 1, 3, 1)), np.ones((1, 1)), np.ones((1, 1)))
+PATHS = ChoiceDraws(np.ones((1, 1, 2)), (), [slice(0, 2)])
 
 
 SALES = {
@@ -92,19 +88,14 @@ CHOICES = {
     "size of a process": lambda choices: PROCESS.size,
     "factors of a process": lambda choices: gp_factors(PROCESS, np.ones(1), np.ones((5, 1))),
     "roots of a process": lambda choices: gp_roots(PROCESS, np.ones(1)),
-    "roles of coefficients": lambda choices: coefficient_table(PATHS, choices, (STRANGER,), None, 0.9),
+    "roles of coefficients": lambda choices: coefficient_table(
+        ChoicePosterior(draws=PATHS, panel=choices, kernel="matern32", seed=0), Averages(by=(STRANGER,)), 0.9
+    ),
     "label of the price": lambda choices: plots._scale_of_price(STRANGER),
     "scale": lambda choices: panel_of(many_trips(), price_transform=STRANGER),
-    "tier's variables": lambda choices: tier_draws(STRANGER, *np.ones((3, 1, 2, 1)), None),
-    "tier's forecast": lambda choices: extend_tier(
-        stranger_tier(), np.arange(3.0), np.array([4.0]), "matern32", 0, step=1.0
-    ),
-    "tier's part in coefficients": lambda choices: ChoiceDraws(
-        np.ones((1, 1, 2)), (stranger_tier(),), np.zeros(2, int)
-    ).beta(slice(0, 2), np.array([0]), np.array([0])),
-    "tier's part in paths": lambda choices: population_paths(
-        ChoiceDraws(np.ones((1, 1, 2)), (stranger_tier(),), np.zeros(2, int)), np.array([0])
-    ),
+    "tier": lambda choices: tier_of(STRANGER),
+    "graph, tier": lambda choices: choice_model(choices, OF_TIER, PROCESS),
+    "labels of a tier": lambda choices: OF_TIER.coords,
 }
 
 
@@ -126,13 +117,6 @@ def test_draws_of_a_stranger(fitted):
         demand_draws(posterior, fitted.panel_, replace(fitted.spec_, likelihood=STRANGER))
 
 
-def test_a_tier_added_to_the_list(monkeypatch):
-    monkeypatch.setitem(TIERS, STRANGER, TIERS["global"])
-    values = {"loading": np.ones((1, 1, 2, 1)), "factor_path": np.ones((1, 1, 3, 1))}
-    with pytest.raises(UnknownNameError, match="no case for tier"):
-        tier_curves(STRANGER, values, [slice(0, 2)], np.ones(2))
-
-
 def test_a_process_added_to_the_list(monkeypatch):
     monkeypatch.setattr(hsgp, "GPS", (STRANGER,))
     with pytest.raises(UnknownNameError, match="no case for gp"):
@@ -140,9 +124,9 @@ def test_a_process_added_to_the_list(monkeypatch):
 
 
 def test_a_role_added_to_the_list(choices, monkeypatch):
-    monkeypatch.setattr(elasticities, "SET_ROLES", (STRANGER,))
+    monkeypatch.setattr(labels, "SET_ROLES", (STRANGER,))
     with pytest.raises(UnknownNameError, match="no case for by"):
-        elasticities.set_labels(choices, (STRANGER,))
+        labels.set_labels(choices, (STRANGER,))
 
 
 def test_questions_about_how_a_fit_was_made():

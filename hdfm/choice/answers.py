@@ -12,12 +12,12 @@ from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.panel.read import known_flags, read_choice_frame
 from hdfm.choice.panel.roles import ChoiceRoles, refuse_without_column
 from hdfm.choice.panel.rows import EncodedChoices, encode_choices
+from hdfm.choice.panel.scenario import rows_of_products, scenario
 from hdfm.choice.spec import ChoiceSpec
-from hdfm.exceptions import InvalidArgumentError, InvalidDataError, each_once
-from hdfm.frames.columns import as_names, examples, plain, single_column, sorted_labels
-from hdfm.frames.keys import key_columns, refuse_columns_of_tables
-from hdfm.frames.labels import label_list
-from hdfm.frames.read import in_pandas, require_frame
+from hdfm.exceptions import InvalidArgumentError, each_once
+from hdfm.frames.columns import as_names
+from hdfm.frames.keys import refuse_columns_of_tables
+from hdfm.frames.read import in_pandas
 from hdfm.frames.weights import weights_of_rows, without_weights
 from hdfm.sampling.progress import announce
 from hdfm.sampling.session import computes
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from hdfm.choice.posterior.draws import ChoiceDraws
-    from hdfm.choice.posterior.predict import PlacedSets
+    from hdfm.choice.posterior.market import ChoicePosterior, Market
 
 
 DEFAULT_BY = "time"
@@ -37,8 +37,6 @@ class ChoiceAnswers:
     """Methods of :class:`hdfm.DynamicFactorChoiceModel` that ask its posterior about choice sets."""
 
     customer: str | None
-    product: str | None
-    price: str | None
     draws_: "ChoiceDraws"
     panel_: ChoicePanel
     spec_: ChoiceSpec
@@ -82,15 +80,15 @@ class ChoiceAnswers:
         pandas.DataFrame
             As ``elasticities_``, always with cross elasticities, the columns of ``by`` last in the index.
         """
-        from hdfm.choice.posterior.elasticities import INDEX, SUMMARY, elasticity_table
+        from hdfm.choice.posterior.elasticities import SUMMARY, elasticity_table
+        from hdfm.choice.posterior.labels import INDEX
 
         ci_prob = default_ci_prob(ci_prob)
         check_is_fitted(self, "idata_")
         if self.panel_.roles.price is None and X is None and by is None and weights is None:
             empty = pd.MultiIndex.from_arrays([[], [], []], names=INDEX)
             return pd.DataFrame(columns=list(SUMMARY), index=empty, dtype=float)
-        draws, placed, groups = self._sets(X, by, weights)
-        return elasticity_table(draws, placed, self.panel_, ci_prob, groups if len(groups.columns) else None)
+        return elasticity_table(self._market(X, by, weights), ci_prob)
 
     @computes
     def coefficients(
@@ -122,14 +120,15 @@ class ChoiceAnswers:
             Index ``category``, ``predictor`` and those of ``by``; ``mean``, ``sd``, ``lower``, ``upper``,
             ``p_positive``. The price's is for the log of the price unless ``price_transform="linear"``.
         """
-        from hdfm.choice.posterior.coefficients import BY, coefficient_table, read_by
+        from hdfm.choice.posterior.coefficients import BY, Averages, coefficient_table, read_by
 
         check_is_fitted(self, "idata_")
         ci_prob, names = default_ci_prob(ci_prob), read_by(by, BY)
         for role in names if names != (DEFAULT_BY,) else ():
             refuse_without_column(role, self.panel_.roles)
         self._check_weighing(weights)
-        return coefficient_table(self.draws_, self.panel_, names, customers, ci_prob, weights)
+        averages = Averages(by=names, customers=customers, weights=weights)
+        return coefficient_table(self._posterior(), averages, ci_prob)
 
     @computes
     def control_effects(self, ci_prob: float | None = None, weights: Any = None) -> pd.DataFrame:
@@ -172,7 +171,7 @@ class ChoiceAnswers:
 
         check_is_fitted(self, "idata_")
         self._check_weighing(weights)
-        return feature_table(self.draws_, self.panel_, default_ci_prob(ci_prob), weights)
+        return feature_table(self._posterior(), default_ci_prob(ci_prob), weights)
 
     @computes
     def willingness_to_pay(
@@ -199,14 +198,15 @@ class ChoiceAnswers:
         pandas.DataFrame
             Index ``category`` and those of ``by``; ``median``, ``lower``, ``upper``; ``attrs["unit"]``.
         """
-        from hdfm.choice.posterior.coefficients import BY, read_by, willingness_to_pay_table
+        from hdfm.choice.posterior.coefficients import BY, Averages, read_by, willingness_to_pay_table
 
         check_is_fitted(self, "idata_")
         ci_prob, by = default_ci_prob(ci_prob), read_by(by, BY)
         for role in by:
             refuse_without_column(role, self.panel_.roles)
         self._check_weighing(weights)
-        return willingness_to_pay_table(self.draws_, self.panel_, predictor, by, customers, ci_prob, weights)
+        averages = Averages(by=by, customers=customers, weights=weights)
+        return willingness_to_pay_table(self._posterior(), predictor, averages, ci_prob)
 
     @computes
     def shares(
@@ -227,7 +227,7 @@ class ChoiceAnswers:
         from hdfm.choice.posterior.shares import share_table
 
         ci_prob = default_ci_prob(ci_prob)
-        return share_table(*self._sets(X, by, weights), ci_prob)
+        return share_table(self._market(X, by, weights), ci_prob)
 
     @computes
     def counterfactual(
@@ -259,7 +259,7 @@ class ChoiceAnswers:
             Index ``category``, ``product`` and those of ``by``; ``before``, ``after``, ``change`` (posterior
             means), ``sd``, ``lower``, ``upper`` of the change, and ``p_up``, the probability of a rise.
         """
-        from hdfm.choice.posterior.shares import counterfactual_table, scenario
+        from hdfm.choice.posterior.shares import counterfactual_table
 
         ci_prob, given, X, changes = default_ci_prob(ci_prob), X, in_pandas(X), in_pandas(changes)
         check_is_fitted(self, "idata_")
@@ -270,12 +270,12 @@ class ChoiceAnswers:
                 "With a whole frame of changes, rows may be others than those of X: weights= is the name of "
                 "a column that both frames have."
             )
-        rows = self._rows_of(X, products)
-        after = scenario(X, changes, self.panel_, rows, labelled=X is given)
+        rows = rows_of_products(X, products, self._roles())
+        changed = scenario(X, changes, self.panel_, rows, labelled=X is given)
         with each_once():
-            pairs = [self._sets(X, by, weights), self._sets(after, by, weights, whole=False)]
-        draws, placed, groups = zip(*pairs, strict=True)
-        return counterfactual_table(draws, placed, groups, ci_prob)
+            before = self._market(X, by, weights)
+            after = self._market(changed, by, weights, whole=False)
+        return counterfactual_table(before, after, ci_prob)
 
     @computes
     def diversion(
@@ -292,8 +292,7 @@ class ChoiceAnswers:
         from hdfm.choice.posterior.shares import diversion_table
 
         ci_prob = default_ci_prob(ci_prob)
-        draws, placed, _ = self._sets(X, None, weights)
-        return diversion_table(draws, placed, self.panel_, ci_prob)
+        return diversion_table(self._market(X, None, weights), ci_prob)
 
     def _check_weighing(self, weights: Any) -> None:
         """Raise if customers are to be weighed whose draws are not kept."""
@@ -308,13 +307,12 @@ class ChoiceAnswers:
     def _stored_elasticities(self) -> pd.DataFrame:
         """What ``elasticities_`` holds: those of all pairs of products where they are few, else own ones."""
         from hdfm.choice.posterior.elasticities import MOST_WORK, OWN_NOTE, cross_work, elasticity_table
-        from hdfm.choice.posterior.predict import place_fitted
 
-        placed = place_fitted(self.draws_, self.panel_)
-        if cross_work(self.draws_, placed) <= MOST_WORK:
+        market = self._posterior().at()
+        if cross_work(market) <= MOST_WORK:
             return self.elasticities()
         announce(f"elasticities_ holds {OWN_NOTE}.", self.progressbar)
-        return elasticity_table(self.draws_, placed, self.panel_, default_ci_prob(None), own=True)
+        return elasticity_table(market, default_ci_prob(None), own=True)
 
     def _encoded(self, X: Any, y: Any = None, *, whole: bool = True) -> EncodedChoices:
         check_is_fitted(self, "idata_")
@@ -323,75 +321,32 @@ class ChoiceAnswers:
             y = known_flags(y, self.classes_)
         return encode_choices(frame, self.panel_, y, whole=whole)
 
-    def _placed(
-        self, X: Any, y: Any = None, *, common: bool, alone: bool = False, whole: bool = True
-    ) -> tuple[EncodedChoices, "ChoiceDraws", "tuple[PlacedSets, ...]"]:
-        """New choice sets with the draws that are theirs.
-
-        With ``common`` new customers share random numbers, for answers about one at a time; with ``alone``
-        new products of different sets do, for answers about one set at a time.
-        """
-        from hdfm.choice.posterior.draws import extend_draws
-        from hdfm.choice.posterior.predict import place_sets
-
-        encoded = self._encoded(X, y, whole=whole)
-        kernel = self.spec_.priors.kernel
-        draws = extend_draws(self.draws_, self.panel_, encoded, kernel, self.seed_, common=common)
-        return encoded, draws, place_sets(draws, self.panel_, encoded, self.seed_, alone=alone)
-
-    def _sets(
-        self,
-        X: pd.DataFrame | None,
-        by: str | Sequence[str] | None,
-        weights: Any = None,
-        *,
-        whole: bool = True,
-    ) -> tuple["ChoiceDraws", "tuple[PlacedSets, ...]", pd.DataFrame]:
-        """Choice sets, the draws that are theirs, and their labels by role or column of X."""
-        from hdfm.choice.posterior.elasticities import INDEX, SET_ROLES, TABLE_COLUMNS, labels_of_sets
-        from hdfm.choice.posterior.predict import place_fitted, weighted_sets
+    def _posterior(self) -> "ChoicePosterior":
+        from hdfm.choice.posterior.market import ChoicePosterior
 
         check_is_fitted(self, "idata_")
-        names = tuple(as_names(by, "by"))
-        refuse_columns_of_tables(names, TABLE_COLUMNS)
-        X = in_pandas(X)
-        if X is None:
-            placed = place_fitted(self.draws_, self.panel_)
-            if weights is not None:
-                counts = weights_of_rows(X, weights, self.panel_.n_rows)
-                placed = weighted_sets(placed, counts, len(self.panel_.choice_set))
-            return self.draws_, placed, labels_of_sets(self.panel_, names, placed, None, None)
-        by_customer = not {"customer", self.customer}.isdisjoint(names)
-        used = without_weights(X, weights, (*self.panel_.roles.columns, *names))
-        encoded, draws, placed = self._placed(used, common=by_customer, whole=whole)
-        if weights is not None:
-            counts = weights_of_rows(X, weights, encoded.n_rows)
-            placed = weighted_sets(placed, counts, len(encoded.choice_set))
-        others = None
-        if isinstance(X, pd.DataFrame):
-            roles = (*INDEX, *SET_ROLES)
-            others = key_columns(X, [name for name in names if name not in roles and name in X])
-        return draws, placed, labels_of_sets(self.panel_, names, placed, encoded, others)
+        return ChoicePosterior(
+            draws=self.draws_, panel=self.panel_, kernel=self.spec_.priors.kernel, seed=self.seed_
+        )
 
-    def _rows_of(self, X: pd.DataFrame, products: Any) -> np.ndarray:
-        """True (n,) in the rows of some products, of all where None."""
-        require_frame(X)
-        if products is None:
-            return np.ones(len(X), dtype=bool)
-        if self.product is None:
-            raise InvalidArgumentError("products= needs a product column: name it with product=.")
-        if callable(products):
-            raise InvalidArgumentError(f"products takes a label or a list of labels; got {products!r}.")
-        column = single_column(X, self.product, "product")
-        alone = isinstance(products, str) or not pd.api.types.is_list_like(in_pandas(products))
-        wanted = label_list([products] if alone else products, "products")
-        missing = [plain(label) for label in wanted if not column.isin([label]).any()]
-        if missing or not len(wanted):
-            raise InvalidDataError(
-                f"product column {self.product!r} of X holds no row of {missing[:5]}; it has "
-                f"{examples(sorted_labels(column))}."
-            )
-        return column.isin(wanted).to_numpy()
+    def _market(
+        self, X: Any, by: str | Sequence[str] | None, weights: Any = None, *, whole: bool = True
+    ) -> "Market":
+        """Choice sets told apart by roles or columns of X; those of the fit where X is None."""
+        from hdfm.choice.posterior.elasticities import TABLE_COLUMNS
+        from hdfm.choice.posterior.labels import columns_of, grouped
+
+        posterior, names = self._posterior(), tuple(as_names(by, "by"))
+        refuse_columns_of_tables(names, TABLE_COLUMNS)
+        X, encoded = in_pandas(X), None
+        if X is not None:
+            used = without_weights(X, weights, (*self.panel_.roles.columns, *names))
+            encoded = self._encoded(used, whole=whole)
+        by_customer = not {"customer", self.customer}.isdisjoint(names)
+        market = posterior.at(encoded, common=by_customer)
+        if weights is not None:
+            market = market.weighted(weights_of_rows(X, weights, market.n_rows))
+        return grouped(market, names, columns_of(X, names))
 
     @abstractmethod
     def _roles(self) -> ChoiceRoles:

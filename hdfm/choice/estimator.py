@@ -18,7 +18,6 @@ from hdfm.choice.panel.panel import ChoicePanel, build_choice_panel
 from hdfm.choice.panel.read import as_flags, read_choice_frame
 from hdfm.choice.panel.report import choice_findings
 from hdfm.choice.panel.roles import ONE_COLUMN, ChoiceRoles
-from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.estimator import (
@@ -36,7 +35,7 @@ from hdfm.exceptions import (
     unknown,
     warn_caller,
 )
-from hdfm.factors.tier import GPS
+from hdfm.factors.tier import GLOBAL, GPS, TIERS, tier_sizes
 from hdfm.frames.columns import as_names, shown
 from hdfm.frames.findings import findings_said, findings_table
 from hdfm.frames.read import both_in_pandas, refuse_name, refuse_other_rows
@@ -48,13 +47,13 @@ if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
 
-    from hdfm.choice.posterior.predict import PlacedSets
+    from hdfm.choice.posterior.market import Market
     from hdfm.files.records import Schema
 
 LOADINGS = ("customer", "population")
 PRICE_TRANSFORMS = ("log", "linear")
 KEEPS, LEAST_KEPT = ("draws", "means"), 4
-FACTORS = ("n_factors", "n_category_factors", "n_individual_factors")
+FACTORS = tuple(tier.number for tier in TIERS.values())
 FLAGS = ("product_intercepts", "outside_option")
 KEPT_OUT = ("draws_", "factors_", "loadings_")
 
@@ -340,12 +339,11 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
 
         Of ties the first row. No row is flagged in a set whose outside option is likelier than each.
         """
-        from hdfm.choice.panel.layout import to_rows
-        from hdfm.choice.posterior.predict import likeliest
+        from hdfm.choice.posterior.predict import choice_probabilities, likeliest
 
-        placed, probability, n_rows = self._probabilities(X)
-        flags = likeliest(placed, probability)
-        return self.classes_[to_rows([each.choices for each in placed], flags, n_rows).astype(int)]
+        market = self._apart(X)
+        flags = likeliest(market, choice_probabilities(market))
+        return self.classes_[market.to_rows(flags).astype(int)]
 
     @computes
     def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
@@ -358,10 +356,10 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         were; factors in periods that were not fitted are forecast by the exact Gaussian process. New
         customers who are alike, in covariates and choice sets, get the same answer, and so do new products.
         """
-        from hdfm.choice.panel.layout import to_rows
+        from hdfm.choice.posterior.predict import choice_probabilities
 
-        placed, probability, n_rows = self._probabilities(X)
-        chosen = to_rows([each.choices for each in placed], probability, n_rows)
+        market = self._apart(X)
+        chosen = market.to_rows(choice_probabilities(market))
         return np.column_stack([1 - chosen, chosen])
 
     @available_if(has_roles)
@@ -398,10 +396,10 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         >>> bool(abs(scores.mean() - model.score(choices, choices["chosen"])) < 1e-12)
         True
         """
-        encoded, _, scores = self._set_scores(X, y)
+        market, scores = self._set_scores(X, y)
         if self.choice_set is None:
             return row_scores(scores, X)
-        return pd.Series(scores, index=encoded.choice_set, name=LOG_DENSITY)
+        return pd.Series(scores, index=market.choice_set, name=LOG_DENSITY)
 
     @computes
     def score(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> float:
@@ -412,17 +410,13 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         sample_weight : array-like of shape (n_rows,), optional
             A choice set's weight is the mean over its rows.
         """
-        from hdfm.choice.posterior.predict import weights_of_sets
-
         check_is_fitted(self, "idata_")
         refuse_name(X, sample_weight, "sample_weight")
         refuse_other_rows(X, sample_weight, "sample_weight")
-        encoded, placed, scores = self._set_scores(X, y)
-        weights = None
-        if sample_weight is not None:
-            rows = check_weights(sample_weight, encoded.n_rows)
-            weights = weights_of_sets(placed, rows, len(encoded.choice_set))
-        return weighted_mean(scores, weights)
+        market, scores = self._set_scores(X, y)
+        if sample_weight is None:
+            return weighted_mean(scores, None)
+        return weighted_mean(scores, market.of_sets(check_weights(sample_weight, market.n_rows)))
 
     @computes
     def diagnostics(self) -> pd.DataFrame:
@@ -470,11 +464,11 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         Sets are in the order of ``panel_.choice_set``, their labels in the coordinate ``choice_set``; their
         log-likelihood is made in blocks.
         """
-        from hdfm.choice.posterior.predict import place_fitted, pointwise_log_likelihood
+        from hdfm.choice.posterior.predict import pointwise_log_likelihood
         from hdfm.summaries.loo import loo_from_blocks, with_labels
 
         self._check_draws("loo")
-        blocks = pointwise_log_likelihood(self.draws_, place_fitted(self.draws_, self.panel_))
+        blocks = pointwise_log_likelihood(self._posterior().at())
         chains = self.idata_["posterior"].sizes["chain"]
         labels = self.panel_.choice_set
         result = loo_from_blocks(blocks, len(labels), chains)
@@ -558,8 +552,8 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
             population=population_draws(self.idata_),
             customer_sd=customer_sd(self.idata_),
         )
-        self.factors_ = posterior.get("factor_path")
-        self.loadings_ = posterior.get("loading", kept.get("loading"))
+        self.factors_ = posterior.get(GLOBAL.path)
+        self.loadings_ = posterior.get(GLOBAL.loading, kept.get(GLOBAL.loading))
 
     def _factor_table(self) -> pd.DataFrame:
         from hdfm.choice.posterior.kept import all_values
@@ -602,11 +596,9 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
                     f"{name} must be a whole number, at least 0; got {shown(value)}.{hint}"
                 )
         return ChoiceSpec(
-            int(self.n_factors),
-            int(self.n_category_factors),
-            int(self.n_individual_factors),
-            _by_customer(self.loadings),
-            self._checked_priors(),
+            tiers=tier_sizes(*(int(getattr(self, name)) for name in FACTORS)),
+            customer_loadings=_by_customer(self.loadings),
+            priors=self._checked_priors(),
         )
 
     def _panel(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[ChoicePanel, ChoiceSpec, np.ndarray]:
@@ -623,26 +615,25 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
                 warn_caller(
                     f"time column {self.time!r} holds one period: the model has no factors.", DataWarning
                 )
-            return panel, replace(spec, n_factors=0, n_category_factors=0, n_individual_factors=0), classes
+            return panel, replace(spec, tiers=()), classes
         if len(panel.customer) < 2:
-            spec = replace(spec, n_individual_factors=0)
+            spec = spec.without_zero_sums()
         return panel, spec, classes
 
-    def _set_scores(self, X: Any, y: Any) -> tuple[EncodedChoices, "tuple[PlacedSets, ...]", np.ndarray]:
-        """Choice sets and their log predictive densities (O,)."""
+    def _apart(self, X: Any, y: Any = None) -> "Market":
+        """New choice sets, for answers about one at a time."""
+        encoded = self._encoded(X, y)
+        return self._posterior().at(encoded, common=True, alone=True)
+
+    def _set_scores(self, X: Any, y: Any) -> tuple["Market", np.ndarray]:
+        """Choice sets and their log predictive densities, by position among all."""
         from hdfm.choice.posterior.predict import log_scores
 
         check_is_fitted(self, "idata_")
         if y is None:
             raise InvalidDataError("y is missing: pass 1 for the chosen row of each choice set, else 0.")
-        encoded, draws, placed = self._placed(X, y, common=True, alone=True)
-        return encoded, placed, log_scores(draws, placed, len(encoded.choice_set))
-
-    def _probabilities(self, X: Any) -> tuple["tuple[PlacedSets, ...]", list[np.ndarray], int]:
-        from hdfm.choice.posterior.predict import choice_probabilities
-
-        encoded, draws, placed = self._placed(X, common=True, alone=True)
-        return placed, choice_probabilities(draws, placed), encoded.n_rows
+        market = self._apart(X, y)
+        return market, log_scores(market)
 
     def _check_keep(self) -> None:
         if isinstance(self.keep, Integral) and not isinstance(self.keep, bool):

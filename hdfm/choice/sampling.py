@@ -151,9 +151,10 @@ def posterior_text(panel: ChoicePanel, spec: ChoiceSpec, settings: SamplingSetti
 def posterior_size(panel: ChoicePanel, spec: ChoiceSpec, settings: SamplingSettings) -> float:
     """Gigabytes of what is kept, to tell before sampling."""
     N, S, T = len(panel.customer), len(panel.coefficient), len(panel.period)
-    L = spec.n_factors + spec.n_category_factors
+    L = sum(size.number for size in spec.tiers if not size.tier.zero_sum)
     by_customer = S * (1 + L * spec.customer_loadings) if panel.roles.customer is not None else 0
-    wide = N * by_customer + N * T * spec.n_individual_factors
+    paths = sum(size.number for size in spec.tiers if size.tier.owner.by_customer)
+    wide = N * by_customer + N * T * paths
     match settings.keep:
         case "means":
             draws, wide_draws = settings.draws * settings.chains, 2

@@ -10,12 +10,14 @@ from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.factors.hsgp import TimeBasis, TimeGP
+from hdfm.factors.tier import TierSize
 from hdfm.files.records import Schema
 
 SCHEMA = Schema(
     estimator="DynamicFactorChoiceModel",
     records={
         "choice_priors": ChoicePriors,
+        "tier_size": TierSize,
         "choice_spec": ChoiceSpec,
         "choice_roles": ChoiceRoles,
         "category": Category,

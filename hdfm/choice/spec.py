@@ -1,31 +1,29 @@
 """What the choice model is made of; imports no PyMC."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hdfm.choice.priors import ChoicePriors
+from hdfm.factors.tier import TierSize
 
 
 @dataclass(frozen=True, slots=True)
 class ChoiceSpec:
-    """What the choice model is made of; numbers of factors of the three tiers."""
+    """What the choice model is made of; ``tiers`` are those that have factors."""
 
-    n_factors: int
-    n_category_factors: int
-    n_individual_factors: int
+    tiers: tuple[TierSize, ...]
     customer_loadings: bool
     priors: ChoicePriors
 
     @property
     def coords(self) -> dict[str, list]:
         """Labels of the dimensions of factors, from 1 on."""
-        sizes = {
-            "factor": self.n_factors,
-            "category_factor": self.n_category_factors,
-            "individual_factor": self.n_individual_factors,
-        }
-        return {name: list(range(1, size + 1)) for name, size in sizes.items() if size}
+        return {size.tier.dim: list(range(1, size.number + 1)) for size in self.tiers}
 
     @property
     def total_factors(self) -> int:
         """Factors of all tiers."""
-        return self.n_factors + self.n_category_factors + self.n_individual_factors
+        return sum(size.number for size in self.tiers)
+
+    def without_zero_sums(self) -> "ChoiceSpec":
+        """The same without tiers whose paths sum to zero over their owners."""
+        return replace(self, tiers=tuple(size for size in self.tiers if not size.tier.zero_sum))

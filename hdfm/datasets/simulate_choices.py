@@ -15,6 +15,7 @@ from scipy.special import softmax
 from hdfm.datasets.choice_draws import draw_truth
 from hdfm.datasets.choice_truth import ChoiceEffects, ChoiceTruth
 from hdfm.exceptions import InvalidArgumentError
+from hdfm.factors.tier import CATEGORY, GLOBAL, INDIVIDUAL
 
 MARKETING = ("price", "display", "feature")
 PROMOTION_MEANS = {"display": 0.6, "feature": 0.4}
@@ -23,7 +24,8 @@ PREFERENCE = (0.5, 1.5)
 INSIDE_UTILITY = 1.0
 BASE_PRICES = (2.0, 4.0)
 PRICE_SD = 0.25
-STREAMS = ("alpha", "global", "category", "individual", "sets", "alternatives", "errors")
+TIERS = (GLOBAL, CATEGORY, INDIVIDUAL)
+STREAMS = ("alpha", *(tier.name for tier in TIERS), "sets", "alternatives", "errors")
 
 
 def simulate_choices(
@@ -244,7 +246,7 @@ def _long(sets, shelf, cells):
 
 def _check(arguments):
     whole = {"customers": 1, "categories": 1, "periods": 1, "n_covariates": 0}
-    whole |= dict.fromkeys(("n_factors", "n_category_factors", "n_individual_factors"), 0)
+    whole |= {tier.number: 0 for tier in TIERS}
     for name, least in whole.items():
         _check_whole(name, arguments[name], least)
     _check_alternatives(arguments["alternatives"], arguments["categories"], 2 - arguments["outside_option"])
@@ -283,9 +285,9 @@ def _check_effects(effects, arguments):
             raise InvalidArgumentError(
                 f"effects.{name} must be at least 0 and finite; got {getattr(effects, name)!r}."
             )
-    for tier in ("", "category_", "individual_"):
-        value, L = getattr(effects, f"{tier}loading"), arguments[f"n_{tier}factors"]
+    for tier in TIERS:
+        value, L = getattr(effects, tier.loading), arguments[tier.number]
         if not np.all(np.asarray(value) > 0) or np.size(value) != (L if np.ndim(value) else 1):
             raise InvalidArgumentError(
-                f"effects.{tier}loading must be a number above 0, or {L} of them; got {value!r}."
+                f"effects.{tier.loading} must be a number above 0, or {L} of them; got {value!r}."
             )

@@ -8,8 +8,9 @@ or customers), T times of a path, L factors of a tier.
     loadings w (K, D, N, S, L) or (K, D, S, L); paths theta (K, D, T, L) or (K, D, G, T, L)
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -65,17 +66,32 @@ class Curves:
         return (self.weight[..., None, :] * self.path).reshape(self.shape)
 
 
-def contribution_curves(loadings: np.ndarray, paths: np.ndarray) -> Curves:
+def contribution_curves(
+    loadings: np.ndarray, paths: np.ndarray, blocks: Sequence[slice] = (slice(None),)
+) -> Curves:
     r"""What each factor adds to the average coefficient.
 
     .. math:: c_l(t) = \bar w_l \, \theta_l(t), \qquad \bar w_l = \frac{1}{N S} \sum_{is} w_{isl}
 
+    Parameters
+    ----------
+    blocks : sequence of slice
+        The coefficients that read each of the G paths, where those are several; by default all read all.
+
+    Examples
+    --------
     >>> curves = contribution_curves(np.full((1, 1, 3, 1), 0.5), np.array([[[[1.0], [-1.0]]]]))
     >>> curves.to_dense().ravel().tolist()
     [0.5, -0.5]
     """
-    weight = by_draw(lambda w: w.reshape(len(w), -1, w.shape[-1]).mean(axis=1), loadings)
-    return Curves(weight[:, :, None], paths if paths.ndim == 5 else paths[:, :, None])
+    weights = [by_draw(partial(_mean_of_block, block), loadings) for block in blocks]
+    return Curves(np.stack(weights, axis=2), paths if paths.ndim == 5 else paths[:, :, None])
+
+
+def _mean_of_block(block, w):
+    """Mean loadings (n, L) of some coefficients, of w (n, ..., S, L)."""
+    w = w[..., block, :]
+    return w.reshape(len(w), -1, w.shape[-1]).mean(axis=1)
 
 
 def mean_loadings(loadings: np.ndarray) -> np.ndarray:

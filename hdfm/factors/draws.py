@@ -1,32 +1,32 @@
 """Draws of factors and loadings as plain arrays, and their forecast.
 
 Array names and axis order: D draws (chains one after the other), N customers (1 where all have the same
-loadings), S coefficients, T periods, F periods that were not fitted, L factors of a tier, G paths of a tier
+loadings), S coefficients, T periods, F periods that were not fitted, L factors of a tier, G paths of a factor
 (1, categories or customers).
 
     loading (D, N or 1, S, L); path (D, G, T, L)
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hdfm.exceptions import unknown
 from hdfm.factors.kriging import forecast, places_of
+from hdfm.factors.pieces import by_draw
+from hdfm.factors.tier import Tier
 from hdfm.sampling.streams import labelled_stream
 
 FORECAST_CELLS = 500_000
 
 
 @dataclass(frozen=True, slots=True)
-class Tier:
+class TierDraws:
     """Draws of the factors of a tier.
 
     Attributes
     ----------
-    owner : {"one", "category", "customer"}
-        Whether a factor has one path, one a category, or one a customer.
+    tier : Tier
     loading : numpy.ndarray
         (D, N, S, L), or (D, 1, S, L) where all customers have the same.
     path : numpy.ndarray
@@ -39,22 +39,26 @@ class Tier:
         The paths (D, G, F, L) in periods that were not fitted.
     """
 
-    owner: str
+    tier: Tier
     loading: np.ndarray
     path: np.ndarray
     lengthscale: np.ndarray
     multiplier: np.ndarray
     ahead: np.ndarray | None = None
 
-    def at(self, d: np.ndarray, owner: int | np.ndarray, period: np.ndarray) -> np.ndarray:
-        """Paths (d, O, L) in some of the T + F periods (O,), in the draws d (d, 1).
+    def at(self, d: np.ndarray, category: int, customer: np.ndarray, period: np.ndarray) -> np.ndarray:
+        """Paths (d, O, L) that coefficients of a category read in some of the T + F periods (O,).
 
         Parameters
         ----------
-        owner : int or numpy.ndarray
-            Which of the G paths; (1 or d, O) where they are several.
+        d : numpy.ndarray
+            Positions (d, 1) of draws.
+        category : int
+            The category's position.
+        customer : numpy.ndarray
+            Positions (1 or d, O) of customers.
         """
-        T = self.path.shape[2]
+        owner, T = self.tier.owner.reads(category, customer), self.path.shape[2]
         out = self.path[d, owner, np.minimum(period, T - 1)]
         if self.ahead is None:
             return out
@@ -63,56 +67,80 @@ class Tier:
         out[:, late] = self.ahead[d, whose, period[late] - T]
         return out
 
-    def of_customers(self, which: np.ndarray) -> "Tier":
-        """The tier of some of its customers."""
+    def of_customers(self, which: np.ndarray) -> "TierDraws":
+        """The draws of some of its customers."""
         return replace(
             self,
             loading=self.loading if self.loading.shape[1] == 1 else self.loading[:, which],
-            path=self.path[:, which] if _by_customer(self.owner) else self.path,
+            path=self.path[:, which] if self.tier.owner.by_customer else self.path,
         )
+
+    def mean(
+        self, parts: Sequence[slice], which: slice | np.ndarray, weights: np.ndarray | None = None
+    ) -> np.ndarray:
+        r"""What the tier adds to coefficients (D, T, S), a mean over some customers.
+
+        .. math:: \sum_l \bar w_{sl} \, \bar\theta_{sl}(t)
+
+        Parameters
+        ----------
+        parts : sequence of slice
+            The coefficients of each category.
+        which : slice or numpy.ndarray
+            Positions of the customers.
+        weights : numpy.ndarray, optional
+            How often each of them counts.
+        """
+        alike = self.loading.shape[1] == 1
+        w = mean_of_customers(self.loading, *((slice(None), None) if alike else (which, weights)))
+        moved = []
+        for block, category in self.tier.owner.blocks(parts):
+            path = self.path[:, self.tier.owner.reads(category, slice(None))]
+            if self.tier.owner.by_customer:
+                path = mean_of_customers(path, which, weights)
+            moved.append(np.einsum("dsl,dtl->dts", w[:, block], path))
+        return moved[0] if len(moved) == 1 else np.concatenate(moved, axis=2)
+
+
+def mean_of_customers(
+    values: np.ndarray, which: slice | np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Means (D, ...) over some of the customers of values (D, N, ...)."""
+    return by_draw(lambda draws: np.average(draws, axis=1, weights=weights), values[None], which)[0]
 
 
 def tier_draws(
-    owner: str,
+    tier: Tier,
     loading: np.ndarray,
     path: np.ndarray,
     lengthscale: np.ndarray,
-    multiplier: np.ndarray | None,
-) -> Tier:
-    """A tier from its variables by draw, as graphs report them; without ``multiplier`` (D, N) it is 1."""
+    multiplier: np.ndarray | None = None,
+) -> TierDraws:
+    """Draws of a tier from its variables by draw, as graphs report them; without ``multiplier`` it is 1."""
     D, L = len(path), path.shape[-1]
-    same = np.ones((1, 1))
-    match owner:
-        case "one":
-            path, multiplier = path[:, None], same
-        case "category":
-            multiplier = same
-        case "customer":
-            multiplier = same if multiplier is None else multiplier
-        case _:
-            raise unknown("tier", owner)
-    return Tier(
-        owner=owner,
+    return TierDraws(
+        tier=tier,
         loading=loading[:, None] if loading.ndim == 3 else loading,
-        path=path,
+        path=path if tier.owner.dims else path[:, None],
         lengthscale=np.broadcast_to(lengthscale.reshape(D, -1), (D, L)).astype(float),
-        multiplier=multiplier,
+        multiplier=np.ones((1, 1)) if multiplier is None else multiplier,
     )
 
 
 def extend_tier(
-    tier: Tier, times: np.ndarray, new_times: np.ndarray, kernel: str, seed: int, *, step: float
-) -> Tier:
-    """The tier with paths in further periods, forecast by the exact process given their draws.
+    draws: TierDraws, times: np.ndarray, new_times: np.ndarray, kernel: str, seed: int, *, step: float
+) -> TierDraws:
+    """Draws with paths in further periods, forecast by the exact process given their draws.
 
     Random numbers are keyed by the position of a period, in steps from those of training.
     """
     places = places_of(times, new_times, step)
-    D, G, _, L = tier.path.shape
-    ahead = np.empty((D, G, len(new_times), L), dtype=tier.path.dtype)
+    D, G, _, L = draws.path.shape
+    ahead = np.empty((D, G, len(new_times), L), dtype=draws.path.dtype)
     for k in range(L):
-        _forecast(tier, k, places, kernel, KeyedNormals(seed, tier.owner, k), ahead[..., k])
-    return replace(tier, ahead=ahead)
+        normals = KeyedNormals(seed, draws.tier.owner.name, k)
+        _forecast(draws, k, places, kernel, normals, ahead[..., k])
+    return replace(draws, ahead=ahead)
 
 
 class KeyedNormals:
@@ -129,27 +157,16 @@ class KeyedNormals:
         return self.streams[key].standard_normal(size)
 
 
-def _forecast(tier, factor, places, kernel, normals, out):
+def _forecast(draws, factor, places, kernel, normals, out):
     """Draws of one factor of a tier in further periods, into ``out`` (D, G, F)."""
-    D, G, T = tier.path.shape[:3]
+    D, G, T = draws.path.shape[:3]
     block = max(1, FORECAST_CELLS // (G * T))
     for first in range(0, D, block):
         piece = slice(first, first + block)
-        a = tier.multiplier[piece if len(tier.multiplier) > 1 else slice(None)][..., None]
-        unit = (tier.path[piece, :, :, factor].astype(float) / a).reshape(-1, T)
-        rho = np.repeat(tier.lengthscale[piece, factor], G)
+        a = draws.multiplier[piece if len(draws.multiplier) > 1 else slice(None)][..., None]
+        unit = (draws.path[piece, :, :, factor].astype(float) / a).reshape(-1, T)
+        rho = np.repeat(draws.lengthscale[piece, factor], G)
         drawn = forecast(kernel, rho, unit, places, normals).reshape(-1, G, out.shape[2])
-        if _by_customer(tier.owner):  # individual factors sum to zero
+        if draws.tier.zero_sum:
             drawn -= drawn.mean(axis=1, keepdims=True)
         out[piece] = a * drawn
-
-
-def _by_customer(owner):
-    """Whether every customer has a path."""
-    match owner:
-        case "customer":
-            return True
-        case "one" | "category":
-            return False
-        case _:
-            raise unknown("tier", owner)

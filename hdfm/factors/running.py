@@ -34,18 +34,18 @@ class RunningAlignment:
     def __call__(self, values: Values) -> dict[str, np.ndarray]:
         """The values (K, n, ...) of a block, in order."""
         out = dict(values)
-        for tier, names in present_tiers(values).items():
-            if values[names.path].shape[-1] > 1:
+        for tier in present_tiers(values):
+            if values[tier.path].shape[-1] > 1:
                 permutation = self._permutation(tier, tier_curves(tier, values, self.parts, self.scale))
-                for name in (names.loading, names.path, *names.others):
+                for name in tier.by_factor:
                     out[name] = permuted(values[name], permutation, -1)
         return out
 
     def _permutation(self, tier, curves):
         """(K, n, L), given curves (K, n, T, L)."""
-        if tier not in self.reference:
+        if tier.name not in self.reference:
             first = align(curves)
-            self.reference[tier] = first.reference
+            self.reference[tier.name] = first.reference
             return first.permutation
         K, n, _, L = curves.shape
-        return towards(curves, self.reference[tier][None])[0].reshape(K, n, L)
+        return towards(curves, self.reference[tier.name][None])[0].reshape(K, n, L)

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hdfm.exceptions import unknown
 from hdfm.factors.align import align, identification_report
 from hdfm.factors.curves import Curves, contribution_curves, curve_sd, mean_loadings, permute
-from hdfm.factors.tier import TIERS, present_tiers
+from hdfm.factors.tier import Tier, present_tiers, tier_of
 from hdfm.factors.variances import customer_variances, factor_variances, mean_squares, variance_shares
 
 Values = Mapping[str, np.ndarray]
@@ -36,42 +35,38 @@ def align_factors(values: Values, parts: Sequence[slice], scale: np.ndarray) -> 
         The coefficients of each category.
     """
     out = dict(values)
-    for tier, names in present_tiers(values).items():
-        if values[names.path].shape[-1] > 1:
+    for tier in present_tiers(values):
+        if values[tier.path].shape[-1] > 1:
             permutation = align(tier_curves(tier, values, parts, scale)).permutation
-            for name in (names.loading, names.path, *names.others):
+            for name in tier.by_factor:
                 out[name] = permute(values[name], permutation)
     return out
 
 
-def tier_curves(tier: str, values: Values, parts: Sequence[slice], scale: np.ndarray) -> Curves:
-    """Contribution curves (K, D, T, L); T over categories and periods, or customers and periods."""
-    w, theta = mean_loadings(values[TIERS[tier].loading]) * scale[:, None], values[TIERS[tier].path]
-    match tier:
-        case "category":
-            return Curves(np.stack([w[..., part, :].mean(axis=2) for part in parts], axis=2), theta)
-        case "global" | "individual":
-            return contribution_curves(w, theta)
-        case _:
-            raise unknown("tier", tier)
+def tier_curves(tier: Tier, values: Values, parts: Sequence[slice], scale: np.ndarray) -> Curves:
+    """Contribution curves (K, D, G T, L), of the mean loadings of the coefficients that read each path."""
+    blocks = [block for block, _ in tier.owner.blocks(parts)]
+    w = mean_loadings(values[tier.loading]) * scale[:, None]
+    return contribution_curves(w, _paths(tier, values), blocks)
 
 
 def tier_variances(values: Values, parts: Sequence[slice], scale: np.ndarray) -> dict[str, np.ndarray]:
-    """:func:`hdfm.factors.variances.factor_variances` (K, D, L) by tier."""
+    """:func:`hdfm.factors.variances.factor_variances` (K, D, L) by name of a tier."""
     variances: dict[str, np.ndarray] = {}
-    for tier, names in present_tiers(values).items():
-        squares, theta = mean_squares(values[names.loading]) * scale[:, None] ** 2, values[names.path]
-        match tier:
-            case "category":
-                own = [
-                    factor_variances(squares[..., part, :], theta[:, :, c]) for c, part in enumerate(parts)
-                ]
-                variances[tier] = np.sum(own, axis=0)
-            case "global" | "individual":
-                variances[tier] = factor_variances(squares, theta)
-            case _:
-                raise unknown("tier", tier)
+    for tier in present_tiers(values):
+        squares, theta = mean_squares(values[tier.loading]) * scale[:, None] ** 2, _paths(tier, values)
+        blocks = [
+            factor_variances(squares[..., block, :], theta[:, :, tier.owner.reads(category, slice(None))])
+            for block, category in tier.owner.blocks(parts)
+        ]
+        variances[tier.name] = np.sum(blocks, axis=0)
     return variances
+
+
+def _paths(tier, values):
+    """theta (K, D, G, T, L)."""
+    theta = values[tier.path]
+    return theta if tier.owner.dims else theta[:, :, None]
 
 
 def static_variances(values: Values, scale: np.ndarray) -> np.ndarray | None:
@@ -96,7 +91,7 @@ def factor_table(
     moving, every = variance_shares(variances), variance_shares(variances, static_variances(values, scale))
     tables = {}
     for tier, share in moving.items():
-        rho = values[TIERS[tier].lengthscale] * time_span
+        rho = values[tier_of(tier).lengthscale] * time_span
         rho = np.broadcast_to(rho.reshape(*rho.shape[:2], -1), share.shape)
         share_lower, share_upper = np.quantile(every[tier], ends, axis=(0, 1))
         lower, middle, upper = np.quantile(rho, [ends[0], 0.5, ends[1]], axis=(0, 1))
@@ -135,5 +130,5 @@ def identification_table(
     for tier in present_tiers(values):
         curves = tier_curves(tier, values, parts, scale)
         spread = curve_sd(tier_curves(tier, before, parts, scale))
-        tables[tier] = identification_report(curves, align(curves), shares[tier], spread)
+        tables[tier.name] = identification_report(curves, align(curves), shares[tier.name], spread)
     return pd.concat(tables, names=["tier", "factor"]) if tables else pd.DataFrame()

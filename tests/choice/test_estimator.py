@@ -130,7 +130,7 @@ def test_one_customer_has_no_individual_factors(spread_sampling, trips):
         1, 0, 2, **TRIP_ROLES | {"customer": None, "customer_covariates": None}, **QUICK
     )
     one.fit(trips, trips["chosen"])
-    assert one.spec_.n_individual_factors == 0
+    assert [size.name for size in one.spec_.tiers] == ["global"]
     assert "alpha" not in one.idata_["posterior"]
     with pytest.raises(InvalidArgumentError, match=r"needs a customer column.*name it with customer="):
         one.coefficients(by="customer")

@@ -11,6 +11,7 @@ from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.sampling import choice_gp, labelled_choices, posterior_size, sample_choices
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.datasets import simulate_choices
+from hdfm.factors.tier import tier_sizes
 from hdfm.sampling.session import jax_session
 from hdfm.sampling.settings import SamplingSettings
 
@@ -33,7 +34,7 @@ def panel():
 
 
 def test_labelled_draws(mock_sampling, panel):
-    spec = ChoiceSpec(2, 0, 0, True, ChoicePriors())
+    spec = ChoiceSpec(tier_sizes(2, 0, 0), True, ChoicePriors())
     draws = sample_choices(panel, spec, choice_gp(panel, spec, "hsgp"), SETTINGS)
     tree = labelled_choices(draws, panel, spec, {"inference": "nuts"})
     posterior = tree["posterior"].to_dataset()
@@ -54,7 +55,7 @@ def test_labelled_draws(mock_sampling, panel):
 
 
 def test_size_of_the_posterior(panel):
-    spec = ChoiceSpec(2, 0, 0, True, ChoicePriors())
+    spec = ChoiceSpec(tier_sizes(2, 0, 0), True, ChoicePriors())
     S, N, T = len(panel.coefficient), 6, 5
     many = SamplingSettings(draws=100_000, chains=4)
     wide, rest = N * S * 3, S * T
@@ -70,7 +71,7 @@ def test_sets_of_one_alternative_leave_the_gradient_finite():
     frame = frame[(frame["choice_set"] >= 3) | (frame["chosen"] == 1)]
     roles = ChoiceRoles(customer="customer", product="product", choice_set="choice_set", price="price")
     panel = build_choice_panel(frame, frame["chosen"], replace(roles, features=("display",)))
-    model = choice_model(panel, ChoiceSpec(0, 0, 0, True, ChoicePriors()), None)
+    model = choice_model(panel, ChoiceSpec((), True, ChoicePriors()), None)
     with jax_session():
         from hdfm.sampling.density import density_of
 
@@ -103,7 +104,7 @@ def density_and_gradient(panel):
     """At the same point off the start, whatever the precision."""
     from hdfm.choice.sampling import choice_model
 
-    spec = ChoiceSpec(1, 0, 0, True, ChoicePriors())
+    spec = ChoiceSpec(tier_sizes(1, 0, 0), True, ChoicePriors())
     model = choice_model(panel, spec, choice_gp(panel, spec, "hsgp"))
     with jax_session():
         from hdfm.sampling.density import density_of

@@ -3,18 +3,19 @@
 import numpy as np
 import pytest
 from pytensor.compile.mode import Mode
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
-from hdfm.choice.graph.evidence import first_coordinates
-from hdfm.choice.graph.model import build_choice_model
+from hdfm.choice.graph.model import build_choice_model, first_factors
 from hdfm.choice.graph.start import choice_start
 from hdfm.choice.panel.panel import build_choice_panel
 from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.datasets import simulate_choices
+from hdfm.factors.evidence import first_coordinates
 from hdfm.factors.hsgp import choose_gp, gp_roots
 from hdfm.factors.paths import moving_together
+from hdfm.factors.tier import tier_sizes
 
 PLAIN = Mode(linker="py", optimizer=None)
 T = 40
@@ -80,7 +81,7 @@ def test_a_model_starts_on_the_factors_of_its_data(customer, customer_loadings):
     roles = ChoiceRoles(customer=customer, price="price", features=("display", "feature"), **COLUMNS)
     panel = build_choice_panel(frame, frame["chosen"], roles)
     gp = choose_gp("hsgp", "matern32", panel.time, SHORTEST, LONGEST)
-    spec = ChoiceSpec(1, 1, 0, customer_loadings, ChoicePriors())
+    spec = ChoiceSpec(tier_sizes(1, 1, 0), customer_loadings, ChoicePriors())
     start = choice_start(panel, spec.priors, panel.coefficient_scale)
     model = build_choice_model(panel, spec, gp, start)
     names = ["factor_path", "category_factor_path"]
@@ -88,11 +89,20 @@ def test_a_model_starts_on_the_factors_of_its_data(customer, customer_loadings):
     values = model.compile_fn(paths, inputs=model.value_vars, on_unused_input="ignore", mode=PLAIN)
     common, own = values(model.initial_point())
     B = root(gp)
-    first = first_coordinates(spec, gp, start)
-    np.testing.assert_allclose(common, B @ first[0].T, atol=1e-6)
-    np.testing.assert_allclose(own, B @ first[1].mT, atol=1e-6)
+    first = first_factors(spec, gp, start)
+    np.testing.assert_allclose(common, B @ first["global"][0].T, atol=1e-6)
+    np.testing.assert_allclose(own, B @ first["category"].mT, atol=1e-6)
     assert np.corrcoef(common.ravel(), truth.factors.to_numpy().ravel())[0, 1] > 0.7
 
 
-def test_no_factors_start_nowhere():
-    assert first_coordinates(ChoiceSpec(0, 0, 0, True, ChoicePriors()), None, None) is None
+def test_factors_start_apart_from_those_of_tiers_before(gp):
+    scores = [noisy_scores(np.stack([TIMES - 0.5]), np.full((50, 1), 0.5), seed) for seed in range(2)]
+    first = first_coordinates(tier_sizes(1, 1, 2), gp, RHO, scores)
+    assert {name: z.shape for name, z in first.items()} == {
+        "global": (1, 1, gp.size),
+        "category": (2, 1, gp.size),
+    }
+    np.testing.assert_array_equal(first["global"][0], moving_together(vstack(scores), root(gp), 1))
+    known = root(gp) @ first["global"][0].T
+    for score, z in zip(scores, first["category"], strict=True):
+        np.testing.assert_array_equal(z, moving_together(score, root(gp), 1, known))

@@ -3,6 +3,8 @@
 import numpy as np
 import xarray as xr
 
+from hdfm.choice.posterior.market import ChoicePosterior
+
 CHAINS, DRAWS = 2, 6
 KERNEL, SEED = "matern32", 7
 L, LC, LI = 2, 1, 1
@@ -48,3 +50,8 @@ def hand_posterior(panel, *, chains=CHAINS, draws=DRAWS, without=()):
             drawn -= drawn.mean(axis=2 + dims.index("period"), keepdims=True)
         values[name] = (("chain", "draw", *dims), drawn)
     return xr.Dataset(values)
+
+
+def market_of(draws, panel, encoded=None, seed=SEED):
+    """The choice sets of the fit, or others, with their draws."""
+    return ChoicePosterior(draws=draws, panel=panel, kernel=KERNEL, seed=seed).at(encoded)

@@ -4,7 +4,7 @@ Array names and axis order: N customers, S coefficients, T periods, K customer c
 O choice sets, J slots, P predictors.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from hdfm.choice.graph.start import ChoiceStart, contrasts
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.spec import ChoiceSpec
+from hdfm.factors.data import FactorData
 from hdfm.factors.hsgp import TimeGP, basis_of, held_gp
 from hdfm.hierarchy.data import held, padded, room_for, rounded_up
 
@@ -48,7 +49,7 @@ def common_sizes(panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None) -> Siz
     stay as they are.
     """
     own = sizes_of(panel)
-    alone = panel.roles.customer is None or bool(spec.n_individual_factors)
+    alone = panel.roles.customer is None or any(size.tier.zero_sum for size in spec.tiers)
     exact = gp is not None and basis_of(gp) is None
     customers = own.customers if alone else rounded_up(own.customers)
     size = block_size(customers)
@@ -114,10 +115,8 @@ class ChoiceData:
         (N, K).
     share : TensorVariable
         1 / customers (N,), 0 for customers that there are not.
-    gp : TimeGP or None
-        With its basis as data.
-    information_by_period, score_by_period : tuple of TensorVariable
-        What choices say about the coefficients of each category (T, P, P), (T, P).
+    factors : FactorData or None
+        None without factors.
     sets : tuple of SetData
         By category.
     """
@@ -129,35 +128,51 @@ class ChoiceData:
     shift: Any
     covariates: Any
     share: Any
-    gp: TimeGP | None
-    information_by_period: tuple[Any, ...]
-    score_by_period: tuple[Any, ...]
-    sets: tuple[SetData, ...]
+    factors: FactorData | None = None
+    sets: tuple[SetData, ...] = ()
 
 
 def choice_data(
     panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None, start: ChoiceStart, sizes: Sizes
 ) -> ChoiceData:
     """The data of a panel, registered in the model in whose context this is called."""
-    N, T, _ = sizes
+    N = sizes.customers
     by_customer, n_customers = panel.roles.customer is not None, len(panel.customer)
-    scale, covariates = panel.coefficient_scale, panel.covariates
-    information: tuple[np.ndarray, ...] = ()
-    score: tuple[np.ndarray, ...] = ()
-    if spec.n_factors + spec.n_category_factors:
-        information, score = start.information_by_period, start.score_by_period
-    return ChoiceData(
-        scale=held("scale", scale),
+    covariates = panel.covariates
+    data = ChoiceData(
+        scale=held("scale", panel.coefficient_scale),
         mean_precision=held("mean_precision", start.mean_precision),
         mean_shift=held("mean_shift", start.mean_precision @ start.mean),
         information=held("customer_information", padded(start.information, N)) if by_customer else None,
         shift=held("customer_shift", padded(start.shift, N)) if by_customer else None,
         covariates=held("customer_covariates", padded(covariates, N)) if covariates.shape[1] else None,
         share=held("customer_share", padded(np.full(n_customers, 1 / n_customers), N)),
-        gp=None if gp is None else held_gp(gp, T),
-        information_by_period=_by_category("period_information", information, T),
-        score_by_period=_by_category("period_score", score, T),
-        sets=tuple(_set_data(panel, c, scale[part], sizes) for c, part in enumerate(panel.parts)),
+    )
+    return replace(
+        data,
+        factors=None if gp is None else _factor_data(data, panel, spec, gp, start, sizes),
+        sets=tuple(
+            _set_data(panel, c, panel.coefficient_scale[part], sizes) for c, part in enumerate(panel.parts)
+        ),
+    )
+
+
+def _factor_data(data, panel, spec, gp, start, sizes):
+    """What choices give the graph of factors."""
+    information: tuple[np.ndarray, ...] = ()
+    score: tuple[np.ndarray, ...] = ()
+    if any(not size.tier.zero_sum for size in spec.tiers):
+        information, score = start.information_by_period, start.score_by_period
+    by_customer = panel.roles.customer is not None and spec.customer_loadings
+    return FactorData(
+        gp=held_gp(gp, sizes.periods),
+        parts=panel.parts,
+        scale=data.scale,
+        share=data.share,
+        loading_customers=sizes.customers if by_customer else None,
+        owners=panel.owners,
+        information=_by_category("period_information", information, sizes.periods),
+        score=_by_category("period_score", score, sizes.periods),
     )
 
 

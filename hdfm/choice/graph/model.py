@@ -16,61 +16,27 @@ in ``_raw`` is a coordinate to sample in.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.pytensorf import floatX
+from pytensor.tensor import TensorVariable
+from scipy.sparse import csr_array
 
-from hdfm.choice.graph.data import ChoiceData, Sizes, choice_data, sizes_of
-from hdfm.choice.graph.evidence import evidence_by_period, first_coordinates
+from hdfm.choice.graph.data import ChoiceData, SetData, Sizes, choice_data, sizes_of
 from hdfm.choice.graph.start import ChoiceStart
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.spec import ChoiceSpec
-from hdfm.factors.hsgp import TimeGP, gp_factors
-from hdfm.factors.loadings import loadings
-from hdfm.factors.paths import lengthscales, whitened_factors
+from hdfm.factors.evidence import first_coordinates
+from hdfm.factors.graph import Moving, added_in_rows, mean_of_customers, moving_tiers
+from hdfm.factors.hsgp import TimeGP
 from hdfm.factors.tier import COEFFICIENT
 from hdfm.hierarchy.blocks import sum_over_blocks
 from hdfm.hierarchy.data import labels_of
 from hdfm.hierarchy.lkj import covariance_root
 from hdfm.hierarchy.whitened import Evidence, whitened_standard_normal
-
-
-class Moving(NamedTuple):
-    """What a tier of factors adds to coefficients: weights on paths, by customer or not.
-
-    Attributes
-    ----------
-    weight : TensorVariable
-        w (N or 1, S, L); lambda (1, S, L) for factors of customers.
-    path : dict of int to TensorVariable
-        theta (T, L) by the first coefficient of a category; a phi (N, T, L) for factors of customers.
-    """
-
-    weight: Any
-    path: dict[int, Any]
-
-    def mean(self, part: slice, share):
-        """What it adds (T, P) on average over customers, whose shares are (N,)."""
-        path = self.path[part.start]
-        path = pt.tensordot(share, path, axes=1) if path.ndim == 3 else path
-        return pt.dot(path, mean_of_customers(self.weight[:, part], share).T)
-
-
-def added_in_sets(weight, path, customer, period):
-    """What weights (N or 1, P, L) on paths (N, T, L) or (T, L) add (O, P) in choice sets."""
-    at = path[customer, period] if path.ndim == 3 else path[period]
-    if weight.type.shape[0] == 1:
-        return pt.dot(at, weight[0].T)
-    return (weight[customer] * at[:, None, :]).sum(axis=-1)
-
-
-def mean_of_customers(values, share):
-    """Mean (...) of values (N, ...) by customers' shares (N,); values (1, ...) are all customers'."""
-    return values[0] if values.type.shape[0] == 1 else pt.tensordot(share, values, axes=1)
 
 
 def build_choice_model(
@@ -93,16 +59,12 @@ def build_choice_model(
     with pm.Model(coords=coords) as model:
         data = choice_data(panel, spec, gp, start, sizes)
         alpha = customer_coefficients(panel, spec.priors, start, data)
-        first = first_coordinates(spec, gp, start)
-        tiers = [
-            global_tier(panel, spec, data, start, first),
-            category_tier(panel, spec, data, start, first),
-            individual_tier(panel, spec, data),
-        ]
-        moving = [tier for tier in tiers if tier is not None]
+        moving: list[Moving] = []
+        if gp is not None and data.factors is not None:
+            moving = moving_tiers(spec.tiers, spec.priors, data.factors, first_factors(spec, gp, start))
         terms = [
-            category_log_likelihood(sets, alpha, moving, category.coefficient)
-            for category, sets in zip(panel.categories, data.sets, strict=True)
+            category_log_likelihood(sets, alpha[:, part], [tier.of_category(c, part) for tier in moving])
+            for c, (part, sets) in enumerate(zip(panel.parts, data.sets, strict=True))
         ]
         pm.Potential("log_likelihood", sum(terms))
         register_paths(panel, data, alpha, moving)
@@ -152,63 +114,12 @@ def _mean_coefficients(priors, data):
     return mean
 
 
-def global_tier(panel, spec, data, start, first) -> Moving | None:
-    """Loadings and factors that all categories share."""
-    L = spec.n_factors
-    if not L:
-        return None
-    rho = lengthscales("lengthscale", spec.priors, "factor", L)
-    w = loadings("loading", "factor", L, **_of_loadings(panel, spec, data))
-    apart = evidence_by_period(panel, data, w, L)
-    together = Evidence(*(sum(parts) for parts in zip(*apart, strict=True)))
-    theta = whitened_factors("factor_raw", data.gp, rho, [together], L, first[0][None])[0]
-    pm.Deterministic("factor_path", theta, dims=("period", "factor"))
-    return Moving(w, {part.start: theta for part in panel.parts})
-
-
-def category_tier(panel, spec, data, start, first) -> Moving | None:
-    """Loadings, and factors of each category alone."""
-    L = spec.n_category_factors
-    if not L:
-        return None
-    rho = lengthscales("category_lengthscale", spec.priors, "category_factor", L)
-    w = loadings("category_loading", "category_factor", L, **_of_loadings(panel, spec, data))
-    about = evidence_by_period(panel, data, w, L)
-    theta = whitened_factors("category_factor_raw", data.gp, rho, about, L, first[1])
-    pm.Deterministic("category_factor_path", theta, dims=("category", "period", "category_factor"))
-    return Moving(w, {part.start: theta[c] for c, part in enumerate(panel.parts)})
-
-
-def _of_loadings(panel, spec, data):
-    """What loadings of all tiers have in common."""
-    by_customer = panel.roles.customer is not None and spec.customer_loadings
-    return {
-        "priors": spec.priors,
-        "scale": data.scale,
-        "n_customers": data.share.type.shape[0] if by_customer else None,
-    }
-
-
-def individual_tier(panel, spec, data) -> Moving | None:
-    r"""lambda (S, L) a (N,) phi (N, T, L), zero-sum over customers, of one lengthscale."""
-    L, N, S = spec.n_individual_factors, len(panel.customer), len(panel.coefficient)
-    if not L or N < 2:
-        return None
-    priors = spec.priors
-    rho = lengthscales("individual_lengthscale", priors, None, None)
-    z = pm.ZeroSumNormal("individual_raw", 1.0, shape=(data.gp.size, L, N))
-    phi = gp_factors(data.gp, rho, z.reshape((data.gp.size, L * N))).reshape((-1, L, N)).transpose(2, 0, 1)
-    total = pm.HalfNormal("individual_scale", priors.individual_scale, dims="individual_factor")
-    share = pm.Normal("individual_loading_raw", 0, 1, shape=(S, L))
-    lam = total * pt.softplus(share) / np.log(2)
-    pm.Deterministic("individual_loading", lam / data.scale[:, None], dims=(COEFFICIENT, "individual_factor"))
-    spread = pm.HalfNormal("individual_sd", priors.individual_sd, initval=floatX(0.2))
-    a = pt.exp(spread * pm.Normal("multiplier_raw", 0, 1, dims="customer"))
-    pm.Deterministic("individual_multiplier", a, dims="customer")
-    path = pm.Deterministic(
-        "individual_factor_path", a[:, None, None] * phi, dims=("customer", "period", "individual_factor")
-    )
-    return Moving(lam[None], {part.start: path for part in panel.parts})
+def first_factors(spec: ChoiceSpec, gp: TimeGP, start: ChoiceStart) -> dict[str, np.ndarray]:
+    """Where factors (G, L, m) of each tier start: along what moves customers' choices, or all choices."""
+    scores = start.customer_score
+    if not spec.customer_loadings:
+        scores = tuple(csr_array(score.T) for score in start.score_by_period)
+    return first_coordinates(spec.tiers, gp, spec.priors.lengthscale[0], scores)
 
 
 def register_paths(panel: ChoicePanel, data: ChoiceData, alpha, tiers: Sequence[Moving]) -> None:
@@ -216,29 +127,39 @@ def register_paths(panel: ChoicePanel, data: ChoiceData, alpha, tiers: Sequence[
     if not tiers:
         return
     mean = mean_of_customers(alpha, data.share)
-    paths = [mean[part] + sum(tier.mean(part, data.share) for tier in tiers) for part in panel.parts]
+    paths = [
+        mean[part] + sum(tier.mean(c, part, data.share) for tier in tiers)
+        for c, part in enumerate(panel.parts)
+    ]
     pm.Deterministic(
         "coefficient_path", pt.concatenate(paths, axis=1) / data.scale, dims=("period", COEFFICIENT)
     )
 
 
-def category_log_likelihood(sets, alpha, tiers: Sequence[Moving], part: slice):
-    r"""Log-likelihood of a category's choice sets, a scalar, given alpha (N or 1, S).
+def category_log_likelihood(
+    sets: SetData, alpha: TensorVariable, moving: Sequence[tuple[TensorVariable, TensorVariable]]
+) -> TensorVariable:
+    r"""Log-likelihood of a category's choice sets, a scalar.
 
     .. math:: \log P(j) = -\log\Big(1 + \sum_{k \ne j} \exp((x_k - x_j)' \beta)\Big)
+
+    Parameters
+    ----------
+    alpha : TensorVariable
+        (N or 1, P)
+    moving : sequence of tuple of TensorVariable
+        Weights (N or 1, P, L) and paths (T, L) or (N, T, L) of each tier.
     """
     if sets.contrasts is None:
         return sets.constant
-    common = [alpha[:, part]]
-    for tier in tiers:
-        common += [tier.weight[:, part], tier.path[part.start]]
+    common = [alpha, *(part for tier in moving for part in tier)]
     data = [sets.contrasts, sets.closed, sets.customer, sets.period, sets.count]
 
     def of_sets(alpha, *moving_and_data):
         *moving, contrasts, closed, customer, period, count = moving_and_data
         beta = alpha if alpha.type.shape[0] == 1 else alpha[customer]
         for weight, path in zip(moving[::2], moving[1::2], strict=True):
-            beta = beta + added_in_sets(weight, path, customer, period)
+            beta = beta + added_in_rows(weight, path, customer, period)
         gaps = (contrasts * beta[:, None, :]).sum(axis=-1)
         return -pt.dot(count, pt.softplus(pt.logsumexp(gaps + closed, axis=1)))
 

@@ -30,7 +30,7 @@ from hdfm.choice.panel.read import read_chosen
 from hdfm.choice.panel.roles import ChoiceRoles, with_features
 from hdfm.choice.panel.sets import check_chosen, read_sets
 from hdfm.exceptions import InvalidDataError
-from hdfm.factors.tier import COEFFICIENT
+from hdfm.factors.tier import COEFFICIENT, OF_CUSTOMER
 from hdfm.frames.columns import refuse_far_apart, sorted_labels
 from hdfm.frames.labels import stored_labels, warn_of_twins
 from hdfm.frames.periods import plain_labels
@@ -101,6 +101,11 @@ class ChoicePanel:
     def timeline(self) -> Timeline:
         """Where the periods lie in time."""
         return Timeline(self.period, self.period_order)
+
+    @property
+    def owners(self) -> dict[str, np.ndarray]:
+        """By name of an owner of factors' paths: which of them each customer (N,) belongs to."""
+        return {OF_CUSTOMER.name: np.arange(len(self.customer))}
 
     @property
     def parts(self) -> list[slice]:

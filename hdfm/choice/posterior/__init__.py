@@ -1,4 +1,4 @@
-"""Draws of the choice model and a panel -> probabilities, elasticities, coefficients, shares.
+"""A posterior of choices -> markets -> probabilities, elasticities, coefficients, shares.
 
 Pure functions.
 """

@@ -8,16 +8,18 @@ Array names and axis order: D draws, N customers, S coefficients, T periods.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.posterior.draws import ChoiceDraws
+from hdfm.choice.posterior.market import ChoicePosterior
 from hdfm.exceptions import InvalidArgumentError, unknown
-from hdfm.factors.pieces import by_draw, pieces
+from hdfm.factors.draws import mean_of_customers
+from hdfm.factors.pieces import pieces
 from hdfm.frames.columns import plain
 from hdfm.frames.labels import label_list
 from hdfm.frames.periods import in_time_order
@@ -31,23 +33,26 @@ LARGEST_LOG = 700.0
 SMALLEST = 1e-300
 
 
-def coefficient_table(
-    draws: ChoiceDraws,
-    panel: ChoicePanel,
-    by: Sequence[str],
-    customers: Sequence | None,
-    ci_prob: float,
-    weights: Any = None,
-) -> pd.DataFrame:
-    """Posterior of coefficients, averaged over the customers and periods that ``by`` doesn't name.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Averages:
+    """What coefficients are averaged over: customers and periods that ``by`` doesn't name.
 
-    Parameters
+    Attributes
     ----------
     by : sequence of {"customer", "time"}
     customers : sequence, optional
         Labels of those to take; all by default.
     weights : dict or pandas.Series, optional
         How often each customer counts in means.
+    """
+
+    by: Sequence[str] = ()
+    customers: Sequence | None = None
+    weights: Any = None
+
+
+def coefficient_table(posterior: ChoicePosterior, averages: Averages, ci_prob: float) -> pd.DataFrame:
+    """Posterior of coefficients.
 
     Returns
     -------
@@ -55,8 +60,8 @@ def coefficient_table(
         Index ``category``, ``predictor`` and those of ``by``, sorted; ``mean``, ``sd``, ``lower``, ``upper``,
         ``p_positive``.
     """
-    tables = []
-    for label, paths in _paths(draws, panel, by, customers, weights):
+    tables, draws, panel, by = [], posterior.draws, posterior.panel, averages.by
+    for label, paths in _paths(posterior, averages):
         values = paths if "time" in by else paths.mean(axis=1, keepdims=True)
         D, T, S = values.shape
         index = _index(panel, "customer" in by, label, "time" in by)
@@ -81,10 +86,9 @@ def _normal_rows(rows, sd, ci_prob):
     )
 
 
-def feature_table(
-    draws: ChoiceDraws, panel: ChoicePanel, ci_prob: float, weights: Any = None
-) -> pd.DataFrame:
+def feature_table(posterior: ChoicePosterior, ci_prob: float, weights: Any = None) -> pd.DataFrame:
     """Coefficients of features, means over customers and periods, as effects on utility."""
+    draws, panel = posterior.draws, posterior.panel
     column = np.concatenate([category.column for category in panel.categories])
     features = np.flatnonzero(column >= (panel.roles.price is not None))  # intercepts -1, the price first
     index: pd.Index = panel.coefficient[features].set_names(["category", "control"])
@@ -97,13 +101,7 @@ def feature_table(
 
 
 def willingness_to_pay_table(
-    draws: ChoiceDraws,
-    panel: ChoicePanel,
-    predictor: str,
-    by: Sequence[str],
-    customers: Sequence | None,
-    ci_prob: float,
-    weights: Any = None,
+    posterior: ChoicePosterior, predictor: str, averages: Averages, ci_prob: float
 ) -> pd.DataFrame:
     r"""What one unit of a predictor is worth, in every category that has it.
 
@@ -124,6 +122,7 @@ def willingness_to_pay_table(
     InvalidArgumentError
         If the model has no price, or no category has both the price and the predictor.
     """
+    panel, by = posterior.panel, averages.by
     price = panel.roles.price
     if price is None:
         raise InvalidArgumentError("Willingness to pay needs a price: name its column with price=.")
@@ -141,7 +140,7 @@ def willingness_to_pay_table(
             f"predictor must be one of {list(others)}, in a category with a price; got {predictor!r}."
         )
     tables = []
-    for label, paths in _paths(draws, panel, by, customers, weights):
+    for label, paths in _paths(posterior, averages):
         values = paths if "time" in by else paths.mean(axis=1, keepdims=True)
         for category, k, p in pairs:
             ratio = -values[:, :, k] / values[:, :, p]
@@ -183,28 +182,8 @@ def population_paths(draws: ChoiceDraws, which: np.ndarray, weights: np.ndarray 
         return draws.population
     everyone = slice(None)
     some: slice | np.ndarray = everyone if np.array_equal(which, np.arange(N)) else which
-    beta = _mean(draws.alpha, some, weights)[:, None, :]
-    for tier in draws.tiers:
-        each = tier.loading.shape[1] > 1
-        w = _mean(tier.loading, some if each else everyone, weights if each else None)
-        match tier.owner:
-            case "customer":
-                moved = np.einsum("dsl,dtl->dts", w, _mean(tier.path, some, weights))
-            case "category":
-                parts = [np.flatnonzero(draws.category == c) for c in range(tier.path.shape[1])]
-                own = [np.einsum("dsl,dtl->dts", w[:, s], tier.path[:, c]) for c, s in enumerate(parts)]
-                moved = np.concatenate(own, axis=2)
-            case "one":
-                moved = np.einsum("dsl,dtl->dts", w, tier.path[:, 0])
-            case _:
-                raise unknown("tier", tier.owner)
-        beta = beta + moved
-    return beta
-
-
-def _mean(values, which, weights):
-    """Means (D, ...) over some of the customers of values (D, N, ...)."""
-    return by_draw(lambda draws: np.average(draws, axis=1, weights=weights), values[None], which)[0]
+    beta = mean_of_customers(draws.alpha, some, weights)[:, None, :]
+    return sum((tier.mean(draws.parts, some, weights) for tier in draws.tiers), start=beta)
 
 
 def _weights_of(weights, panel, which):
@@ -224,8 +203,9 @@ def read_by(by: str | Sequence[str] | None, allowed: Sequence[str]) -> tuple[str
     return names
 
 
-def _paths(draws, panel, by, customers, weights) -> Iterator[tuple]:
+def _paths(posterior, averages) -> Iterator[tuple]:
     """Label and coefficients (D, T, S) of each customer, or of all of them together."""
+    draws, panel, by, weights = posterior.draws, posterior.panel, averages.by, averages.weights
     for role in by:
         match role:
             case "customer" | "time":
@@ -234,8 +214,8 @@ def _paths(draws, panel, by, customers, weights) -> Iterator[tuple]:
                 raise unknown("by", role)
     which = np.arange(draws.alpha.shape[1])
     shape = (len(panel.period), len(panel.coefficient))
-    if customers is not None:
-        labels = label_list(customers, "customers")
+    if averages.customers is not None:
+        labels = label_list(averages.customers, "customers")
         which = panel.customer.get_indexer(labels)
         if not len(which) or (which < 0).any():
             strangers = [plain(label) for label, code in zip(labels, which, strict=True) if code < 0]

@@ -6,6 +6,7 @@ import xarray as xr
 from hdfm.choice.engines import ENGINES
 from hdfm.exceptions import ApproximationWarning, warn_caller
 from hdfm.factors.pieces import by_draw
+from hdfm.factors.tier import TIERS
 from hdfm.sampling.engines import NUMPYRO, Engine, engine_of
 from hdfm.summaries.diagnostics import COLUMNS, OK, summary, variable_rows, warn_of_chains, with_sampler
 from hdfm.summaries.loo import GOOD_K, pareto_k_of_weights
@@ -13,7 +14,7 @@ from hdfm.summaries.loo import GOOD_K, pareto_k_of_weights
 R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS = 1.05, 25
 INVARIANT = ("coefficient_path", "coefficient_mean", "customer_sd", "covariate_effect")
 OF_CUSTOMERS = ("alpha",)
-LEFT_OUT = ("individual_factor_path", "individual_multiplier")
+LEFT_OUT = {name for tier in TIERS.values() if tier.owner.by_customer for name in tier.wide}
 PATH, SUM_OF_FACTORS, LOG_DENSITY = "coefficient_path", "sum_of_factors", "log_density"
 
 

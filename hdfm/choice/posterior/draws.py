@@ -13,6 +13,7 @@ category; d draws of a block.
     alpha (D, N, S); loading (D, N or 1, S, L); path (D, G, T, L); beta (d, O, P)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,8 +21,7 @@ import xarray as xr
 
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.panel.rows import EncodedChoices
-from hdfm.exceptions import unknown
-from hdfm.factors.draws import Tier, extend_tier, tier_draws
+from hdfm.factors.draws import TierDraws, extend_tier, tier_draws
 from hdfm.factors.tier import present_tiers
 from hdfm.sampling.streams import labelled_stream
 
@@ -37,10 +37,10 @@ class ChoiceDraws:
     ----------
     alpha : numpy.ndarray
         (D, N, S)
-    tiers : tuple of Tier
+    tiers : tuple of TierDraws
         Those the model has.
-    category : numpy.ndarray
-        Position (S,) of each coefficient's category.
+    parts : sequence of slice
+        The coefficients of each category.
     effect : numpy.ndarray or None
         Effects (D, S, K) of covariates on alpha.
     covariates : numpy.ndarray
@@ -56,8 +56,8 @@ class ChoiceDraws:
     """
 
     alpha: np.ndarray
-    tiers: tuple[Tier, ...]
-    category: np.ndarray
+    tiers: tuple[TierDraws, ...]
+    parts: Sequence[slice]
     effect: np.ndarray | None = None
     covariates: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     donor: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=int))
@@ -106,7 +106,7 @@ class ChoiceDraws:
         for tier in self.tiers:
             alike = tier.loading.shape[1] == 1
             w = _draws_last(tier.loading[d, np.zeros(1, int) if alike else rows, part])
-            path = _draws_last(tier.at(d, self._owner(tier, part, who), period))
+            path = _draws_last(tier.at(d, self._category(part), who, period))
             for factor in range(path.shape[1]):
                 moved = w[np.zeros_like(place) if alike else place, :, factor]
                 moved *= path[:, None, factor]
@@ -161,6 +161,10 @@ class ChoiceDraws:
                 out[here] = self.beta(slice(s, s + 1), customer, period, d[here])[..., 0]
         return out
 
+    def _category(self, part):
+        """Position of the category whose coefficients ``part`` are; where they are none, of any."""
+        return next((c for c, whole in enumerate(self.parts) if whole.start <= part.start < whole.stop), 0)
+
     def _who(self, customer, d):
         """The fitted customer (1 or d, O) whose draws a choice set has."""
         n_fitted = self.alpha.shape[1]
@@ -168,17 +172,6 @@ class ChoiceDraws:
             return customer[None]
         new = np.maximum(customer - n_fitted, 0)
         return np.where(customer < n_fitted, customer, self.donor[d, new])
-
-    def _owner(self, tier, part, who):
-        match tier.owner:
-            case "customer":
-                return who
-            case "category":
-                return self.category[part.start]
-            case "one":
-                return 0
-            case _:
-                raise unknown("tier", tier.owner)
 
 
 def _draws_last(values):
@@ -191,8 +184,8 @@ def choice_draws(posterior: xr.Dataset, panel: ChoicePanel) -> ChoiceDraws:
 
     They may be in 32 bits, and on disk: read a part, and compute in 64 bits.
 
-    ``individual_multiplier`` (customer), if it is there, holds the a that ``individual_factor_path`` has
-    been multiplied with; without it a is 1.
+    A tier's multiplier, if it is there, holds the a that its paths have been multiplied with; without it a
+    is 1.
     """
 
     def get(name):
@@ -203,16 +196,13 @@ def choice_draws(posterior: xr.Dataset, panel: ChoicePanel) -> ChoiceDraws:
 
     alpha = get("alpha")
     tiers = [
-        tier_draws(
-            tier.owner, get(tier.loading), get(tier.path), get(tier.lengthscale), get("individual_multiplier")
-        )
-        for tier in present_tiers(posterior).values()
+        tier_draws(tier, get(tier.loading), get(tier.path), get(tier.lengthscale), get(tier.multiplier))
+        for tier in present_tiers(posterior)
     ]
-    sizes = [len(category.predictor) for category in panel.categories]
     return ChoiceDraws(
         alpha=get("coefficient_mean")[:, None] if alpha is None else alpha,
         tiers=tuple(tiers),
-        category=np.repeat(np.arange(len(sizes)), sizes),
+        parts=panel.parts,
         effect=get("covariate_effect"),
         covariates=panel.covariates,
     )

@@ -18,50 +18,36 @@ Array names and axis order: D draws; in a category O choice sets, J slots, K pro
 draws of a block.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
-from hdfm.choice.panel.panel import ChoicePanel
-from hdfm.choice.panel.roles import refuse_without_column
-from hdfm.choice.panel.rows import EncodedChoices
 from hdfm.choice.posterior.draws import ChoiceDraws
-from hdfm.choice.posterior.predict import PlacedSets, probability_blocks
-from hdfm.exceptions import InvalidArgumentError, InvalidDataError, unknown
+from hdfm.choice.posterior.labels import INDEX, groups_of_sets
+from hdfm.choice.posterior.market import Market
+from hdfm.choice.posterior.placement import PlacedSets
+from hdfm.choice.posterior.predict import probability_blocks
+from hdfm.exceptions import InvalidArgumentError, unknown
 from hdfm.factors.pieces import pieces
-from hdfm.frames.columns import plain
-from hdfm.frames.periods import in_time_order
 from hdfm.summaries.intervals import summarise
 
-INDEX = ("category", "product", "price_of")
 SUMMARY = ("mean", "sd", "lower", "upper", "p_elastic")
 TABLE_COLUMNS = (*SUMMARY, "before", "after", "change", "p_up")
 TABLE_CELLS = 20_000_000
 MOST_WORK = 10**10  # of cross elasticities that a fit computes unasked: a few seconds
 OWN_NOTE = "own-price elasticities alone: elasticities() computes those of all pairs of products"
-SET_ROLES = ("customer", "time", "choice_set")
 SMALLEST = 1e-300  # a share that underflows still has an elasticity
 
 
-def elasticity_table(
-    draws: ChoiceDraws,
-    placed: Iterable[PlacedSets],
-    panel: ChoicePanel,
-    ci_prob: float,
-    groups: pd.DataFrame | None = None,
-    *,
-    own: bool = False,
-) -> pd.DataFrame:
+def elasticity_table(market: Market, ci_prob: float, *, own: bool = False) -> pd.DataFrame:
     """Own and cross price elasticities of expected shares.
 
     Parameters
     ----------
-    placed : iterable of PlacedSets
-        Choice sets at the prices of interest.
-    groups : pandas.DataFrame, optional
-        Labels of the choice sets, by position among all: a table for each of their combinations, such as
-        :func:`set_labels` or segments of customers. Rows with missing labels are left out.
+    market : Market
+        Choice sets at the prices of interest, a table for each of its groups. Sets with missing labels are
+        left out.
     own : bool
         Own elasticities alone, without the work of the others; ``attrs["note"]`` then says so.
 
@@ -77,13 +63,12 @@ def elasticity_table(
     InvalidArgumentError
         If the model has no price.
     """
-    if panel.roles.price is None:
+    if market.panel.roles.price is None:
         raise InvalidArgumentError("Elasticities need a price: name its column with price=.")
-    names = [] if groups is None else list(groups.columns)
-    index = [*INDEX, *names]
+    index = [*INDEX, *market.groups.columns]
     tables = [
-        _category_table(draws, sets, panel.roles.price_transform, ci_prob, groups, own)
-        for sets in placed
+        _category_table(market, sets, ci_prob, own)
+        for sets in market.sets
         if sets.price is not None and len(sets.customer)
     ]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*index, *SUMMARY])
@@ -92,10 +77,10 @@ def elasticity_table(
     return table
 
 
-def cross_work(draws: ChoiceDraws, placed: Iterable[PlacedSets]) -> int:
+def cross_work(market: Market) -> int:
     """Products of draws, choice sets and pairs of products, summed over categories: see ``MOST_WORK``."""
-    return draws.n_draws * sum(
-        len(sets.customer) * len(sets.product) ** 2 for sets in placed if sets.price is not None
+    return market.draws.n_draws * sum(
+        len(sets.customer) * len(sets.product) ** 2 for sets in market.sets if sets.price is not None
     )
 
 
@@ -140,88 +125,11 @@ def column_pieces(draws: ChoiceDraws, K: int) -> Iterator[slice]:
     return (slice(first, min(first + n, K)) for first in range(0, K, n))
 
 
-def set_labels(panel: ChoicePanel, by: Sequence[str], encoded: EncodedChoices | None = None) -> pd.DataFrame:
-    """Labels of choice sets by role, a row for each position among all.
-
-    Parameters
-    ----------
-    by : sequence of {"customer", "time", "choice_set"}
-        Columns to make. Of ``INDEX``, which every table has, none is made.
-    encoded : EncodedChoices, optional
-        New sets; those of the fit by default.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If a role is none of these.
-    """
-    wanted = [role for role in dict.fromkeys(by) if role not in INDEX]
-    for role in wanted:
-        if role not in SET_ROLES:
-            raise InvalidArgumentError(f"by takes roles among {(*INDEX, *SET_ROLES)}; got {role!r}.")
-        refuse_without_column(role, panel.roles)
-    choice_set = panel.choice_set if encoded is None else encoded.choice_set
-    choices = panel.choices if encoded is None else (*encoded.choices, encoded.unseen)
-    customer, period = np.empty((2, len(choice_set)), dtype=int)
-    for each in choices:
-        customer[each.choice_set], period[each.choice_set] = each.customer, each.period
-    labels = {"customer": panel.customer, "time": panel.period, "choice_set": choice_set}
-    code = {"customer": customer, "time": period, "choice_set": np.arange(len(choice_set))}
-    if encoded is not None:
-        code["customer"] = np.where(customer < 0, len(panel.customer) + encoded.set_customer, customer)
-        code["time"] = np.where(period < 0, len(panel.period) + encoded.set_period, period)
-        labels["customer"] = panel.customer.append(encoded.customer)
-        labels["time"] = panel.period.append(encoded.period)
-    if not panel.period.is_monotonic_increasing:
-        labels["time"] = in_time_order(labels["time"], labels["time"])
-    for role in wanted:
-        if role not in labels:
-            raise unknown("by", role)
-    return pd.DataFrame({role: labels[role][code[role]] for role in wanted}, index=range(len(choice_set)))
-
-
-def labels_of_sets(
-    panel: ChoicePanel,
-    by: Sequence[str],
-    placed: Iterable[PlacedSets],
-    encoded: EncodedChoices | None,
-    columns: pd.DataFrame | None,
-) -> pd.DataFrame:
-    """Labels as :func:`set_labels` gives them, and from ``columns`` of the rows of ``encoded``.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If a name is no role and no column.
-    InvalidDataError
-        If a column changes within a choice set.
-    """
-    if columns is None or encoded is None:
-        return set_labels(panel, by, encoded)
-    labels = set_labels(panel, [name for name in by if name not in columns], encoded)
-    for name in columns:
-        code, values = pd.factorize(columns[name])
-        of_set = np.full(len(labels), -1)
-        for sets in placed:
-            rows, there = sets.choices.row, sets.choices.row >= 0
-            first = code[rows[np.arange(len(rows)), there.argmax(axis=1)]]
-            changes = (there & (code[rows] != first[:, None])).any(axis=1)
-            if changes.any():
-                example = encoded.choice_set[sets.choices.choice_set[changes][0]]
-                raise InvalidDataError(
-                    f"Column {name!r} in by= changes within {int(changes.sum()):,} choice sets, such as "
-                    f"{plain(example)!r}: it must be constant in a set."
-                )
-            of_set[sets.choices.choice_set] = first
-        labels[name] = pd.Series(values).reindex(of_set).array
-    return labels[[name for name in dict.fromkeys(by) if name in labels]]
-
-
-def _category_table(draws, sets, price_transform, ci_prob, groups, own):
+def _category_table(market, sets, ci_prob, own):
     """The rows of a category, sorted by product, ``price_of`` and group."""
-    keys, parts = [], []
-    for example, which in groups_of_sets(sets, groups):
-        for j, k, values in elasticity_draws(draws, sets, which, price_transform, own=own):
+    keys, parts, price_transform = [], [], market.panel.roles.price_transform
+    for example, which in groups_of_sets(sets, market.groups):
+        for j, k, values in elasticity_draws(market.draws, sets, which, price_transform, own=own):
             keys.append(np.stack([j, k, np.full(len(j), example)], axis=1))
             parts.append(summarise(values, pd.RangeIndex(len(j)), ci_prob)[list(SUMMARY)].to_numpy())
     if not keys:
@@ -230,26 +138,8 @@ def _category_table(draws, sets, price_transform, ci_prob, groups, own):
     order = np.lexsort((key[:, 1], key[:, 0]))
     j, k, example = key[order].T
     table = pd.DataFrame({"category": sets.label, "product": sets.product[j], "price_of": sets.product[k]})
-    if groups is not None:
-        table = pd.concat([table, groups.iloc[example].reset_index(drop=True)], axis=1)
-    return pd.concat([table, pd.DataFrame(part[order], columns=list(SUMMARY))], axis=1)
-
-
-def groups_of_sets(sets: PlacedSets, groups: pd.DataFrame | None) -> list[tuple[int, np.ndarray]]:
-    """Position of an example among all sets, and positions among these sets, of each group in order.
-
-    Sets of weight 0 are in none.
-    """
-    counted = np.flatnonzero(sets.choices.times > 0)
-    if groups is None or not len(groups.columns):
-        return [(0, counted)] if len(counted) else []
-    mine = groups.iloc[sets.choices.choice_set[counted]].reset_index(drop=True)
-    by = mine.groupby(list(groups.columns), sort=True, observed=True, dropna=False)
-    group = by.ngroup().to_numpy()
-    order = np.argsort(group, kind="stable")
-    order = order[group[order] >= 0]
-    pieces = np.split(counted[order], np.flatnonzero(np.diff(group[order])) + 1)
-    return [(sets.choices.choice_set[piece[0]], piece) for piece in pieces if len(piece)]
+    labels = market.groups.iloc[example].reset_index(drop=True)
+    return pd.concat([table, labels, pd.DataFrame(part[order], columns=list(SUMMARY))], axis=1)
 
 
 def products_of_sets(sets: PlacedSets, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,8 @@ import xarray as xr
 from hdfm.choice.panel.panel import ChoicePanel
 from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.posterior.draws import choice_draws
-from hdfm.choice.posterior.predict import log_probability_blocks, place_fitted
+from hdfm.choice.posterior.placement import place_fitted
+from hdfm.choice.posterior.predict import log_probability_blocks
 from hdfm.sampling.streams import Stream, stream
 
 

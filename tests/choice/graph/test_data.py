@@ -13,6 +13,7 @@ from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.datasets import simulate_choices
 from hdfm.factors.hsgp import choose_gp
+from hdfm.factors.tier import tier_sizes
 from hdfm.sampling.session import jax_session
 
 PRIORS = ChoicePriors()
@@ -47,7 +48,7 @@ def model_of(case, padding, seed=1, customers=9, weeks=6):
         outside_option=simulation.get("outside_option", False),
     )
     panel = build_choice_panel(frame, frame["chosen"], roles)
-    spec = ChoiceSpec(*n, by_customer, PRIORS)
+    spec = ChoiceSpec(tier_sizes(*n), by_customer, PRIORS)
     process = choose_gp(gp, "matern32", panel.time, 0.3, 0.9) if sum(n) else None
     start = choice_start(panel, PRIORS, panel.coefficient_scale)
     sizes = common_sizes(panel, spec, process) if padding else None
@@ -89,5 +90,5 @@ def test_sizes():
             price="price", features=("display", "feature"),
         ),
     )  # fmt: skip
-    assert common_sizes(panel, ChoiceSpec(1, 0, 0, True, PRIORS), None) == Sizes(16, 64, (64, 64))
-    assert common_sizes(panel, ChoiceSpec(0, 0, 1, True, PRIORS), None).customers == 9
+    assert common_sizes(panel, ChoiceSpec(tier_sizes(1, 0, 0), True, PRIORS), None) == Sizes(16, 64, (64, 64))
+    assert common_sizes(panel, ChoiceSpec(tier_sizes(0, 0, 1), True, PRIORS), None).customers == 9

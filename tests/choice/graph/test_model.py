@@ -18,6 +18,7 @@ from hdfm.choice.spec import ChoiceSpec
 from hdfm.datasets import simulate_choices
 from hdfm.factors.hsgp import choose_gp
 from hdfm.factors.kernels import JITTER, covariance
+from hdfm.factors.tier import tier_sizes
 
 PRIORS = ChoicePriors()
 PLAIN = Mode(linker="py", optimizer=None)  # these graphs are evaluated once: compiling would take longer
@@ -40,7 +41,7 @@ def panel_of(customer="customer", covariates=(), **simulation):
 def model_of(panel, n=(0, 0, 0), customer_loadings=True, gp="hsgp", priors=PRIORS):
     process = choose_gp(gp, "matern32", panel.time, 0.3, 0.9)
     start = choice_start(panel, priors, panel.coefficient_scale)
-    return build_choice_model(panel, ChoiceSpec(*n, customer_loadings, priors), process, start)
+    return build_choice_model(panel, ChoiceSpec(tier_sizes(*n), customer_loadings, priors), process, start)
 
 
 def values(model, seed=0):

@@ -4,19 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import UNFITTED
-from reference.choice_draws import DRAWS, KERNEL, SAME, SEED, hand_posterior
+from reference.choice_draws import DRAWS, KERNEL, SAME, SEED, hand_posterior, market_of
 from reference.kriging import kriging
 from trips import PRODUCTS, panel_of
 
-from hdfm.choice.panel.layout import to_rows
 from hdfm.choice.panel.rows import encode_choices
 from hdfm.choice.posterior import predict as choice_predict
-from hdfm.choice.posterior.draws import choice_draws, extend_draws
-from hdfm.choice.posterior.predict import (
-    choice_probabilities,
-    place_fitted,
-    place_sets,
-)
+from hdfm.choice.posterior.draws import choice_draws
+from hdfm.choice.posterior.predict import choice_probabilities
 from hdfm.factors import draws as factor_draws
 from hdfm.factors.kriging import forecast, places_of
 from hdfm.sampling.streams import labelled_stream
@@ -28,19 +23,19 @@ UNLIKELY = 4
 def extended(posterior, panel, frame, seed=SEED):
     """Draws and placed sets of a frame to predict."""
     encoded = encode_choices(frame, panel)
-    draws = extend_draws(choice_draws(posterior, panel), panel, encoded, KERNEL, seed)
-    return encoded, draws, place_sets(draws, panel, encoded, seed)
+    market = market_of(choice_draws(posterior, panel), panel, encoded, seed)
+    return encoded, market.draws, market.sets
 
 
 def by_row(posterior, panel, frame, seed=SEED):
     """Probabilities (n,) of a frame to predict."""
-    _, draws, placed = extended(posterior, panel, frame, seed)
-    return to_rows([each.choices for each in placed], choice_probabilities(draws, placed), len(frame))
+    market = market_of(choice_draws(posterior, panel), panel, encode_choices(frame, panel), seed)
+    return market.to_rows(choice_probabilities(market))
 
 
 def test_known_labels_are_predicted_as_fitted_in_any_order(trips, panel, posterior, draws):
-    placed = place_fitted(draws, panel)
-    fitted = to_rows([each.choices for each in placed], choice_probabilities(draws, placed), len(trips))
+    market = market_of(draws, panel)
+    fitted = market.to_rows(choice_probabilities(market))
     backwards = trips.iloc[::-1]
     np.testing.assert_allclose(by_row(posterior, panel, backwards)[::-1], fitted, rtol=SAME)
     few = trips[trips["household"].isin([6, 2])]
@@ -89,7 +84,7 @@ def test_future_factors_are_those_of_the_forecast(trips, panel, posterior, draws
     assert (encoded.time > 1).all()
     for tier, before in zip(extended_draws.tiers, draws.tiers, strict=True):
         assert np.shares_memory(tier.path, before.path)
-        if tier.owner == "customer":
+        if tier.tier.zero_sum:
             continue
         G = tier.path.shape[1]
         for k in range(tier.path.shape[-1]):
@@ -98,7 +93,7 @@ def test_future_factors_are_those_of_the_forecast(trips, panel, posterior, draws
                 np.repeat(before.lengthscale[:, k], G),
                 before.path[..., k].reshape(-1, T),
                 places_of(panel.time, encoded.time, panel.timeline.step / panel.time_span),
-                factor_draws.KeyedNormals(SEED, tier.owner, k),
+                factor_draws.KeyedNormals(SEED, tier.tier.owner.name, k),
             )
             np.testing.assert_allclose(tier.ahead[..., k].reshape(len(drawn), -1), drawn, rtol=SAME)
 
@@ -118,7 +113,7 @@ def test_future_factors_have_the_mean_and_spread_of_the_exact_process(trips, pan
         a = tier.multiplier[0][:, None]
         for k in range(tier.path.shape[-1]):
             weights, root = kriging(KERNEL, tier.lengthscale[0, k], panel.time, encoded.time)
-            shrunk = 1 - 1 / N if tier.owner == "customer" else 1.0
+            shrunk = 1 - 1 / N if tier.tier.zero_sum else 1.0
             sd = a * np.sqrt(shrunk * (root**2).sum(axis=1))
             gap = tier.ahead[..., k].mean(axis=0) - tier.path[0, ..., k] @ weights.T
             assert (np.abs(gap) < UNLIKELY * sd / np.sqrt(D)).all()
@@ -178,7 +173,7 @@ def test_category_that_was_not_fitted_borrows_from_those_that_have_the_predictor
     names = list(panel.coefficient.get_level_values("predictor"))
     for p, predictor in enumerate(["price", "display", "strength"]):
         assert {names[s] for s in sets.source[:, p]} == {predictor}
-    home = draws.category[sets.source]
+    home = np.searchsorted([part.stop for part in draws.parts], sets.source, side="right")
     np.testing.assert_array_equal(home[:, 0], home[:, 1])
     assert set(home[:, 0]) == {0, 1}
     assert set(home[:, 2]) == {1}
@@ -192,8 +187,8 @@ def test_category_that_was_not_fitted_borrows_from_those_that_have_the_predictor
 def test_rows_without_choice_sets_are_binary_choices(trips):
     panel = panel_of(trips, choice_set=None, category=None, product=None, features=("display",))
     draws = choice_draws(hand_posterior(panel, without=["loading", "factor_path", "lengthscale"]), panel)
-    (sets,) = place_fitted(draws, panel)
-    (mean,) = choice_probabilities(draws, (sets,))
+    market = market_of(draws, panel)
+    (sets,), (mean,) = market.sets, choice_probabilities(market)
     u = np.einsum("op,dop->do", sets.choices.x[:, 0], draws.beta(sets.source, sets.customer, sets.period))
     expected = np.where(sets.choices.mask[:, 0], (1 / (1 + np.exp(-u))).mean(axis=0), 0)
     np.testing.assert_allclose(mean[:, 0], expected, rtol=SAME)

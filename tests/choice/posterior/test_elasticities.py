@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import UNFITTED
+from reference.choice_draws import market_of
 from trips import many_trips, panel_of
 
 from hdfm.choice.panel.panel import build_choice_panel
@@ -14,11 +15,13 @@ from hdfm.choice.panel.roles import ChoiceRoles
 from hdfm.choice.panel.rows import encode_choices
 from hdfm.choice.posterior import elasticities as choice_elasticities
 from hdfm.choice.posterior import predict as choice_predict
-from hdfm.choice.posterior.draws import ChoiceDraws, extend_draws
-from hdfm.choice.posterior.elasticities import elasticity_draws, elasticity_table, set_labels
-from hdfm.choice.posterior.predict import log_probability_blocks, place_fitted, place_sets
+from hdfm.choice.posterior.draws import ChoiceDraws
+from hdfm.choice.posterior.elasticities import elasticity_draws, elasticity_table
+from hdfm.choice.posterior.labels import grouped, set_labels
+from hdfm.choice.posterior.predict import log_probability_blocks
 from hdfm.exceptions import InvalidArgumentError
-from hdfm.factors.draws import Tier
+from hdfm.factors.draws import TierDraws
+from hdfm.factors.tier import GLOBAL
 
 D, CI_PROB, SEED = 40, 0.8, 5
 # Central differences: their error is of the order of the step squared.
@@ -37,11 +40,10 @@ def hand_draws(panel):
     alpha = 0.5 * rng.standard_normal((D, N, S))
     alpha[..., panel.coefficient.get_level_values("predictor") == "price"] -= 2
     loading, path = 0.3 * rng.random((D, N, S, 1)), rng.standard_normal((D, 1, T, 1))
-    sizes = [len(category.predictor) for category in panel.categories]
     return ChoiceDraws(
         alpha=alpha,
-        tiers=(Tier("one", loading, path, np.full((D, 1), 0.3), np.ones((1, 1))),),
-        category=np.repeat(np.arange(len(sizes)), sizes),
+        tiers=(TierDraws(GLOBAL, loading, path, np.full((D, 1), 0.3), np.ones((1, 1))),),
+        parts=panel.parts,
         covariates=panel.covariates,
     )
 
@@ -63,7 +65,7 @@ def draws(panel):
 
 @pytest.fixture(scope="module")
 def table(draws, panel):
-    return elasticity_table(draws, place_fitted(draws, panel), panel, CI_PROB)
+    return elasticity_table(market_of(draws, panel), CI_PROB)
 
 
 def expected_shares(draws, sets, which):
@@ -102,7 +104,7 @@ def by_differences(draws, sets, which, transform):
 def test_elasticities_are_finite_differences_of_expected_shares(trips, transform, outside):
     panel = panel_of(trips, price_transform=transform, outside_option=outside)
     draws = hand_draws(panel)
-    for sets in place_fitted(draws, panel):
+    for sets in market_of(draws, panel).sets:
         for which in (np.arange(len(sets.customer)), np.arange(5, 30)):
             expected = by_differences(draws, sets, which, transform)
             for j, k, values in elasticity_draws(draws, sets, which, transform):
@@ -110,7 +112,7 @@ def test_elasticities_are_finite_differences_of_expected_shares(trips, transform
 
 
 def test_table_sums_up_the_draws(draws, panel, table):
-    sets = place_fitted(draws, panel)[0]
+    sets = market_of(draws, panel).sets[0]
     ((j, k, values),) = elasticity_draws(draws, sets, np.arange(len(sets.customer)), "log")
     milk = table.loc["milk"]
     assert list(milk.index) == [(sets.product[a], sets.product[b]) for a, b in zip(j, k, strict=True)]
@@ -141,13 +143,13 @@ def mode_canada(own, cross):
     utility = np.log(share) + X.set_index("mode")["cost"]
     utility -= utility[category.reference]
     alpha = [*utility.drop(category.reference), -1.0]
-    draws = ChoiceDraws(alpha=np.tile(alpha, (2, 1, 1)), tiers=(), category=np.zeros(3, dtype=int))
+    draws = ChoiceDraws(alpha=np.tile(alpha, (2, 1, 1)), tiers=(), parts=panel.parts)
     return panel, draws
 
 
 def test_rows_respond_and_columns_change():
     panel, draws = mode_canada(OWN, CROSS)
-    table = elasticity_table(draws, place_fitted(draws, panel), panel, CI_PROB)
+    table = elasticity_table(market_of(draws, panel), CI_PROB)
     matrix = table["mean"].loc["all"].unstack("price_of")
     for responds in OWN.index:
         for changes in OWN.index:
@@ -159,33 +161,33 @@ def test_rows_respond_and_columns_change():
 
 
 def test_blocks_of_any_size_give_the_same(draws, panel, table, monkeypatch):
-    placed = place_fitted(draws, panel)
+    market = market_of(draws, panel)
     for cells, table_cells in [(1, 1), (300, 3 * D * 4), (10_000, 10**6)]:
         monkeypatch.setattr(choice_predict, "BLOCK_CELLS", cells)
         monkeypatch.setattr(choice_elasticities, "TABLE_CELLS", table_cells)
-        again = elasticity_table(draws, placed, panel, CI_PROB)
+        again = elasticity_table(market, CI_PROB)
         pd.testing.assert_frame_equal(again, table, rtol=1e-10)
 
 
 def test_groups_are_the_tables_of_their_sets(trips, draws, panel):
-    placed = place_fitted(draws, panel)
+    market = market_of(draws, panel)
     labels = set_labels(panel, ("category", "time", "customer"))
     trip = trips.drop_duplicates("trip").set_index("trip").loc[panel.choice_set]
     assert list(labels.columns) == ["time", "customer"]
     np.testing.assert_array_equal(labels["time"], trip["week"])
     np.testing.assert_array_equal(labels["customer"], trip["household"])
-    by_week = elasticity_table(draws, placed, panel, CI_PROB, labels[["time"]])
+    by_week = elasticity_table(grouped(market, ("time",)), CI_PROB)
     assert by_week.index.names == ["category", "product", "price_of", "time"]
     assert list(by_week.loc[("milk", "plain", "plain")].index) == [2, 3, 5, 11]
-    sets = placed[1]
+    sets = market.sets[1]
     which = np.flatnonzero(panel.period[sets.period] == 5)
     for j, k, values in elasticity_draws(draws, sets, which, "log"):
         for a, b, value in zip(j, k, values, strict=True):
             row = by_week.loc[("tea", sets.product[a], sets.product[b], 5)]
             assert row["mean"] == pytest.approx(value.mean(), rel=SAME)
     segments = pd.DataFrame({"segment": np.where(labels["customer"] < 4, "low", None)})
-    low = elasticity_table(draws, placed, panel, CI_PROB, segments)
-    named = elasticity_table(draws, placed, panel, CI_PROB, segments.fillna("no segment"))
+    low = elasticity_table(replace(market, groups=segments), CI_PROB)
+    named = elasticity_table(replace(market, groups=segments.fillna("no segment")), CI_PROB)
     assert set(low.index.get_level_values("segment").dropna()) == {"low"}
     np.testing.assert_array_equal(low, named)  # those without a segment are a row of their own
 
@@ -198,21 +200,20 @@ def test_elasticities_of_new_labels(trips, draws, panel):
     new["brand"] = new["brand"].where(new["brand"] != "plain", "fancy")
     new["category"] = new["category"].replace("tea", "coffee")
     encoded = encode_choices(new, panel)
-    extended = extend_draws(draws, panel, encoded, "matern32", SEED)
-    placed = place_sets(extended, panel, encoded, SEED)
+    market = market_of(draws, panel, encoded, SEED)
     labels = set_labels(panel, ("customer", "time"), encoded)
     trip = new.drop_duplicates("trip").set_index("trip").loc[encoded.choice_set]
     np.testing.assert_array_equal(labels["time"], trip["week"])
     np.testing.assert_array_equal(labels["customer"], trip["household"])
-    table = elasticity_table(extended, placed, panel, CI_PROB)
+    table = elasticity_table(market, CI_PROB)
     assert set(table.index.get_level_values("category")) == {"milk", "coffee"}
-    for sets in placed:
+    for sets in market.sets:
         which = np.arange(len(sets.customer))
         if not len(which):
             continue
         with np.errstate(divide="ignore", invalid="ignore"):
-            expected = by_differences(extended, sets, which, "log")
-        for j, k, values in elasticity_draws(extended, sets, which, "log"):
+            expected = by_differences(market.draws, sets, which, "log")
+        for j, k, values in elasticity_draws(market.draws, sets, which, "log"):
             np.testing.assert_allclose(values, expected[j, k], atol=DIFFERENCE)
 
 
@@ -224,7 +225,7 @@ def test_products_that_never_meet_have_no_row(trips):
     first = apart.groupby("trip").cumcount() == 0
     panel = panel_of(apart.assign(chosen=first))
     draws = hand_draws(panel)
-    milk = elasticity_table(draws, place_fitted(draws, panel), panel, CI_PROB).loc["milk"]
+    milk = elasticity_table(market_of(draws, panel), CI_PROB).loc["milk"]
     assert ("alpine", "store") not in milk.index
     assert ("store", "alpine") not in milk.index
     assert ("alpine", "alpine") in milk.index
@@ -234,23 +235,23 @@ def test_a_label_on_several_alternatives_is_one_product(trips):
     """All prices of a set move together, which changes no choice without an outside option."""
     panel = panel_of(trips, product=None, features=("display",))
     draws = hand_draws(panel)
-    table = elasticity_table(draws, place_fitted(draws, panel), panel, CI_PROB)
+    table = elasticity_table(market_of(draws, panel), CI_PROB)
     assert list(table.index) == [("milk", "all", "all"), ("tea", "all", "all")]
     np.testing.assert_allclose(table["mean"], 0, atol=SAME)
 
 
 def test_shares_that_underflow_have_elasticities(trips, panel, draws):
     steep = dataclasses.replace(draws, alpha=draws.alpha * 500)
-    table = elasticity_table(steep, place_fitted(steep, panel), panel, CI_PROB)
+    table = elasticity_table(market_of(steep, panel), CI_PROB)
     assert np.isfinite(table.to_numpy()).all()
 
 
 def test_without_a_price_there_are_no_elasticities(trips, panel, draws):
     no_price = panel_of(trips, price=None)
     with pytest.raises(InvalidArgumentError, match="name its column with price="):
-        elasticity_table(draws, (), no_price, CI_PROB)
+        elasticity_table(market_of(draws, no_price), CI_PROB)
     with pytest.raises(InvalidArgumentError, match="'week'"):
         set_labels(panel, ("week",))
-    empty = elasticity_table(draws, (), panel, CI_PROB)
+    empty = elasticity_table(replace(market_of(draws, panel), sets=()), CI_PROB)
     assert empty.index.names == ["category", "product", "price_of"]
     assert list(empty.columns) == ["mean", "sd", "lower", "upper", "p_elastic"]

@@ -19,8 +19,8 @@ from reference.choice import (
 
 from hdfm import DynamicFactorChoiceModel
 from hdfm.choice.posterior import elasticities
-from hdfm.choice.posterior.elasticities import elasticity_table, set_labels
-from hdfm.choice.posterior.predict import place_fitted
+from hdfm.choice.posterior.elasticities import elasticity_table
+from hdfm.choice.posterior.labels import grouped
 
 
 def meeting(model, X, by=()):
@@ -119,13 +119,13 @@ def own_rows(table):
 
 def test_own_elasticities_are_a_diagonal(case):
     model, _ = case
-    asked = model.draws_, place_fitted(model.draws_, model.panel_), model.panel_, 0.8
-    table = elasticity_table(*asked, own=True)
-    assert list(table.index) == list(own_rows(elasticity_table(*asked)).index)
-    np.testing.assert_allclose(table, own_rows(elasticity_table(*asked)), rtol=SAME, atol=SAME)
-    labels = set_labels(model.panel_, ("time",))
-    by_week = elasticity_table(*asked, labels, own=True)
-    pd.testing.assert_frame_equal(by_week, own_rows(elasticity_table(*asked, labels)), rtol=SAME)
+    asked = model._posterior().at()
+    table, whole = elasticity_table(asked, 0.8, own=True), elasticity_table(asked, 0.8)
+    assert list(table.index) == list(own_rows(whole).index)
+    np.testing.assert_allclose(table, own_rows(whole), rtol=SAME, atol=SAME)
+    weeks = grouped(asked, ("time",))
+    by_week = elasticity_table(weeks, 0.8, own=True)
+    pd.testing.assert_frame_equal(by_week, own_rows(elasticity_table(weeks, 0.8)), rtol=SAME)
 
 
 @pytest.fixture

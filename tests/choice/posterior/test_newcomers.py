@@ -119,13 +119,13 @@ def test_of_one_set_nearly_one(any_fit, market):
 def test_all_products_of_the_category_are_picked_equally_often(any_fit, market):
     X = with_new(market, *NEW)
     for alone in (True, False):
-        _, draws, placed = any_fit._placed(X, common=True, alone=alone)
-        assert sum(len(sets.intercept) for sets in placed) == len(NEW)
-        for sets in placed:
+        asked = any_fit._posterior().at(any_fit._encoded(X), common=True, alone=alone)
+        assert sum(len(sets.intercept) for sets in asked.sets) == len(NEW)
+        for sets in asked.sets:
             for source in sets.intercept:
                 counts = np.unique(source, return_counts=True)[1]
                 assert np.ptp(counts) <= 1
-                assert counts.sum() == draws.n_draws
+                assert counts.sum() == asked.draws.n_draws
 
 
 @UNFITTED

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from pytensor.compile.mode import Mode
 from reference.choice import log_probabilities, paths
-from reference.choice_draws import CHAINS, DRAWS, KERNEL, LC, LI, SAME, L, hand_posterior
+from reference.choice_draws import CHAINS, DRAWS, KERNEL, LC, LI, SAME, L, hand_posterior, market_of
 from scipy.special import logsumexp
 from trips import panel_of
 
@@ -13,15 +13,11 @@ from hdfm.choice.graph.model import build_choice_model
 from hdfm.choice.graph.start import choice_start
 from hdfm.choice.posterior import predict as choice_predict
 from hdfm.choice.posterior.draws import choice_draws
-from hdfm.choice.posterior.predict import (
-    choice_probabilities,
-    log_scores,
-    place_fitted,
-    pointwise_log_likelihood,
-)
+from hdfm.choice.posterior.predict import choice_probabilities, log_scores, pointwise_log_likelihood
 from hdfm.choice.priors import ChoicePriors
 from hdfm.choice.spec import ChoiceSpec
 from hdfm.factors.hsgp import choose_gp
+from hdfm.factors.tier import tier_sizes
 from hdfm.summaries.loo import loo_from_blocks
 
 # The graph sums over hundreds of sets, and its contrasts subtract first.
@@ -64,8 +60,8 @@ def test_loadings_of_the_population_are_those_of_every_customer(panel, posterior
 def test_probabilities_are_the_softmax_over_available_alternatives(trips, outside):
     panel = panel_of(trips, outside_option=outside)
     draws = choice_draws(hand_posterior(panel), panel)
-    placed = place_fitted(draws, panel)
-    for sets, mean in zip(placed, choice_probabilities(draws, placed), strict=True):
+    market = market_of(draws, panel)
+    for sets, mean in zip(market.sets, choice_probabilities(market), strict=True):
         beta = draws.beta(sets.source, sets.customer, sets.period)
         expected = np.mean([probabilities_by_hand(each, sets.choices, outside) for each in beta], axis=0)
         np.testing.assert_allclose(mean, expected, rtol=SAME, atol=SAME)
@@ -79,7 +75,7 @@ def test_nothing_is_left_to_choose_but_the_outside_option(trips):
     trips["chosen"] &= trips["in_stock"]
     panel = panel_of(trips, outside_option=True)
     draws = choice_draws(hand_posterior(panel), panel)
-    scores = log_scores(draws, place_fitted(draws, panel), len(panel.choice_set))
+    scores = log_scores(market_of(draws, panel))
     assert scores[panel.choice_set.get_loc(trips["trip"].iloc[0])] == 0
     assert np.isfinite(scores).all()
 
@@ -90,14 +86,14 @@ def test_scores_are_the_log_of_the_mean_probability_of_what_was_chosen(trips, ou
         trips = trips.assign(chosen=trips["chosen"] & (trips["trip"] % 3 > 0))
     panel = panel_of(trips, outside_option=outside)
     draws = choice_draws(hand_posterior(panel), panel)
-    placed = place_fitted(draws, panel)
-    scores = log_scores(draws, placed, len(panel.choice_set))
-    for sets, mean in zip(placed, choice_probabilities(draws, placed), strict=True):
+    market = market_of(draws, panel)
+    scores = log_scores(market)
+    for sets, mean in zip(market.sets, choice_probabilities(market), strict=True):
         everything = np.column_stack([mean, 1 - mean.sum(axis=1)])
         expected = np.log(everything[np.arange(len(mean)), sets.choices.chosen])
         np.testing.assert_allclose(scores[sets.choices.choice_set], expected, rtol=1e-9)
     values = np.empty((len(scores), draws.n_draws))
-    for piece, block in pointwise_log_likelihood(draws, placed):
+    for piece, block in pointwise_log_likelihood(market):
         values[piece] = block
     np.testing.assert_allclose(logsumexp(values, axis=1) - np.log(draws.n_draws), scores, rtol=SAME)
 
@@ -105,11 +101,11 @@ def test_scores_are_the_log_of_the_mean_probability_of_what_was_chosen(trips, ou
 @pytest.mark.filterwarnings("ignore::UserWarning")  # ArviZ: few draws out of thin air, single sets
 def test_blocks_of_any_size_give_the_same(panel, monkeypatch):
     draws = choice_draws(0.1 * hand_posterior(panel, draws=60), panel)
-    placed, n = place_fitted(draws, panel), len(panel.choice_set)
+    market, n = market_of(draws, panel), len(panel.choice_set)
 
     def results():
-        loo = loo_from_blocks(pointwise_log_likelihood(draws, placed), n, CHAINS)
-        return [*choice_probabilities(draws, placed), log_scores(draws, placed, n), loo.elpd_i.to_numpy()]
+        loo = loo_from_blocks(pointwise_log_likelihood(market), n, CHAINS)
+        return [*choice_probabilities(market), log_scores(market), loo.elpd_i.to_numpy()]
 
     whole = results()
     for cells in (1000, 30_000):
@@ -120,7 +116,7 @@ def test_blocks_of_any_size_give_the_same(panel, monkeypatch):
 
 def test_no_block_is_larger_than_it_may_be(panel, draws, monkeypatch):
     monkeypatch.setattr(choice_predict, "BLOCK_CELLS", 1000)
-    for sets in place_fitted(draws, panel):
+    for sets in market_of(draws, panel).sets:
         P = sets.choices.x.shape[2]
         for whole in (False, True):
             for piece, some, log_p, _ in choice_predict.log_probability_blocks(
@@ -134,7 +130,7 @@ def test_no_block_is_larger_than_it_may_be(panel, draws, monkeypatch):
 def test_likelihood_is_that_of_the_graph(trips, outside):
     panel = panel_of(trips, outside_option=outside)
     gp = choose_gp("hsgp", KERNEL, panel.time, 0.3, 0.8)
-    spec = ChoiceSpec(L, LC, LI, True, ChoicePriors())
+    spec = ChoiceSpec(tier_sizes(L, LC, LI), True, ChoicePriors())
     start = choice_start(panel, spec.priors, panel.coefficient_scale)
     model = build_choice_model(panel, spec, gp, start)
     names = [variable.name for variable in model.deterministics]
@@ -161,5 +157,5 @@ def test_likelihood_is_that_of_the_graph(trips, outside):
         }
     )
     draws = choice_draws(posterior, panel)
-    total = sum(block.sum(axis=0) for _, block in pointwise_log_likelihood(draws, place_fitted(draws, panel)))
+    total = sum(block.sum(axis=0) for _, block in pointwise_log_likelihood(market_of(draws, panel)))
     np.testing.assert_allclose(total, potential[0], rtol=LIKELIHOOD)
