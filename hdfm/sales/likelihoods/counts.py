@@ -3,6 +3,8 @@
 Array names and axis order: N products, T periods, S draws, n rows.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.special import gammaln
@@ -74,3 +76,12 @@ def constant_of(panel: SalesPanel) -> float:
     """Constant of log-likelihoods: what exposure adds to the linear statistic, less logs of factorials."""
     y = panel.weighted_units
     return (y * panel.log_exposure).sum() - panel.total(gammaln(panel.units + 1))
+
+
+OF_COUNTS: dict[str, Any] = {
+    "remedy_for_zeros": REMEDY_FOR_ZEROS,
+    "read_units": read_counts,
+    "log_total_variance": log_total_variance,
+    "response": units_of,
+    "start_levels": levels_of_totals,
+}  # fields of the record of a likelihood that all of counts share

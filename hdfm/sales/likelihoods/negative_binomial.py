@@ -14,16 +14,12 @@ import numpy as np
 from scipy.special import gammaln
 
 from hdfm.sales.likelihoods.counts import (
-    REMEDY_FOR_ZEROS,
+    OF_COUNTS,
     constant_of,
     draw_counts,
-    levels_of_totals,
-    log_total_variance,
     mean_units,
     means_of,
     rates_of,
-    read_counts,
-    units_of,
 )
 from hdfm.sales.likelihoods.family import Likelihood
 from hdfm.sales.likelihoods.nodes import NodeCells, NodeLikelihood
@@ -171,11 +167,7 @@ NEGATIVE_BINOMIAL = Likelihood(
         moment_estimate=moment_estimate,
         log_constant=log_constant,
     ),
-    remedy_for_zeros=REMEDY_FOR_ZEROS,
-    read_units=read_counts,
-    log_total_variance=log_total_variance,
-    response=units_of,
-    start_levels=levels_of_totals,
+    **OF_COUNTS,
     scores=scores,
     working=working,
     nodes=nodes,

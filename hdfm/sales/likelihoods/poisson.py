@@ -9,16 +9,12 @@ import numpy as np
 from scipy.special import gammaln
 
 from hdfm.sales.likelihoods.counts import (
-    REMEDY_FOR_ZEROS,
+    OF_COUNTS,
     constant_of,
     draw_counts,
-    levels_of_totals,
-    log_total_variance,
     mean_units,
     means_of,
     rates_of,
-    read_counts,
-    units_of,
 )
 from hdfm.sales.likelihoods.family import Likelihood
 from hdfm.sales.likelihoods.nodes import NodeCells, NodeLikelihood
@@ -124,11 +120,7 @@ POISSON = Likelihood(
     name="poisson",
     noise=None,
     has_sufficient_totals=True,
-    remedy_for_zeros=REMEDY_FOR_ZEROS,
-    read_units=read_counts,
-    log_total_variance=log_total_variance,
-    response=units_of,
-    start_levels=levels_of_totals,
+    **OF_COUNTS,
     scores=scores,
     working=working,
     nodes=nodes,
