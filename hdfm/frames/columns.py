@@ -176,18 +176,6 @@ def named_column(column: pd.Series, role: str) -> str:
 _POSITIVE_REMEDY = "It is used in logs: drop these rows or repair the values"
 
 
-def refuse_fractions(column: pd.Series, values: np.ndarray, role: str) -> None:
-    """Raise if counts (n,) are not whole numbers."""
-    refuse_rows(
-        column,
-        values != np.round(values),
-        named_column(column, role),
-        "fractional values",
-        "Count likelihoods need whole units: round them, sell in a smaller unit (grams, not kg), "
-        'or set likelihood="log_normal" for measured volumes',
-    )
-
-
 def refuse_rows(column: pd.Series, bad: np.ndarray, what: str, finding: str, remedy: str) -> None:
     """Raise if any row (n,) is bad: how many, the first of them, and what to do."""
     if bad.any():

@@ -10,11 +10,15 @@ import pandas as pd
 from scipy.special import gammaln
 
 from hdfm.exceptions import DataWarning, warn_caller
-from hdfm.frames.columns import numeric_column, refuse_fractions
+from hdfm.frames.columns import named_column, numeric_column, refuse_rows
 from hdfm.sales.likelihoods.nodes import LARGEST_LOG_MEAN
 from hdfm.sales.panel.panel import SalesPanel
 
 REMEDY_FOR_ZEROS = "units may be 0 there"
+REMEDY_FOR_FRACTIONS = (
+    "Count likelihoods need whole units: round them, sell in a smaller unit (grams, not kg), or set "
+    'likelihood="log_normal" for measured volumes'
+)
 LARGEST_LOG_RATE = 41.0  # NumPy draws Poisson counts below 2**63
 HALF = 0.5  # a unit, so that totals of 0 have a log
 
@@ -23,8 +27,9 @@ def read_counts(column: pd.Series, whole: bool) -> np.ndarray:
     """Counts (n,); fractions are refused if ``whole``, else taken for a quasi-likelihood."""
     units = numeric_column(column, "units", nonnegative=True)
     fractional = units != np.round(units)
-    if fractional.any() and whole:
-        refuse_fractions(column, units, "units")
+    if whole:
+        what = named_column(column, "units")
+        refuse_rows(column, fractional, what, "fractional values", REMEDY_FOR_FRACTIONS)
     if fractional.any():
         warn_caller(
             f"y has fractional values in {int(fractional.sum()):,} of {len(units):,} rows, such as "
