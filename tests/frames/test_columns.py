@@ -13,7 +13,6 @@ from hdfm.frames.columns import (
     examples,
     label_column,
     numeric_column,
-    refuse_fractions,
     sorted_labels,
 )
 from hdfm.frames.periods import time_column
@@ -122,14 +121,6 @@ def test_bounds():
 def test_a_series_without_a_name_goes_by_its_role():
     with pytest.raises(InvalidDataError, match=r"^units has negative values in 1 of 2 rows"):
         numeric_column(pd.Series([-1, 2]), "units", nonnegative=True)
-
-
-def test_fractions():
-    whole, parts = pd.Series([1.0, 2.0, 1e15]), pd.Series([1.0, 2.5, 0.1], name="kg")
-    assert refuse_fractions(whole, whole.to_numpy(), "units") is None
-    found = r"units column 'kg' has fractional values in 2 of 3 rows, such as .*2\.5.* in row 1.*log_normal"
-    with pytest.raises(InvalidDataError, match=found):
-        refuse_fractions(parts, parts.to_numpy(), "units")
 
 
 def test_categorical_labels_become_what_they_label():
