@@ -51,16 +51,16 @@ class Finding:
 def findings_table(findings: Iterable[Finding]) -> pd.DataFrame:
     """A row for each finding of which there are labels."""
     rows = [
-        (each.name, len(each.labels), examples(each.labels), each.consequence)
-        for each in findings
-        if len(each.labels) and each.name is not None
+        (finding.name, len(finding.labels), examples(finding.labels), finding.consequence)
+        for finding in findings
+        if len(finding.labels) and finding.name is not None
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def findings_said(findings: Iterable[Finding]) -> list[str]:
     """What a user should hear of at once, as sentences."""
-    return [each.said for each in findings if len(each.labels) and each.said is not None]
+    return [finding.said for finding in findings if len(finding.labels) and finding.said is not None]
 
 
 def price_spikes(
@@ -78,9 +78,9 @@ def price_spikes(
     array([False, False, False,  True, False, False])
     """
     values = pd.Series(log_price)
-    own, common = (values - values.groupby(code).transform("median") for code in (product, group))
+    product_gap, group_gap = (values - values.groupby(code).transform("median") for code in (product, group))
     few = pd.Series(product).groupby(product).transform("size") < FEW_PRICES
-    return np.where(few, common.abs() > SPIKE_OF_GROUP, own.abs() > ratio)
+    return np.where(few, group_gap.abs() > SPIKE_OF_GROUP, product_gap.abs() > ratio)
 
 
 def fillers(values: np.ndarray) -> np.ndarray:
@@ -98,16 +98,16 @@ def fillers(values: np.ndarray) -> np.ndarray:
     distinct = np.unique(values)
     if len(distinct) < 3:
         return np.zeros(len(values), dtype=bool)
-    first, last = 0, len(distinct) - 1
-    while last - first >= 2:
-        low, high = distinct[first + 1] - distinct[first], distinct[last] - distinct[last - 1]
-        if high > FILLER_GAP * (distinct[last - 1] - distinct[first]):
-            last -= 1
-        elif low > FILLER_GAP * (distinct[last] - distinct[first + 1]):
-            first += 1
+    start, end = 0, len(distinct) - 1
+    while end - start >= 2:
+        low, high = distinct[start + 1] - distinct[start], distinct[end] - distinct[end - 1]
+        if high > FILLER_GAP * (distinct[end - 1] - distinct[start]):
+            end -= 1
+        elif low > FILLER_GAP * (distinct[end] - distinct[start + 1]):
+            start += 1
         else:
             break
-    return (values < distinct[first]) | (values > distinct[last])
+    return (values < distinct[start]) | (values > distinct[end])
 
 
 def outcome_spikes(residual: np.ndarray, product: np.ndarray) -> np.ndarray:

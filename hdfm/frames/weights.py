@@ -60,7 +60,7 @@ def weighted_rows(X: Any, y: Any, weights: Any, sets: str | None = None) -> Weig
     refuse_name(X, weights, "sample_weight")
     weights = weights if isinstance(weights, pd.Series | pd.DataFrame) else np.asarray(weights)
     refuse_other_rows(X, weights, "sample_weight")
-    X, y = (each if each is None or hasattr(each, "__len__") else np.asarray(each) for each in (X, y))
+    X, y = (data if data is None or hasattr(data, "__len__") else np.asarray(data) for data in (X, y))
     values = check_weights(weights, len(X))
     if isinstance(X, pd.DataFrame) and sets is not None and sets in X:
         _refuse_changes(single_column(X, sets), values)
@@ -84,10 +84,10 @@ def _refuse_changes(sets, weights):
     spread = pd.Series(weights).groupby(pd.factorize(sets.astype(str))[0]).transform(np.ptp).to_numpy()
     if spread.any():
         row = int(np.argmax(spread > 0))
-        found = np.unique(weights[(sets == sets.iloc[row]).to_numpy()])[:3].tolist()
+        values = np.unique(weights[(sets == sets.iloc[row]).to_numpy()])[:3].tolist()
         raise InvalidDataError(
             f"sample_weight changes within {sets[spread > 0].nunique():,} choice sets of column "
-            f"{sets.name!r}, such as {plain(sets.iloc[row])!r} with {found}: a choice counts as a whole. "
+            f"{sets.name!r}, such as {plain(sets.iloc[row])!r} with {values}: a choice counts as a whole. "
             "Give all its rows one weight, as in pandas.Series(numpy.asarray(sample_weight), X.index)"
             f".groupby(X[{sets.name!r}]).transform('first')."
         )
@@ -223,7 +223,7 @@ def merge_equal_rows(columns: list[pd.Series | np.ndarray], weight: np.ndarray |
     """
     codes = np.stack([pd.factorize(column, sort=True)[0] for column in columns])
     order = np.lexsort(codes[::-1])
-    new = (np.diff(codes[:, order], axis=1, prepend=-2) != 0).any(axis=0)
+    starts = (np.diff(codes[:, order], axis=1, prepend=-2) != 0).any(axis=0)
     merged = np.empty(len(order), dtype=int)
-    merged[order] = np.cumsum(new) - 1
-    return MergedRows(order[new], np.bincount(merged, weight).astype(float), merged)
+    merged[order] = np.cumsum(starts) - 1
+    return MergedRows(order[starts], np.bincount(merged, weight).astype(float), merged)
