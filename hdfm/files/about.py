@@ -70,6 +70,6 @@ def refuse_later(path: Path, said: dict[str, Any]) -> None:
 
 def in_this_format(content: Any, number: int) -> Any:
     """The content of a file in format ``number`` as it would be in the present one."""
-    for each in range(number, FORMAT):
-        content = MIGRATIONS[each](content)
+    for version in range(number, FORMAT):
+        content = MIGRATIONS[version](content)
     return content
