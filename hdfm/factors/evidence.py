@@ -33,17 +33,17 @@ def first_coordinates(
         Gradients of the log-likelihood by the coefficients of each category, of one or many customers (R, T).
     """
     B = gp_roots(gp, np.array([lengthscale]))[0]
-    known = np.zeros((len(B), 0))
-    first = {}
+    paths = np.zeros((len(B), 0))
+    coordinates = {}
     for size in tiers:
         if size.tier.zero_sum:
             continue
         groups = size.tier.owner.groups(scores)
-        z = np.stack([moving_together(vstack(group), B, size.number, known) for group in groups])
-        first[size.name] = z
+        z = np.stack([moving_together(vstack(group), B, size.number, paths) for group in groups])
+        coordinates[size.name] = z
         if len(groups) == 1:
-            known = np.column_stack([known, B @ z[0].T])
-    return first
+            paths = np.column_stack([paths, B @ z[0].T])
+    return coordinates
 
 
 def evidence_by_period(data: FactorData, w: TensorVariable, L: int) -> list[Evidence]:

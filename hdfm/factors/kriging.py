@@ -101,12 +101,12 @@ def forecast(
     .. [1] Rasmussen and Williams (2006), "Gaussian Processes for Machine Learning", section 2.7.
     """
     D, times = factor.shape[0], places.times
-    draws, kept = np.empty((D, len(places.new_times))), {}
+    draws, cache = np.empty((D, len(places.new_times))), {}
 
     def noise(*key):
-        if key not in kept:
-            kept[key] = normals(D, *key)
-        return kept[key]
+        if key not in cache:
+            cache[key] = normals(D, *key)
+        return cache[key]
 
     level_noise = noise("level")
     ones = np.ones(len(times))
@@ -127,25 +127,25 @@ def _paths(kernel, rho, path, places, noise):
     out = np.empty((len(places.new_times), path.shape[1]))
     out[places.fitted >= 0] = path[places.fitted[places.fitted >= 0]]
     for edge in np.unique(places.edge[places.fitted < 0]):
-        here = np.flatnonzero((places.edge == edge) & (places.fitted < 0))
-        reached = np.ceil(places.offset[here] - SAME_TIME).astype(int)
+        targets = np.flatnonzero((places.edge == edge) & (places.fitted < 0))
+        reached = np.ceil(places.offset[targets] - SAME_TIME).astype(int)
         inside = 0 <= edge < len(places.times) - 1
-        known, values = places.times, path
-        for first in range(0, reached.max(), BLOCK):
-            grid = places.grid(edge, first + BLOCK)[first:]
-            needed = min(len(grid), reached.max() - first)
-            z = [noise("grid", int(edge), first + m) for m in range(needed)]
-            new = _conditional(kernel, rho, known, values, grid, np.reshape(z, (needed, path.shape[1])))
-            for f in here[(reached > first) & (reached <= first + BLOCK)]:
-                m = int(np.ceil(places.offset[f] - SAME_TIME)) - first
-                if m <= len(grid) and abs(places.offset[f] - m - first) <= SAME_TIME:
-                    out[f] = new[m - 1]
+        sites, values = places.times, path
+        for start in range(0, reached.max(), BLOCK):
+            grid = places.grid(edge, start + BLOCK)[start:]
+            needed = min(len(grid), reached.max() - start)
+            z = [noise("grid", int(edge), start + m) for m in range(needed)]
+            curve = _conditional(kernel, rho, sites, values, grid, np.reshape(z, (needed, path.shape[1])))
+            for f in targets[(reached > start) & (reached <= start + BLOCK)]:
+                m = int(np.ceil(places.offset[f] - SAME_TIME)) - start
+                if m <= len(grid) and abs(places.offset[f] - m - start) <= SAME_TIME:
+                    out[f] = curve[m - 1]
                     continue
-                near, at = np.append(known, grid[:m]), np.concatenate([values, new[:m]])
-                own = noise("off", int(edge), round(places.offset[f] / SAME_TIME))
-                out[f] = _conditional(kernel, rho, near, at, places.new_times[[f]], own[None])[0]
-            known, values = (
-                (np.append(places.times, grid), np.concatenate([path, new])) if inside else (grid, new)
+                near, at = np.append(sites, grid[:m]), np.concatenate([values, curve[:m]])
+                off_noise = noise("off", int(edge), round(places.offset[f] / SAME_TIME))
+                out[f] = _conditional(kernel, rho, near, at, places.new_times[[f]], off_noise[None])[0]
+            sites, values = (
+                (np.append(places.times, grid), np.concatenate([path, curve])) if inside else (grid, curve)
             )
     return out
 
