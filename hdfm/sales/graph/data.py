@@ -184,8 +184,8 @@ def demand_data(panel: SalesPanel, spec: DemandSpec, start: Start, sizes: Sizes)
 def _held_evidence(name, evidence, *sizes):
     return Evidence(
         *(
-            held(f"{name}_{part}", padded(each, *sizes))
-            for part, each in zip(Evidence._fields, evidence, strict=True)
+            held(f"{name}_{part}", padded(array, *sizes))
+            for part, array in zip(Evidence._fields, evidence, strict=True)
         )
     )
 

@@ -113,8 +113,8 @@ def _split_normal(
         return mode.marginal.value(mode.coordinates.at_position(place, mode.scales))
 
     far = FAR * np.concatenate([np.eye(D), -np.eye(D), np.zeros((1, D))])
-    *around, here = in_threads(mode.model, value, places(far))
-    drop = np.maximum(here - np.array(around), SMALL)
+    *far_values, centre_value = in_threads(mode.model, value, places(far))
+    drop = np.maximum(centre_value - np.array(far_values), SMALL)
     up, down = (FAR / np.sqrt(2 * drop)).clip(*STRETCHED).reshape(2, D)
     size = np.clip(CELLS / mode.model.panel.units.size, FEWEST, MOST)
     z = truncnorm.ppf(qmc.Sobol(D, rng=rng).random_base2(round(np.log2(size))), -LAST, LAST)

@@ -152,9 +152,9 @@ def improved_scales(
     step = step.clip(-LARGEST_STEP, LARGEST_STEP)
     low, high = np.transpose(coordinates.bounds())
     for _ in range(HALVINGS):
-        new = coordinates.scales((u + step).clip(low, high), scales)
-        if marginal.value_given_noise(new) >= at.value - ENOUGH:
-            return new, length, at.curvature
+        trial = coordinates.scales((u + step).clip(low, high), scales)
+        if marginal.value_given_noise(trial) >= at.value - ENOUGH:
+            return trial, length, at.curvature
         step /= 2
     return (scales, 0.0, at.curvature) if curvature is None else improved_scales(marginal, scales)
 

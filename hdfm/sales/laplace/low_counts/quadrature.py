@@ -224,5 +224,5 @@ def _share(
     a, b, d = information
     square, line = a * d - b**2, a * omega[1, 1] + d * omega[0, 0] - 2 * b * omega[0, 1]
     size = (blocks.root[0] * blocks.root[2] / (moments.root[0] * moments.root[2])) ** 2
-    more = np.maximum(size - np.linalg.det(omega), 0)
-    return (2 * more / (line + np.sqrt(line**2 + 4 * square * more))).clip(LEAST_SHARE, 1)
+    excess = np.maximum(size - np.linalg.det(omega), 0)
+    return (2 * excess / (line + np.sqrt(line**2 + 4 * square * excess))).clip(LEAST_SHARE, 1)
