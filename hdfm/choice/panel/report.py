@@ -151,5 +151,5 @@ def _of_time(panel):
     if panel.roles.time is None:
         return
     yield Finding("wide gaps between periods", wide_gaps(panel.timeline), GAPS)
-    for said in time_warnings(panel.timeline, len(panel.choice_set), "choice sets"):
-        yield Finding(None, ["time"], "", said)
+    for message in time_warnings(panel.timeline, len(panel.choice_set), "choice sets"):
+        yield Finding(None, ["time"], "", message)

@@ -23,13 +23,13 @@ STRANGE_PRICE = 20.0  # times the usual price of a category
 
 def uninformative_sets(panel: ChoicePanel) -> pd.Index:
     """Labels of the choice sets with a single option, the outside option counted."""
-    found = [each.choice_set[~informs] for each, informs in _informative(panel)]
-    return panel.choice_set[np.sort(np.concatenate(found))]
+    labels = [sets.choice_set[~informs] for sets, informs in _informative(panel)]
+    return panel.choice_set[np.sort(np.concatenate(labels))]
 
 
 def sets_by_customer(panel: ChoicePanel) -> np.ndarray:
     """Choice sets (N,) of each customer with more than one option."""
-    codes = np.concatenate([each.customer[informs] for each, informs in _informative(panel)])
+    codes = np.concatenate([sets.customer[informs] for sets, informs in _informative(panel)])
     return np.bincount(codes, minlength=len(panel.customer))
 
 
@@ -115,7 +115,7 @@ def little_left(panel: ChoicePanel) -> list[str]:
             o, j = np.nonzero(choices.mask & (choices.mask.sum(axis=1, keepdims=True) > 1))
             price, product = choices.x[o, j, columns[-1:]][:, None], choices.product[o, j]
             within = without_effects(price, product, np.zeros_like(product))
-            before, after = ((each**2).sum() for each in (within, without_effects(price, product, o)))
+            before, after = ((residual**2).sum() for residual in (within, without_effects(price, product, o)))
             if after < LITTLE_LEFT * before:
                 out.append(_name(category.label, f"{panel.roles.price} ({after / before:.1%})", panel))
     return out
@@ -131,8 +131,8 @@ def following(panel: ChoicePanel) -> list[tuple[str, float]]:
             chosen = np.arange(choices.mask.shape[1]) == choices.chosen[:, None]
             n_rows, n_chosen = n_rows + choices.mask.sum(), n_chosen + chosen.sum()
             if len(column):
-                told = choices.mask & (choices.x[..., column[-1]] != 0)
-                n_told, n_both = n_told + told.sum(), n_both + (told & chosen).sum()
+                nonzero = choices.mask & (choices.x[..., column[-1]] != 0)
+                n_told, n_both = n_told + nonzero.sum(), n_both + (nonzero & chosen).sum()
         if 0 < n_told == n_both < n_chosen:
             out.append((f"{name} ({n_told:,} rows)", float(n_chosen / n_rows) ** n_told))
     return out
@@ -140,8 +140,8 @@ def following(panel: ChoicePanel) -> list[tuple[str, float]]:
 
 def _informative(panel):
     """Each category with True (O_c,) for sets with more than one option."""
-    for each in panel.choices:
-        yield each, each.mask.sum(axis=1) + panel.roles.outside > 1
+    for sets in panel.choices:
+        yield sets, sets.mask.sum(axis=1) + panel.roles.outside > 1
 
 
 def _tied(category: Category, choices: CategoryChoices, outside: bool) -> np.ndarray:
@@ -171,8 +171,8 @@ def absent_predictors(panel: ChoicePanel) -> list:
     """Features that are missing throughout a category."""
     out = []
     for category in panel.categories:
-        known = {*category.predictor, *(name for label, name in panel.left_out if label == category.label)}
-        missing = [name for name in panel.roles.predictors if name not in known]
+        columns = {*category.predictor, *(name for label, name in panel.left_out if label == category.label)}
+        missing = [name for name in panel.roles.predictors if name not in columns]
         out += [_name(category.label, name, panel) for name in missing]
     return out
 

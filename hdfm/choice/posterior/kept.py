@@ -40,10 +40,10 @@ def population_draws(tree: xr.DataTree) -> np.ndarray | None:
         return None
     posterior = tree["posterior"].to_dataset()
     if "coefficient_path" in posterior:
-        found = posterior["coefficient_path"].to_numpy()
+        paths = posterior["coefficient_path"].to_numpy()
     else:
-        found = posterior[AVERAGE].to_numpy()[:, :, None, :]
-    return found.reshape(-1, *found.shape[2:])
+        paths = posterior[AVERAGE].to_numpy()[:, :, None, :]
+    return paths.reshape(-1, *paths.shape[2:])
 
 
 def customer_sd(tree: xr.DataTree) -> np.ndarray | None:
