@@ -243,7 +243,7 @@ def _ladder_prices(rows, lines):
 
 
 def _medians_of_others(rows, lines, keys):
-    """Medians of the prices of the lines with the same keys as a row, the row's own basket left out.
+    """Leave-own-basket-out medians of the prices of the lines with the same keys as a row.
 
     The medians over all lines serve the rows whose basket does not hold the alternative; only the
     others are matched with the lines one by one.

@@ -228,7 +228,7 @@ def _utility(x, beta, sets):
 
 
 def _choose(rng, utility, outside_option):
-    """What is chosen, and the probabilities (O, J); the outside option stands in a column of its own."""
+    """Choices and their probabilities (O, J); the outside option stands in a column of its own."""
     error = rng.gumbel(size=(len(utility), utility.shape[1] + 1))
     outside = np.full((len(utility), 1), 0.0 if outside_option else -np.inf)
     utility = np.hstack([utility, outside])

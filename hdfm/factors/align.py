@@ -140,12 +140,12 @@ def assign_by_listing(gain: np.ndarray) -> np.ndarray:
 
 
 def assign_by_matching(gain: np.ndarray) -> np.ndarray:
-    """The same by the Hungarian method, a draw at a time."""
+    """Best permutations (M, L) by the Hungarian method, a draw at a time."""
     return np.stack([linear_sum_assignment(matrix.T, maximize=True)[1] for matrix in gain])
 
 
 def exchange_margins(aligned: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    r"""How much dearer it is to exchange a factor with its likeliest rival (M, L).
+    r"""Exchange margins (M, L): how much dearer it is to swap a factor with its likeliest rival.
 
     .. math:: u_l = \min_{b \ne l} \frac{(c_l - c_b)' (r_l - r_b)}{\lVert r_l - r_b \rVert^2}
 

@@ -69,7 +69,7 @@ class Curves:
 def contribution_curves(
     loadings: np.ndarray, paths: np.ndarray, blocks: Sequence[slice] = (slice(None),)
 ) -> Curves:
-    r"""What each factor adds to the average coefficient.
+    r"""Contribution of each factor to the average coefficient.
 
     .. math:: c_l(t) = \bar w_l \, \theta_l(t), \qquad \bar w_l = \frac{1}{N S} \sum_{is} w_{isl}
 

@@ -21,7 +21,7 @@ from hdfm.hierarchy.whitened import Evidence
 def first_coordinates(
     tiers: Sequence[TierSize], gp: TimeGP, lengthscale: float, scores: Sequence[csr_array]
 ) -> dict[str, np.ndarray]:
-    """Where the factors (G, L, m) of each tier start, by its name; those that sum to zero start at rest.
+    """Starting values of factors (G, L, m) by tier; those that sum to zero start at rest.
 
     Factors stay apart from those of the tiers before that all coefficients read.
 
@@ -47,7 +47,7 @@ def first_coordinates(
 
 
 def evidence_by_period(data: FactorData, w: TensorVariable, L: int) -> list[Evidence]:
-    r"""What the data of each category say about factors by period, with loadings w (N or 1, S, L).
+    r"""Evidence of each category about factors by period, with loadings w (N or 1, S, L).
 
     .. math:: J_{ll'}(t) = \sum_{s s'} \overline{w_{sl} w_{s'l'}} I_{ss'}(t), \qquad
         g_l(t) = \sum_s \overline{w_{sl}} \, \mathrm{score}_s(t)
@@ -68,7 +68,7 @@ def evidence_by_period(data: FactorData, w: TensorVariable, L: int) -> list[Evid
 
 
 def together(evidence: Sequence[Evidence]) -> Evidence:
-    """That of independent data."""
+    """Joint evidence of independent data: the sum."""
     if len(evidence) == 1:
         return evidence[0]
     return Evidence(*(sum(parts) for parts in zip(*evidence, strict=True)))

@@ -52,7 +52,7 @@ class Places:
 
 
 def places_of(times: np.ndarray, new_times: np.ndarray, step: float) -> Places:
-    """Where new times lie among those of training."""
+    """Places of new times among those of training."""
     close = SAME_TIME * step
     edge = np.searchsorted(times, new_times + close) - 1
     nearest = np.maximum(edge, 0)
@@ -68,7 +68,7 @@ def forecast(
     places: Places,
     normals: Callable[..., np.ndarray],
 ) -> np.ndarray:
-    r"""Draws of one factor at new times, less its mean over the training periods; given the exact process.
+    r"""Ordinary kriging: draws of a factor at new times, less its training mean, given the exact process.
 
     Centred values y = H theta say what theta is up to its mean a, so that given y,
     :math:`\theta = y + a 1` with :math:`p(a \mid y) \propto N(y + a 1; 0, K)`. With a drawn, what is
@@ -123,7 +123,7 @@ def forecast(
 
 
 def _paths(kernel, rho, path, places, noise):
-    """The process (F, d) at new times, given it at those of training (T, d)."""
+    """Conditional draws of the process (F, d) at new times, given those of training (T, d)."""
     out = np.empty((len(places.new_times), path.shape[1]))
     out[places.fitted >= 0] = path[places.fitted[places.fitted >= 0]]
     for edge in np.unique(places.edge[places.fitted < 0]):

@@ -24,7 +24,7 @@ ROUNDING = 1e-9
 
 
 def moving_together(score: csr_array, B: np.ndarray, L: int, known: np.ndarray | None = None) -> np.ndarray:
-    r"""Coordinates (L, m) of smooth paths along which coefficients with scores (R, T) seem to move.
+    r"""Principal paths: coordinates (L, m) of smooth paths along which scores (R, T) move together.
 
     With loadings w of variance :math:`\tau^2` on a path theta, the log-likelihood rises by about
 

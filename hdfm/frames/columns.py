@@ -169,7 +169,7 @@ def numeric_column(
 
 
 def named_column(column: pd.Series, role: str) -> str:
-    """What messages call a column: its role and, where it has one, its name."""
+    """A column's name for messages: its role and, where it has one, its name."""
     return f"{role} column {column.name!r}" if column.name is not None else role
 
 
@@ -187,7 +187,7 @@ def refuse_rows(column: pd.Series, bad: np.ndarray, what: str, finding: str, rem
 
 
 def refuse_far_apart(column: pd.Series, log_values: np.ndarray, code: np.ndarray, role: str) -> None:
-    """Raise if logs (n,) lie too far from what is usual for their product (n,); NaN where none is used."""
+    """Raise on outliers: logs (n,) far from the usual ones of their product (n,); NaN where none is used."""
     log = pd.Series(log_values)
     distance = (log - log.groupby(code).transform("median")).abs().to_numpy()
     refuse_rows(
@@ -202,7 +202,7 @@ def refuse_far_apart(column: pd.Series, log_values: np.ndarray, code: np.ndarray
 def refuse_outcome(
     column: pd.Series, values: np.ndarray, outcome: np.ndarray, role: str, what: str = "y"
 ) -> None:
-    """Raise if a predictor's values (n,) are the outcome's, or rise or fall with it throughout."""
+    """Raise on leakage: a predictor's values (n,) are the outcome's, or rise or fall with it throughout."""
     if np.ptp(values) == 0:
         return
     relation = "equals" if np.array_equal(values, outcome) else None

@@ -155,7 +155,7 @@ def _only_numbers(values):
 
 
 def code_calls(code: YearCode, periods: pd.Index, name: str) -> dict[str, Call]:
-    """What says what integers with a year mean, as they are read first, by the words that introduce it."""
+    """Calls that spell out integers with a year, as they are read first, by the words that introduce them."""
     values = pd.Series(periods).astype(int)
     calls: dict[str, Call | None] = {"": Call(code.remedy.format(column=name), values)}
     turns = year_turns(periods)
@@ -170,7 +170,7 @@ def code_calls(code: YearCode, periods: pd.Index, name: str) -> dict[str, Call]:
 
 
 def turns_call(turns: YearTurns, periods: pd.Index, name: str) -> Call:
-    """What makes even periods of numbers that look like a year and a part of it."""
+    """The call that makes even periods of numbers that look like a year and a part of it."""
     values, unit = pd.Series(periods).astype(int), 10**turns.digits
     added = turns.century * unit
     whole = f"({name}.astype(int) + {added})" if added else f"{name}.astype(int)"

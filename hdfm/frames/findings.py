@@ -59,14 +59,14 @@ def findings_table(findings: Iterable[Finding]) -> pd.DataFrame:
 
 
 def findings_said(findings: Iterable[Finding]) -> list[str]:
-    """What a user should hear of at once, as sentences."""
+    """Warnings among findings, as sentences."""
     return [finding.said for finding in findings if len(finding.labels) and finding.said is not None]
 
 
 def price_spikes(
     log_price: np.ndarray, product: np.ndarray, group: np.ndarray, ratio: float = SPIKE_OF_PRODUCT
 ) -> np.ndarray:
-    """True (n,) where a price is far from the product's usual one: a slip of the decimal point, or a filler.
+    """Mask of price outliers (n,): far from the product's usual one, as a decimal slip or a filler is.
 
     More than 5 times the product's median or less than a fifth of it (``ratio`` is the log of 5); where a
     product has fewer than 5 prices, 100 times the group's.
@@ -84,7 +84,7 @@ def price_spikes(
 
 
 def fillers(values: np.ndarray) -> np.ndarray:
-    """True (n,) where a value stands far from all others: a filler such as -99 or 99999, or a slip.
+    """Mask of outliers (n,), far from all other values: a filler such as -99 or 99999, or a slip.
 
     The lowest or highest value, where the next one is 10 times as far away as the others range, of which at
     least two differ.
@@ -111,7 +111,7 @@ def fillers(values: np.ndarray) -> np.ndarray:
 
 
 def outcome_spikes(residual: np.ndarray, product: np.ndarray) -> np.ndarray:
-    """True (n,) where log units are far above what explains them, by product codes (n,).
+    """Mask of outliers (n,): log units far above what explains them, by product codes (n,).
 
     More than 5 times what is expected, and 6 of the product's usual deviations, by their median.
 
@@ -179,7 +179,7 @@ def far_outside(
     *,
     ratio: bool = False,
 ) -> list[str]:
-    """What to say of a column with values far outside those of the fit: one sentence, or none.
+    """Extrapolation warning: a sentence on a column with values far outside those of the fit, or none.
 
     Parameters
     ----------

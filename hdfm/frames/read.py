@@ -219,7 +219,7 @@ def refuse_other_rows(X: Any, values: Any, what: str) -> None:
 
 
 def _repeated_rows(index, other, what, example, by_position):
-    """What to say where labels stand more than once, so that none says which row is meant."""
+    """Message on row labels that stand more than once, so that none says which row is meant."""
     counts = [int(labels.duplicated(keep=False).sum()) for labels in (index, other)]
     repeated = next(labels[labels.duplicated()][0] for labels in (index, other) if labels.has_duplicates)
     return (

@@ -20,7 +20,7 @@ ROWS_A_STAMP = 2.0
 
 
 def time_warnings(timeline: Timeline, n_rows: int, what: str) -> list[str]:
-    """What a user should hear of periods before the work starts, as sentences.
+    """Warnings about periods before the work starts, as sentences.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def time_warnings(timeline: Timeline, n_rows: int, what: str) -> list[str]:
 
 
 def _said_of_close_periods(timeline):
-    """What is said of periods most of which are parts of one."""
+    """Warnings about periods most of which are parts of one."""
     call = None if timeline.order is not None else timeline.joined()
     if call is None:
         return []
@@ -50,7 +50,7 @@ def _said_of_close_periods(timeline):
 
 
 def _said_of_stamps(timeline, n_rows, what):
-    """What is said of times at which something happened, rather than periods that rows share."""
+    """Warnings about time stamps of events, rather than periods that rows share."""
     T, period = len(timeline.period), timeline.period
     if not (T > STAMPS_FROM and n_rows < ROWS_A_STAMP * T and _are_stamps(timeline)):
         return []
@@ -86,7 +86,7 @@ def _are_stamps(timeline):
 
 
 def _said_of_codes(timeline):
-    """What is said of numbers that are a year and a part of it, or look so."""
+    """Warnings about numbers that are a year and a part of it, or look so."""
     period, name = timeline.period, f"X[{timeline.period.name!r}]"
     if kind_of(period) != "numbers" or timeline.order is not None:
         return []

@@ -11,7 +11,7 @@ _WHOLE = re.compile(r"(-?\d+)\.0+")
 
 
 def normal_form(label: Hashable) -> str:
-    """What labels have in common that differ in blanks around them, case or type alone.
+    """Normal form of labels: equal where they differ in blanks around them, case or type alone.
 
     Examples
     --------

@@ -32,7 +32,7 @@ class WeightedRows(NamedTuple):
 
 
 def weighted_rows(X: Any, y: Any, weights: Any, sets: str | None = None) -> WeightedRows:
-    """What ``fit`` takes of rows and their weights: powers of the likelihood, as they are, not normalised.
+    """Likelihood weights of rows for ``fit``: powers of the likelihood, as they are, not normalised.
 
     A row of weight k counts as k rows would, one of weight 0 as if it were not there. Warns where weights
     are large on average.
@@ -99,7 +99,7 @@ def weighted_mean(values: Any, weights: np.ndarray | None) -> float:
 
 
 def weights_of_rows(X: Any, weights: Any, n_rows: int) -> np.ndarray:
-    """What rows count in an answer (n,), given one by one or as a column of X.
+    """Weights of rows (n,) in an answer, given one by one or as a column of X.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def without_weights(X: Any, weights: Any, used: Sequence[str]) -> Any:
 
 
 def weights_of_labels(weights: Any, labels: pd.Index, role: str) -> np.ndarray:
-    """What labels (n,) of a column ``role`` count in a mean, given as a dict or a Series by label.
+    """Weights of labels (n,) of a column ``role`` in a mean, given as a dict or a Series by label.
 
     Raises
     ------
@@ -206,7 +206,7 @@ class MergedRows(NamedTuple):
 
 
 def merge_equal_rows(columns: list[pd.Series | np.ndarray], weight: np.ndarray | None) -> MergedRows:
-    """Rows without a period to tell them apart: equal ones are one, so that their order decides nothing.
+    """Distinct rows with their weights, where no period tells rows apart: their order decides nothing.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ def correlation_root(name: str, eta: float, start: np.ndarray):
 
 
 def _partial_correlations(correlation):
-    """Of i and j given those before i (S, S), below the diagonal; at most ``LARGEST_START``."""
+    """Partial correlations (S, S), below the diagonal, of i and j given those before i; clipped."""
     root = np.linalg.cholesky(correlation)
     left = 1 - np.tril(np.cumsum(root**2, axis=1) - root**2, -1)
     return np.tril(root / np.sqrt(left), -1).clip(-LARGEST_START, LARGEST_START)

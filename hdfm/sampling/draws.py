@@ -53,7 +53,7 @@ def kept_draws(
 
 
 def no_draws(settings: SamplingSettings, library: str) -> PosteriorDraws:
-    """Of a model that leaves a sampler nothing to draw."""
+    """Draws of a model that leaves a sampler nothing to draw."""
     statistics = {"diverging": np.zeros((settings.chains, settings.draws), dtype=bool)}
     return PosteriorDraws({}, statistics, 0, 0.0, library)
 

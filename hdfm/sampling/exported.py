@@ -67,7 +67,7 @@ def _graph(graph):
 
 
 def _text(value: Any) -> str:
-    """A value in words that tell it from all others."""
+    """Canonical text of a value, which tells it from all others."""
     if isinstance(value, FrozenFunctionGraph):
         return f"[{_graph(value)}]"
     if isinstance(value, Constant):
@@ -112,7 +112,7 @@ def _surroundings() -> str:
 
 
 def traced(make: Callable[[], Callable], arguments: tuple, *names: Any) -> Callable:
-    """A function that takes arguments like these, traced, or read where it had been traced before.
+    """The traced function of arguments like these, read where it had been traced before.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def traced(make: Callable[[], Callable], arguments: tuple, *names: Any) -> Calla
 
 
 def _read(file: Path) -> export.Exported | None:
-    """What was kept; None where there is nothing, or nothing that can be read."""
+    """The exported program in a file; None where there is none, or none that can be read."""
     try:
         program = export.deserialize(bytearray(file.read_bytes()))
         os.utime(file)
@@ -148,7 +148,7 @@ def _read(file: Path) -> export.Exported | None:
 
 
 def _write(file: Path, content: bytes | bytearray) -> None:
-    """Keep content, all of it or nothing, and of all that is kept what was used last."""
+    """Atomic write of content; of the folder's files those used last stay."""
     temporary = file.with_name(f".{uuid.uuid4().hex}")
     try:
         file.parent.mkdir(exist_ok=True)

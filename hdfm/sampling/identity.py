@@ -118,7 +118,7 @@ def _names(panel: Any) -> list[str]:
 
 
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Names, values before and values after, of what is not equal."""
+    """Differences: names, values before and values after, of what is not equal."""
     names = [*after, *(name for name in before if name not in after)]
     pairs = [(name, before.get(name), after.get(name)) for name in names]
     return [(name, a, b) for name, a, b in pairs if repr(a) != repr(b)]

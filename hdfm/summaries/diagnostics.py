@@ -90,7 +90,7 @@ def warn_of_chains(posterior: xr.Dataset) -> None:
 
 
 def disagreement(table: pd.DataFrame, chains: int, draws: int) -> str:
-    """What a user should hear of chains that disagree, or of too few draws; nothing of others.
+    """Convergence warning: chains that disagree, or too few draws; empty where neither.
 
     Parameters
     ----------

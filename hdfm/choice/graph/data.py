@@ -38,12 +38,12 @@ class Sizes(NamedTuple):
 
 
 def sizes_of(panel: ChoicePanel) -> Sizes:
-    """Those of the panel itself."""
+    """Exact sizes of a panel, without padding."""
     return Sizes(len(panel.customer), len(panel.period), ())
 
 
 def common_sizes(panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None) -> Sizes:
-    """Sizes that panels of some more or fewer customers, periods and choice sets share.
+    """Padded sizes, shared by panels of some more or fewer customers, periods and choice sets.
 
     Factors of customers sum to zero over customers, and an exact process has a root of its periods: these
     stay as they are.
@@ -158,7 +158,7 @@ def choice_data(
 
 
 def _factor_data(data, panel, spec, gp, start, sizes):
-    """What choices give the graph of factors."""
+    """Data of the factors' graph, with the information and score of choices by period."""
     information: tuple[np.ndarray, ...] = ()
     score: tuple[np.ndarray, ...] = ()
     if any(not size.tier.zero_sum for size in spec.tiers):

@@ -91,7 +91,7 @@ class _Population(NamedTuple):
 
 
 def choice_start(panel: ChoicePanel, priors: ChoicePriors, scale: np.ndarray) -> ChoiceStart:
-    """Estimates of a panel whose predictors are divided by ``scale`` (S,)."""
+    """Starting values from logit models of a panel whose predictors are divided by ``scale`` (S,)."""
     data = [
         _sets(panel, category.coefficient, choices, scale)
         for category, choices in zip(panel.categories, panel.choices, strict=True)
@@ -173,7 +173,7 @@ def _mean_effects(z, precision, V, shift, priors):
 
 
 def _best_step(data, alpha, newton, expected, precision):
-    """The best for each customer of some steps (N, S) from alpha towards the Newton step."""
+    """Line search by customer: the best of some steps from alpha (N, S) towards the Newton step."""
     options = np.stack([alpha + t * (newton - alpha) for t in STEPS])
     gap = options - expected
     height = [_log_likelihood(data, option) for option in options]
@@ -245,7 +245,7 @@ def _shares(sets, alpha):
 
 
 def _log_likelihood(data, alpha):
-    """Of each customer (N,)."""
+    """Log-likelihood of each customer (N,)."""
     return -sum(sets.by_customer @ logsumexp(_utilities(sets, alpha), axis=1) for sets in data)
 
 

@@ -18,7 +18,7 @@ BY_ACCIDENT = 1e-4
 def refuse_outcomes(
     frame: pd.DataFrame, values: np.ndarray, roles: ChoiceRoles, sets: ChoiceSets, chosen: pd.Series
 ) -> None:
-    """Raise if a predictor among values (n, K) tells of the choice what nobody knows before it.
+    """Raise on leakage: a predictor among values (n, K) that follows from the choice.
 
     A feature that is other than 0 on chosen rows (n,) alone, as a quantity bought is, or whose value on the
     chosen row is above or below all others in every set, as what is left in stock; a price that is highest
@@ -65,7 +65,7 @@ def _refuse_separating(name, column, sets, chosen, is_price):
 
 
 def _separates(column, sets, chosen):
-    """True (O,) for sets in which the chosen value is above, and below, all others; none if not in all."""
+    """Perfect separation (O,): sets whose chosen value is above, and below, all others; none if not all."""
     code, n_sets = sets.code, len(sets.label)
     chosen_value = np.full(n_sets, np.nan)
     chosen_value[code[chosen]] = column[chosen]

@@ -107,7 +107,7 @@ def informative(
 def log_price_centre(
     values: np.ndarray, roles: ChoiceRoles, counted: np.ndarray, category: np.ndarray, n_categories: int
 ) -> np.ndarray:
-    """What is taken from the log price, by category (C,): its mean where something stands against utility 0.
+    """Centre of the log price by category (C,): its mean where something stands against utility 0, else 0.
 
     A log price moves with the currency, and with it would all utilities but the outside option's. Rows count
     as often as ``counted`` (n,) says.
@@ -121,7 +121,7 @@ def log_price_centre(
 
 
 def centred(values: np.ndarray, roles: ChoiceRoles, centre: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Values (n, K) of which the log price is less its centre (n,); 0 where ``where`` (n, K) is False."""
+    """Predictors (n, K) with the log price less its centre (n,); 0 where ``where`` (n, K) is False."""
     if roles.log_price is None:
         return values
     k = roles.predictors.index(roles.log_price)

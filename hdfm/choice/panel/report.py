@@ -31,7 +31,7 @@ _TOGETHER = "the price coefficient is told from the priors"
 
 
 def choice_findings(panel: ChoicePanel, *, guessed: bool = False) -> list[Finding]:
-    """All that is found in a panel; ``guessed``: features were not named."""
+    """Findings on the data of a panel; ``guessed``: features were not named."""
     return [
         *_of_time(panel),
         *_of_predictors(panel, guessed),

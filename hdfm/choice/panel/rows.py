@@ -185,7 +185,7 @@ def _known(labels, column, name, role):
 
 
 def _unseen(panel):
-    """What is known of a category that was not fitted: the columns that others have as predictors."""
+    """The category of labels that were not fitted: the columns that others have as predictors."""
     columns = np.unique(
         np.concatenate([category.column[category.column >= 0] for category in panel.categories])
     )

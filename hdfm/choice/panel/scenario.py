@@ -51,7 +51,7 @@ def scenario(
     *,
     labelled: bool = True,
 ) -> pd.DataFrame:
-    """X with changes to the rows in ``rows`` (n,).
+    """Counterfactual frame: X with changes to the rows in ``rows`` (n,).
 
     A number multiplies the price and sets any other column; an array of new values replaces a column, a
     Series does by its index where that is X's; a function is called with the column; a frame is the

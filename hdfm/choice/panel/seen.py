@@ -21,7 +21,7 @@ def far_predictors(
     choices: tuple[CategoryChoices, ...],
     where: np.ndarray,
 ) -> list[str]:
-    """What to say of columns with values far outside those of the fit, as sentences.
+    """Extrapolation warnings, as sentences: columns with values far outside those of the fit.
 
     A price is held against those of its product, a feature against those of its category; what was not
     fitted against those of the category, or of all.
@@ -67,7 +67,7 @@ def far_predictors(
 
 
 def far_covariates(frame: pd.DataFrame, panel: ChoicePanel, new: np.ndarray) -> list[str]:
-    """What to say of covariates of new customers, True in ``new`` (n,), far outside the fitted ones'."""
+    """Extrapolation warnings: covariates of new customers, ``new`` (n,), far outside the fitted ones'."""
     sentences = []
     fitted = panel.covariates * panel.covariate_sd + panel.covariate_mean
     for k, name in enumerate(panel.roles.customer_covariates if new.any() else ()):
@@ -78,7 +78,7 @@ def far_covariates(frame: pd.DataFrame, panel: ChoicePanel, new: np.ndarray) -> 
 
 
 def _seen(category: Category, choices: CategoryChoices, columns: np.ndarray, centre: float):
-    """Lowest and highest value (J, P) of each product; infinite where it was never available."""
+    """Range, lowest and highest (J, P), of each product's values; infinite where it was never available."""
     x = choices.x[..., category.intercept_of < 0][choices.mask]
     x = x + np.where(columns == 0, centre, 0.0)
     product = choices.product[choices.mask]

@@ -22,19 +22,19 @@ STRANGE_PRICE = 20.0  # times the usual price of a category
 
 
 def uninformative_sets(panel: ChoicePanel) -> pd.Index:
-    """Labels of the choice sets with a single option, the outside option counted."""
+    """Labels of uninformative choice sets, with a single option, the outside option counted."""
     labels = [sets.choice_set[~informs] for sets, informs in _informative(panel)]
     return panel.choice_set[np.sort(np.concatenate(labels))]
 
 
 def sets_by_customer(panel: ChoicePanel) -> np.ndarray:
-    """Choice sets (N,) of each customer with more than one option."""
+    """Number of informative choice sets (N,), with more than one option, of each customer."""
     codes = np.concatenate([sets.customer[informs] for sets, informs in _informative(panel)])
     return np.bincount(codes, minlength=len(panel.customer))
 
 
 def tied_predictors(panel: ChoicePanel) -> list[str]:
-    """Price and features that are as good as linear combinations of the category's other predictors."""
+    """Collinear predictors: price and features that the category's others explain almost wholly."""
     tied = []
     for category, choices in zip(panel.categories, panel.choices, strict=True):
         which = _tied(category, choices, panel.roles.outside)
@@ -43,7 +43,7 @@ def tied_predictors(panel: ChoicePanel) -> list[str]:
 
 
 def spiked_products(panel: ChoicePanel) -> list[str]:
-    """Products with a price that is far from their usual one."""
+    """Price outliers: products with a price that is far from their usual one."""
     out: list[str] = []
     if panel.roles.price is None or panel.roles.product is None:
         return out
@@ -122,7 +122,7 @@ def little_left(panel: ChoicePanel) -> list[str]:
 
 
 def following(panel: ChoicePanel) -> list[tuple[str, float]]:
-    """Features that are other than 0 on chosen rows alone, with their number, and its chance."""
+    """Leaking features: other than 0 on chosen rows alone, with their number, and its chance."""
     out = []
     for name in panel.roles.features or ():
         n_rows = n_chosen = n_told = n_both = 0
@@ -145,7 +145,7 @@ def _informative(panel):
 
 
 def _tied(category: Category, choices: CategoryChoices, outside: bool) -> np.ndarray:
-    """True (P_c,) where others explain price or a feature but for a twentieth, beside the intercepts.
+    """Collinearity (P_c,): others explain price or a feature but for a twentieth, beside the intercepts.
 
     Within sets; with an outside option about the category's mean.
     """
@@ -188,7 +188,7 @@ def never_available(panel: ChoicePanel) -> list[str]:
 
 
 def never_chosen(panel: ChoicePanel) -> list[str]:
-    """Products that never were."""
+    """Products that were never chosen."""
     return _products(panel, _times_chosen)
 
 

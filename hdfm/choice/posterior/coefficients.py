@@ -103,7 +103,7 @@ def feature_table(posterior: ChoicePosterior, ci_prob: float, weights: Any = Non
 def willingness_to_pay_table(
     posterior: ChoicePosterior, predictor: str, averages: Averages, ci_prob: float
 ) -> pd.DataFrame:
-    r"""What one unit of a predictor is worth, in every category that has it.
+    r"""Willingness to pay for one unit of a predictor, in every category that has it.
 
     .. math::
 
@@ -159,7 +159,7 @@ def willingness_to_pay_table(
 
 
 def _worth(ratio, roles):
-    """Minus the ratio of a coefficient to the price's as money or a share of the price, and its unit."""
+    """Willingness to pay, and its unit, from minus the ratio of a coefficient to the price's."""
     match roles.price_transform:
         case "log":
             return np.expm1(np.minimum(ratio, LARGEST_LOG)), "share of the price"

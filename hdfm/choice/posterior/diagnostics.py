@@ -59,7 +59,7 @@ def warn_of_draws(tree: xr.DataTree) -> None:
 
 
 def _of_mode(tree, engine: Engine):
-    """The sampler alone."""
+    """Diagnostics of a mode: the sampler alone."""
     table = with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree)
     table.attrs["verdict"] = (
         f"A quick look by {engine.argument}: not draws of the posterior, so that there is nothing to "
@@ -69,7 +69,7 @@ def _of_mode(tree, engine: Engine):
 
 
 def _of_approximation(tree, engine: Engine):
-    """The sampler alone, with what tells how far its draws are from the posterior."""
+    """Diagnostics of an approximation: the sampler alone, with Pareto k of importance weights."""
     table, k = with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree), _pareto_k(tree)
     table.insert(2, "pareto_k", k)
     table.attrs["verdict"] = (
@@ -92,7 +92,7 @@ def _invariant(tree):
 
 
 def _of_chains(tree):
-    """Label-invariant quantities, customers and aligned factors; the first two decide."""
+    """Convergence of label-invariant quantities, customers and aligned factors; the first two decide."""
     posterior, invariant = tree["posterior"].to_dataset(), _invariant(tree)
     invariant[LOG_DENSITY] = tree["sample_stats"]["lp"]
     of_customers = posterior[[name for name in OF_CUSTOMERS if name in posterior]]

@@ -287,5 +287,5 @@ def _number_of_copies(draws, encoded):
 
 
 def each_in_turn(N: int, D: int, rng: np.random.Generator) -> np.ndarray:
-    """Positions (D,) among N in a random order, none once more before all others are."""
+    """Balanced sample: positions (D,) among N in a random order, none once more before all others are."""
     return np.concatenate([rng.permutation(N) for _ in range(-(-D // N))])[:D].astype(np.int32)

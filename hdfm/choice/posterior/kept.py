@@ -11,12 +11,12 @@ from hdfm.summaries.moments import AVERAGE, GROUP, MEAN, SD
 
 
 def has_means_alone(tree: xr.DataTree) -> bool:
-    """Whether of customers means are all that is kept."""
+    """Whether posterior means of customers are kept without their draws."""
     return GROUP in tree.children
 
 
 def plug_in(tree: xr.DataTree) -> xr.Dataset:
-    """One draw for answers about customers: everything at its posterior mean; or all draws where they are."""
+    """Plug-in estimate: one draw, everything at its posterior mean; or all draws where they are."""
     posterior = tree["posterior"].to_dataset()
     if not has_means_alone(tree):
         return posterior

@@ -93,7 +93,7 @@ def columns_of(X: Any, by: Sequence[str]) -> pd.DataFrame | None:
 
 
 def _of_sets(market, column):
-    """What a column of the rows says of each choice set, by position among all."""
+    """Values of a column by choice set, at its position among all; constant within a set."""
     code, values = pd.factorize(column)
     of_set = np.full(len(market.choice_set), -1)
     for sets in market.sets:

@@ -41,7 +41,7 @@ def choice_probabilities(market: Market) -> list[np.ndarray]:
 
 
 def likeliest(market: Market, probability: Iterable[np.ndarray]) -> list[np.ndarray]:
-    """1.0 at the likeliest alternative of each set, else 0.0 (O, J), given their probabilities.
+    """Predicted choices: 1.0 at the likeliest alternative of each set, else 0.0 (O, J).
 
     Of ties the first row of the frame; none where the outside option is as likely as that.
     """

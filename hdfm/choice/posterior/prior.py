@@ -19,7 +19,7 @@ from hdfm.sampling.streams import Stream, stream
 
 
 def any_choice(X: pd.DataFrame, roles: ChoiceRoles) -> np.ndarray:
-    """Some outcome (n,) that X allows: the first available row of each choice set, or of the first set."""
+    """A feasible outcome (n,): the first available row of each choice set, or of the first set."""
     available, chosen = np.ones(len(X), dtype=bool), np.zeros(len(X), dtype=int)
     named = isinstance(X, pd.DataFrame)
     if named and roles.availability in X:

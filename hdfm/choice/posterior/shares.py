@@ -76,7 +76,7 @@ def counterfactual_table(before: Market, after: Market, ci_prob: float) -> pd.Da
 
 
 def diversion_table(market: Market, ci_prob: float) -> pd.DataFrame:
-    r"""Where the choices go that a product loses when its price rises a little.
+    r"""Diversion ratios: where the choices go that a product loses when its price rises a little.
 
     .. math:: D_{j \to k} = - \frac{\partial S_k / \partial \log \text{price}_j}
         {\partial S_j / \partial \log \text{price}_j}
@@ -101,7 +101,7 @@ def diversion_table(market: Market, ci_prob: float) -> pd.DataFrame:
 
 
 def _ratios(draws, sets, price_transform):
-    """(category, product that loses, to) and draws (D,) of its share of the loss."""
+    """Diversion ratios (D,), by (category, product that loses, to): shares of the loss."""
     if sets.price is None or not len(sets.customer):
         return
     which = np.flatnonzero(sets.choices.times > 0)

@@ -123,7 +123,7 @@ def _split_normal(
 
 
 def normal_scales(mode: LaplaceMode) -> NormalScales:
-    """From slope and curvature of the marginal log posterior by u and log noise.
+    """Normal approximation of u and log noise, from slope and curvature of their marginal log posterior.
 
     Noise that the data tell to 1 % is left out: it hardly moves the others.
     """
@@ -144,7 +144,7 @@ def normal_scales(mode: LaplaceMode) -> NormalScales:
 
 
 def _by_scales(mode: LaplaceMode) -> Quadratic:
-    """By u alone; its curvature that of the search, where there is one."""
+    """Quadratic of the marginal by u alone; its curvature that of the search, where there is one."""
     if mode.curvature is None:
         return quadratic(mode.marginal, mode.scales, central=True)
     return Quadratic(*mode.marginal.slope_given_noise(mode.scales), mode.curvature)

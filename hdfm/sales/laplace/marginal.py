@@ -243,7 +243,7 @@ def _slope_by_covariance(Sigma: np.ndarray, squares: np.ndarray, N: int) -> np.n
 
 
 def noise_terms(model: ArrowModel, noise: float) -> tuple[float, float]:
-    """What of the log-likelihood depends on noise alone, and the log prior of log noise."""
+    """The part of the log-likelihood that depends on noise alone, and the log prior of log noise."""
     parameter = model.spec.family.noise
     assert parameter is not None
     constant = parameter.log_constant(model.panel, model.by_product(noise))

@@ -71,7 +71,7 @@ class _Search:
 
 
 def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
-    """Newton steps of effects, scales and noise in turn."""
+    """Laplace mode by Newton steps of effects, scales and noise in turn."""
     model = arrow_model(panel, spec)
     coordinates = scale_model(model)
     scales, likelihood = _start(model)
@@ -98,7 +98,7 @@ def _start(model: ArrowModel) -> tuple[Scales, WorkingLikelihood]:
 
 
 def first_guess(model: ArrowModel) -> tuple[Scales, Effects]:
-    """Levels from totals, elasticities at the prior's mean."""
+    """Starting values of effects: levels from totals, elasticities at the prior's mean."""
     panel, layout, priors = model.panel, model.layout, model.spec.priors
     levels = model.spec.family.start_levels(panel)
     slope = priors.global_mean if panel.roles.price is not None else 0.0

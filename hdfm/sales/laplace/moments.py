@@ -92,7 +92,7 @@ def _of_finest(
 
 
 def _inverse(root: np.ndarray) -> np.ndarray:
-    """Of a lower triangular matrix."""
+    """Inverse of a lower triangular matrix."""
     return dtrtri(root, lower=1)[0] if len(root) else root
 
 

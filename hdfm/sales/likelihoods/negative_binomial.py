@@ -78,7 +78,7 @@ def working(
 
 
 def nodes(cells: NodeCells) -> NodeLikelihood:
-    """Counts at the nodes of rules, through their odds 1 + mu / phi; in 32 bits."""
+    """Log-likelihood of counts at quadrature nodes, through their odds 1 + mu / phi; in 32 bits."""
     tilt, factor = cells.means()
     (n, _, T), variance = tilt.shape, cells.variance[:, None]
     m = cells.units + 1 / variance

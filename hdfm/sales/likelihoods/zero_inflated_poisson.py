@@ -64,7 +64,7 @@ def working(
 
 
 def nodes(cells: NodeCells) -> NodeLikelihood:
-    """Counts at the nodes of rules, through their means; in 32 bits."""
+    """Log-likelihood of counts at quadrature nodes, through their means; in 32 bits."""
     tilt, factor = cells.means()
     mu = (factor[..., None].astype(np.float32) * tilt[:, None]).reshape(len(tilt), -1, tilt.shape[2])
     odds = cells.variance[:, None, None].astype(np.float32)

@@ -31,7 +31,7 @@ _FILLED = (
 
 
 def sales_findings(panel: SalesPanel, time_effects: bool, remedy_for_zeros: str) -> list[Finding]:
-    """All that is found in a panel.
+    """Findings on the data of a panel.
 
     Parameters
     ----------

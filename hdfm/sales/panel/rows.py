@@ -205,7 +205,7 @@ def rows_of_periods(panel: SalesPanel, periods: Any) -> SalesRows:
 
 
 def _log_reference(frame, panel, product, groups, column):
-    """Log of what products usually cost (n,), where X says so, and a sentence where new ones don't."""
+    """Log reference prices (n,), where X gives them (n,), and a sentence where new products lack one."""
     is_new, given = product < 0, np.zeros(len(product), dtype=bool)
     level = panel.price_level[np.where(is_new, 0, product)]
     if not is_new.any() or panel.roles.price is None:
@@ -234,7 +234,7 @@ def _log_reference(frame, panel, product, groups, column):
 
 
 def _seen_prices(panel, product, groups):
-    """Lowest and highest price (2, n) of the product in the fit, or where that is new of its group."""
+    """Price range (2, n) of the product in the fit, or where that is new of its group."""
     group, (low, high) = groups[-1] if groups else np.zeros(len(product), dtype=int), panel.price_range
     by_group = pd.DataFrame({"low": low, "high": high}).groupby(panel.group)
     lowest = np.append(by_group["low"].min(), low.min())  # the last of groups that are new too
@@ -244,14 +244,14 @@ def _seen_prices(panel, product, groups):
 
 
 def _far_prices(frame, panel, price, seen):
-    """What to say of prices (n,) far from those seen (2, n)."""
+    """Extrapolation warning: prices (n,) far from those seen (2, n)."""
     if panel.roles.price is None:
         return []
     return far_outside(frame[panel.roles.price], "price", price, *seen, ratio=True)
 
 
 def _far_references(frame, panel, column, prices, given, seen):
-    """What to say of reference prices far from what their group costs, and of prices far from them.
+    """Warnings: reference prices far from what their group costs, and prices far from them.
 
     Of the rows (n,) where one is ``given``: price and reference price (2, n), and the range ``seen`` (2, n).
     """
@@ -291,7 +291,7 @@ def _warn_of_several_references(label, given, frame, column, log_reference):
 
 
 def _far_exposures(frame, panel, exposure):
-    """What to say of exposures (n,) far from those seen."""
+    """Extrapolation warning: exposures (n,) far from those seen."""
     if panel.roles.exposure is None:
         return []
     low, high = (np.full(len(exposure), limit) for limit in panel.exposure_range)
@@ -299,7 +299,7 @@ def _far_exposures(frame, panel, exposure):
 
 
 def _far_controls(frame, panel, values):
-    """What to say of controls (K, n) far from those seen."""
+    """Extrapolation warnings: controls (K, n) far from those seen."""
     sentences = []
     for name, column, limits in zip(panel.roles.controls, values, panel.control_range.T, strict=True):
         low, high = (np.full(len(column), limit) for limit in limits)

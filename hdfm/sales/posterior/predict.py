@@ -51,7 +51,7 @@ def expected_units(posterior: DemandPosterior, rows: SalesRows) -> np.ndarray:
 
 
 def demand_multipliers(posterior: DemandPosterior, rows: SalesRows) -> Iterator[np.ndarray]:
-    r"""What multiplies each product's demand (S,) on average over its rows, a product after the other.
+    r"""Demand multiplier (S,) of each product, a mean over its rows, a product after the other.
 
     .. math:: m_i = \frac{1}{|R_i|} \sum_{t \in R_i} e_{it} \exp(\gamma_{g(i), t} + \kappa' z_{it})
 
