@@ -177,12 +177,12 @@ def show_choices(model: DynamicFactorChoiceModel) -> None:
         for (_, product, price_of), row in rows.iterrows():
             if product != price_of:
                 continue
-            others = rows.xs(price_of, level="price_of").droplevel("category")["mean"].drop(product)
+            cross = rows.xs(price_of, level="price_of").droplevel("category")["mean"].drop(product)
             table.add_row(
                 f"  {product}",
                 *(f"{row[column]:.2f}" for column in SUMMARY),
-                str(others.idxmax()),
-                f"{others.max():.2f}",
+                str(cross.idxmax()),
+                f"{cross.max():.2f}",
             )
         table.add_section()
     CONSOLE.print(table)

@@ -57,11 +57,11 @@ _said: ContextVar[set[str] | None] = ContextVar("said", default=None)
 
 def warn_caller(message: str, category: type[Warning]) -> None:
     """Warn at the line that called hdfm, however deep inside it this is."""
-    said = _said.get()
-    if said is not None and message in said:
+    messages = _said.get()
+    if messages is not None and message in messages:
         return
-    if said is not None:
-        said.add(message)
+    if messages is not None:
+        messages.add(message)
     warnings.warn(message, category, skip_file_prefixes=NOT_CALLERS)
 
 

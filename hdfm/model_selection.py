@@ -128,13 +128,13 @@ class RollingOriginSplit(BaseCrossValidator):
         labels, periods = time_column(column), sorted_periods(column)
         code, T = periods.get_indexer(pd.Index(labels)), len(periods)
         window = self.test_size if self.test_size is not None else T // (self.n_splits + 1)
-        first = T - self.n_splits * window
-        if window == 0 or first - self.gap < 1:
+        start = T - self.n_splits * window
+        if window == 0 or start - self.gap < 1:
             raise InvalidDataError(
                 f"Column {self.column!r} holds {T:,} periods, too few for n_splits={self.n_splits}, "
                 f"test_size={self.test_size} and gap={self.gap}."
             )
-        for origin in range(first, T, window):
+        for origin in range(start, T, window):
             test = (code >= origin) & (code < origin + window)
             yield np.flatnonzero(code < origin - self.gap), np.flatnonzero(test)
 
@@ -350,21 +350,21 @@ class OneStandardError:
 
     def _values(self, results):
         names = [name for name in results if name.startswith("param_")]
-        own = [name for name in names if name.removeprefix("param_").split("__")[-1] == self.parameter]
-        if len(own) != 1:
+        columns = [name for name in names if name.removeprefix("param_").split("__")[-1] == self.parameter]
+        if len(columns) != 1:
             raise InvalidArgumentError(
                 f"The search must vary one parameter {self.parameter!r}; it varies "
                 f"{[name.removeprefix('param_') for name in names]}."
             )
-        return np.asarray(results[own[0]], dtype=float)
+        return np.asarray(results[columns[0]], dtype=float)
 
     def _scores(self, results):
         """Scores (splits, candidates)."""
         form = re.compile(rf"split\d+_test_{re.escape(self.metric)}")
-        found = [results[name] for name in results if form.fullmatch(name)]
-        if not found:
+        scores = [results[name] for name in results if form.fullmatch(name)]
+        if not scores:
             raise InvalidArgumentError(f"The search has no metric {self.metric!r}.")
-        return np.array(found)
+        return np.array(scores)
 
 
 def _column(X, name):

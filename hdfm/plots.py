@@ -159,12 +159,12 @@ def plot_coefficients(
     """
     table = model.coefficients(by="time", customers=customers, ci_prob=ci_prob)
     predictor = predictor if predictor is not None else model.price
-    known = table.index.get_level_values("predictor").unique()
-    if predictor not in known:
-        raise InvalidArgumentError(f"predictor must be one of {list(known)}; got {predictor!r}.")
+    predictors = table.index.get_level_values("predictor").unique()
+    if predictor not in predictors:
+        raise InvalidArgumentError(f"predictor must be one of {list(predictors)}; got {predictor!r}.")
     ax = _axes(ax)
-    own = table[table.index.get_level_values("predictor") == predictor]
-    for k, (category, path) in enumerate(own.groupby(level="category", sort=False)):
+    paths = table[table.index.get_level_values("predictor") == predictor]
+    for k, (category, path) in enumerate(paths.groupby(level="category", sort=False)):
         time = path.index.get_level_values("time")
         _band(ax, time, path["mean"], path["lower"], path["upper"], PALETTE[k % 8], str(category))
     ax.set_xlabel(str(model.time))

@@ -546,14 +546,14 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.choice.posterior.draws import choice_draws
         from hdfm.choice.posterior.kept import customer_sd, plug_in, population_draws
 
-        posterior, kept = self.idata_["posterior"].to_dataset(), plug_in(self.idata_)
+        posterior, dataset = self.idata_["posterior"].to_dataset(), plug_in(self.idata_)
         self.draws_ = replace(
-            choice_draws(kept, self.panel_),
+            choice_draws(dataset, self.panel_),
             population=population_draws(self.idata_),
             customer_sd=customer_sd(self.idata_),
         )
         self.factors_ = posterior.get(GLOBAL.path)
-        self.loadings_ = posterior.get(GLOBAL.loading, kept.get(GLOBAL.loading))
+        self.loadings_ = posterior.get(GLOBAL.loading, dataset.get(GLOBAL.loading))
 
     def _factor_table(self) -> pd.DataFrame:
         from hdfm.choice.posterior.kept import all_values

@@ -92,12 +92,12 @@ class ChoicePriors(Hyperparameters):
 
     def lengthscale_range(self) -> tuple[float, float]:
         """The central 90 % of the prior of lengthscales."""
-        first, second = self.lengthscale
+        scale, shape = self.lengthscale
         match self.lengthscale_family:
             case "weibull":
-                prior = stats.weibull_min(second, scale=first)
+                prior = stats.weibull_min(shape, scale=scale)
             case "log_normal":
-                prior = stats.lognorm(second, scale=first)
+                prior = stats.lognorm(shape, scale=scale)
             case _:
                 raise unknown("lengthscale_family", self.lengthscale_family)
         low, high = prior.ppf([0.05, 0.95])

@@ -100,13 +100,13 @@ class ChoiceTruth:
         categories = self.category_factors["category"].to_numpy().tolist()
         if category not in categories:
             raise InvalidArgumentError(f"category must be one of {categories}; got {category!r}.")
-        own = {"category": category}
+        at = {"category": category}
         return (
-            self.alpha.sel(own)
-            + xr.dot(self.loadings.sel(own), self.factors, dim="factor")
-            + xr.dot(self.category_loadings.sel(own), self.category_factors.sel(own, drop=True), dim="factor")
+            self.alpha.sel(at)
+            + xr.dot(self.loadings.sel(at), self.factors, dim="factor")
+            + xr.dot(self.category_loadings.sel(at), self.category_factors.sel(at, drop=True), dim="factor")
             + self.individual_scale
-            * xr.dot(self.individual_loadings.sel(own), self.individual_factors, dim="factor")
+            * xr.dot(self.individual_loadings.sel(at), self.individual_factors, dim="factor")
         ).transpose("customer", "predictor", "period")
 
     def variance_shares(self, static: bool = False) -> pd.Series:

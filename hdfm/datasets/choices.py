@@ -225,8 +225,8 @@ def _regular_buyers(sets, min_sets, min_categories, min_sets_per_category):
     counts = sets.groupby(["household_id", "category"]).size()
     often = (counts >= min_sets_per_category).groupby("household_id").sum()
     total = counts.groupby("household_id").sum()
-    kept = total.index[(total >= min_sets) & (often >= min_categories)]
-    sets = sets[sets["household_id"].isin(kept)]
+    households = total.index[(total >= min_sets) & (often >= min_categories)]
+    sets = sets[sets["household_id"].isin(households)]
     return sets.assign(choice_set=range(len(sets)))
 
 
@@ -236,14 +236,14 @@ def _ladder_prices(rows, lines):
     for rung, (keys, weeks_away, least) in enumerate(PRICE_LADDER):
         missing = rows[prices["price"].isna()]
         near = pd.concat([lines.assign(week=lines["week"] + away) for away in weeks_away])
-        found = _medians_of_others(missing, near, ["alternative", *keys])
-        found = found[found["n"] >= least]
-        prices.loc[found.index] = found[PRICES].assign(price_source=rung)
+        medians = _medians_of_others(missing, near, ["alternative", *keys])
+        medians = medians[medians["n"] >= least]
+        prices.loc[medians.index] = medians[PRICES].assign(price_source=rung)
     return prices.round(dict.fromkeys(PRICES, DECIMALS)).astype({"price_source": "int64"})
 
 
 def _medians_of_others(rows, lines, keys):
-    """Medians of the prices of the lines with the same keys as a row, the row's own basket left out.
+    """Leave-own-basket-out medians of the prices of the lines with the same keys as a row.
 
     The medians over all lines serve the rows whose basket does not hold the alternative; only the
     others are matched with the lines one by one.
@@ -253,10 +253,10 @@ def _medians_of_others(rows, lines, keys):
     medians = rows[keys].join(medians, on=keys)[[*PRICES, "n"]]
 
     held = lines[["alternative", "basket_id"]].drop_duplicates()
-    own = rows.rename_axis("row").reset_index().merge(held, on=["alternative", "basket_id"])
-    pairs = own[["row", "basket_id", *keys]].merge(lines[["basket_id", *keys, *PRICES]], on=keys)
-    others = pairs[pairs["basket_id_x"] != pairs["basket_id_y"]].groupby("row")
-    medians.loc[own["row"]] = others[PRICES].median().assign(n=others.size()).reindex(own["row"])
+    basket = rows.rename_axis("row").reset_index().merge(held, on=["alternative", "basket_id"])
+    pairs = basket[["row", "basket_id", *keys]].merge(lines[["basket_id", *keys, *PRICES]], on=keys)
+    peers = pairs[pairs["basket_id_x"] != pairs["basket_id_y"]].groupby("row")
+    medians.loc[basket["row"]] = peers[PRICES].median().assign(n=peers.size()).reindex(basket["row"])
     return medians
 
 

@@ -177,9 +177,9 @@ def simulate_sales(
     )
     if promotion_prob:
         frame.insert(5, "promotion", promotion.ravel().astype(float))
-    first = np.where(switches.random(N) < late_start_prob, switches.integers(1, max(T // 2, 2), N), 0)
-    kept = (period >= np.minimum(first, T - 1)[:, None]) & (switches.random((N, T)) >= missing_prob)
-    return frame if kept.all() else frame[kept.ravel()].reset_index(drop=True)
+    launch = np.where(switches.random(N) < late_start_prob, switches.integers(1, max(T // 2, 2), N), 0)
+    has_row = (period >= np.minimum(launch, T - 1)[:, None]) & (switches.random((N, T)) >= missing_prob)
+    return frame if has_row.all() else frame[has_row.ravel()].reset_index(drop=True)
 
 
 def keep_sellers(frame: pd.DataFrame, min_units: float = 100, *, product="product", units="units_sold"):
@@ -209,10 +209,10 @@ def _category_paths(rng, C, T):
 
 def _price_walks(rng, N, T, change_prob):
     """Prices (N, T): from U(10, 1000), changed by a factor of U(0.9, 1.1) with ``change_prob`` a period."""
-    first = rng.uniform(10, 1000, N)
+    start = rng.uniform(10, 1000, N)
     changed = rng.rand(N, T - 1) < change_prob
     factors = np.where(changed, 1 + rng.uniform(-0.1, 0.1, (N, T - 1)), 1.0)
-    return np.cumprod(np.hstack([first[:, None], factors]), axis=1)
+    return np.cumprod(np.hstack([start[:, None], factors]), axis=1)
 
 
 def _check_simulation(arguments):

@@ -147,15 +147,15 @@ def simulate_choices(
     sets = _draw_sets(rng["sets"], (customers, categories, periods), sets_per_customer, category_prob)
     frames = []
     for c, shelf in enumerate(shelves):
-        own = sets[sets["category"] == c]
+        subset = sets[sets["category"] == c]
         x, available = _draw_alternatives(
-            rng["alternatives"], shelf.base_price, len(own), display_prob, feature_prob, unavailable_prob
+            rng["alternatives"], shelf.base_price, len(subset), display_prob, feature_prob, unavailable_prob
         )
-        utility = _utility(x, truth.coefficients(shelf.category).to_numpy(), own)
+        utility = _utility(x, truth.coefficients(shelf.category).to_numpy(), subset)
         utility[~available] = -np.inf
         chosen, probability = _choose(rng["errors"], utility, outside_option)
         cells = x | {"available": available.astype(int), "chosen": chosen.astype(int)}
-        frames.append(_long(own, shelf, cells | {"probability": probability}))
+        frames.append(_long(subset, shelf, cells | {"probability": probability}))
     choices = pd.concat(frames).sort_values("choice_set", kind="stable", ignore_index=True)
     if not keep_unavailable:
         choices = choices[choices["available"] == 1].drop(columns="available").reset_index(drop=True)
@@ -219,16 +219,16 @@ def _draw_alternatives(rng, base_price, n_sets, display_prob, feature_prob, unav
 def _utility(x, beta, sets):
     """Systematic utilities (O, J) from the paths (N, P, T) of a category's coefficients."""
     n_sets, J = x["price"].shape
-    own = beta[sets["customer"], :, sets["week"]]
+    coefficients = beta[sets["customer"], :, sets["week"]]
     intercept = np.zeros((n_sets, J))
-    n_intercepts = own.shape[1] - len(MARKETING)
-    intercept[:, J - n_intercepts :] = own[:, :n_intercepts]
-    price, display, feature = own[:, n_intercepts:, None].transpose(1, 0, 2)
+    n_intercepts = coefficients.shape[1] - len(MARKETING)
+    intercept[:, J - n_intercepts :] = coefficients[:, :n_intercepts]
+    price, display, feature = coefficients[:, n_intercepts:, None].transpose(1, 0, 2)
     return intercept + price * np.log(x["price"]) + display * x["display"] + feature * x["feature"]
 
 
 def _choose(rng, utility, outside_option):
-    """What is chosen, and the probabilities (O, J); the outside option stands in a column of its own."""
+    """Choices and their probabilities (O, J); the outside option stands in a column of its own."""
     error = rng.gumbel(size=(len(utility), utility.shape[1] + 1))
     outside = np.full((len(utility), 1), 0.0 if outside_option else -np.inf)
     utility = np.hstack([utility, outside])

@@ -88,9 +88,9 @@ def align(curves: Curves, passes: int = 5) -> Alignment:
     best = int((references**2).sum(axis=(1, 2)).argmax())
     permutation, reference = permutations[best], references[best]
     spread, margin = np.empty((2, K * D, L))
-    for some, piece in curves.over_draws():
-        aligned = permuted(piece, permutation[some], -1)
-        spread[some], margin[some] = aligned.var(axis=1), exchange_margins(aligned, reference)
+    for draw, piece in curves.over_draws():
+        aligned = permuted(piece, permutation[draw], -1)
+        spread[draw], margin[draw] = aligned.var(axis=1), exchange_margins(aligned, reference)
     order = np.argsort(-spread.mean(axis=0), kind="stable")
     return Alignment(
         permutation[:, order].reshape(K, D, L),
@@ -121,10 +121,10 @@ def towards(curves: Curves, references: np.ndarray) -> tuple[np.ndarray, np.ndar
     R, (K, D, T, L) = len(references), curves.shape
     assign = assign_by_listing if L <= ENUMERATED else assign_by_matching
     permutations, total = np.empty((R, K * D, L), dtype=int), np.zeros((T, R, L))
-    for some, piece in curves.over_draws():
+    for draw, piece in curves.over_draws():
         gain = np.tensordot(piece, references, axes=(1, 1)).transpose(2, 0, 1, 3)  # (R, n, L, L)
         order = assign(gain.reshape(-1, L, L)).reshape(R, -1, L)
-        permutations[:, some] = order
+        permutations[:, draw] = order
         total += np.tensordot(piece, np.eye(L)[order], axes=([0, 2], [1, 3]))
     return permutations, total.transpose(1, 0, 2) / (K * D)
 
@@ -140,12 +140,12 @@ def assign_by_listing(gain: np.ndarray) -> np.ndarray:
 
 
 def assign_by_matching(gain: np.ndarray) -> np.ndarray:
-    """The same by the Hungarian method, a draw at a time."""
-    return np.stack([linear_sum_assignment(one.T, maximize=True)[1] for one in gain])
+    """Best permutations (M, L) by the Hungarian method, a draw at a time."""
+    return np.stack([linear_sum_assignment(matrix.T, maximize=True)[1] for matrix in gain])
 
 
 def exchange_margins(aligned: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    r"""How much dearer it is to exchange a factor with its likeliest rival (M, L).
+    r"""Exchange margins (M, L): how much dearer it is to swap a factor with its likeliest rival.
 
     .. math:: u_l = \min_{b \ne l} \frac{(c_l - c_b)' (r_l - r_b)}{\lVert r_l - r_b \rVert^2}
 
@@ -155,9 +155,9 @@ def exchange_margins(aligned: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """
     L = reference.shape[1]
     gap = reference[:, :, None] - reference[:, None, :]
-    own = (gap**2).sum(axis=0)
+    squared_gap = (gap**2).sum(axis=0)
     half = np.einsum("mtl,tlb->mlb", aligned, gap)
-    ratio = (half + np.swapaxes(half, 1, 2)) / np.where(own > 0, own, np.inf)
+    ratio = (half + np.swapaxes(half, 1, 2)) / np.where(squared_gap > 0, squared_gap, np.inf)
     ratio[:, np.arange(L), np.arange(L)] = np.inf
     return ratio.min(axis=-1)
 

@@ -48,9 +48,9 @@ class Curves:
     def over_draws(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Positions among the K D draws, and the curves (n, G T, L) there, until all are seen."""
         D = self.path.shape[1]
-        for k, some in draw_pieces(self.path):
-            curves = self.weight[k, some, :, None] * self.path[k, some]
-            yield slice(k * D + some.start, k * D + some.stop), curves.reshape(-1, *self.shape[2:])
+        for k, draw in draw_pieces(self.path):
+            curves = self.weight[k, draw, :, None] * self.path[k, draw]
+            yield slice(k * D + draw.start, k * D + draw.stop), curves.reshape(-1, *self.shape[2:])
 
     def over_times(self, permutation: np.ndarray | None = None) -> Iterator[np.ndarray]:
         """Curves (K, D, t, L) of all draws at some times, until all are seen; see :func:`permuted`."""
@@ -69,7 +69,7 @@ class Curves:
 def contribution_curves(
     loadings: np.ndarray, paths: np.ndarray, blocks: Sequence[slice] = (slice(None),)
 ) -> Curves:
-    r"""What each factor adds to the average coefficient.
+    r"""Contribution of each factor to the average coefficient.
 
     .. math:: c_l(t) = \bar w_l \, \theta_l(t), \qquad \bar w_l = \frac{1}{N S} \sum_{is} w_{isl}
 
@@ -103,7 +103,7 @@ def mean_loadings(loadings: np.ndarray) -> np.ndarray:
 
 def curve_sd(curves: Curves, permutation: np.ndarray | None = None) -> np.ndarray:
     """Standard deviation over draws of the curves, root mean square over time (L,)."""
-    variance = sum(some.var(axis=(0, 1)).sum(axis=0) for some in curves.over_times(permutation))
+    variance = sum(piece.var(axis=(0, 1)).sum(axis=0) for piece in curves.over_times(permutation))
     return np.sqrt(variance / curves.shape[2])
 
 

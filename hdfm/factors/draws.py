@@ -161,8 +161,8 @@ def _forecast(draws, factor, places, kernel, normals, out):
     """Draws of one factor of a tier in further periods, into ``out`` (D, G, F)."""
     D, G, T = draws.path.shape[:3]
     block = max(1, FORECAST_CELLS // (G * T))
-    for first in range(0, D, block):
-        piece = slice(first, first + block)
+    for start in range(0, D, block):
+        piece = slice(start, start + block)
         a = draws.multiplier[piece if len(draws.multiplier) > 1 else slice(None)][..., None]
         unit = (draws.path[piece, :, :, factor].astype(float) / a).reshape(-1, T)
         rho = np.repeat(draws.lengthscale[piece, factor], G)

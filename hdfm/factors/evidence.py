@@ -21,7 +21,7 @@ from hdfm.hierarchy.whitened import Evidence
 def first_coordinates(
     tiers: Sequence[TierSize], gp: TimeGP, lengthscale: float, scores: Sequence[csr_array]
 ) -> dict[str, np.ndarray]:
-    """Where the factors (G, L, m) of each tier start, by its name; those that sum to zero start at rest.
+    """Starting values of factors (G, L, m) by tier; those that sum to zero start at rest.
 
     Factors stay apart from those of the tiers before that all coefficients read.
 
@@ -33,21 +33,21 @@ def first_coordinates(
         Gradients of the log-likelihood by the coefficients of each category, of one or many customers (R, T).
     """
     B = gp_roots(gp, np.array([lengthscale]))[0]
-    known = np.zeros((len(B), 0))
-    first = {}
+    paths = np.zeros((len(B), 0))
+    coordinates = {}
     for size in tiers:
         if size.tier.zero_sum:
             continue
         groups = size.tier.owner.groups(scores)
-        z = np.stack([moving_together(vstack(group), B, size.number, known) for group in groups])
-        first[size.name] = z
+        z = np.stack([moving_together(vstack(group), B, size.number, paths) for group in groups])
+        coordinates[size.name] = z
         if len(groups) == 1:
-            known = np.column_stack([known, B @ z[0].T])
-    return first
+            paths = np.column_stack([paths, B @ z[0].T])
+    return coordinates
 
 
 def evidence_by_period(data: FactorData, w: TensorVariable, L: int) -> list[Evidence]:
-    r"""What the data of each category say about factors by period, with loadings w (N or 1, S, L).
+    r"""Evidence of each category about factors by period, with loadings w (N or 1, S, L).
 
     .. math:: J_{ll'}(t) = \sum_{s s'} \overline{w_{sl} w_{s'l'}} I_{ss'}(t), \qquad
         g_l(t) = \sum_s \overline{w_{sl}} \, \mathrm{score}_s(t)
@@ -68,7 +68,7 @@ def evidence_by_period(data: FactorData, w: TensorVariable, L: int) -> list[Evid
 
 
 def together(evidence: Sequence[Evidence]) -> Evidence:
-    """That of independent data."""
+    """Joint evidence of independent data: the sum."""
     if len(evidence) == 1:
         return evidence[0]
     return Evidence(*(sum(parts) for parts in zip(*evidence, strict=True)))

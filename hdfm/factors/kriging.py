@@ -52,7 +52,7 @@ class Places:
 
 
 def places_of(times: np.ndarray, new_times: np.ndarray, step: float) -> Places:
-    """Where new times lie among those of training."""
+    """Places of new times among those of training."""
     close = SAME_TIME * step
     edge = np.searchsorted(times, new_times + close) - 1
     nearest = np.maximum(edge, 0)
@@ -68,7 +68,7 @@ def forecast(
     places: Places,
     normals: Callable[..., np.ndarray],
 ) -> np.ndarray:
-    r"""Draws of one factor at new times, less its mean over the training periods; given the exact process.
+    r"""Ordinary kriging: draws of a factor at new times, less its training mean, given the exact process.
 
     Centred values y = H theta say what theta is up to its mean a, so that given y,
     :math:`\theta = y + a 1` with :math:`p(a \mid y) \propto N(y + a 1; 0, K)`. With a drawn, what is
@@ -101,12 +101,12 @@ def forecast(
     .. [1] Rasmussen and Williams (2006), "Gaussian Processes for Machine Learning", section 2.7.
     """
     D, times = factor.shape[0], places.times
-    draws, kept = np.empty((D, len(places.new_times))), {}
+    draws, cache = np.empty((D, len(places.new_times))), {}
 
     def noise(*key):
-        if key not in kept:
-            kept[key] = normals(D, *key)
-        return kept[key]
+        if key not in cache:
+            cache[key] = normals(D, *key)
+        return cache[key]
 
     level_noise = noise("level")
     ones = np.ones(len(times))
@@ -123,29 +123,29 @@ def forecast(
 
 
 def _paths(kernel, rho, path, places, noise):
-    """The process (F, d) at new times, given it at those of training (T, d)."""
+    """Conditional draws of the process (F, d) at new times, given those of training (T, d)."""
     out = np.empty((len(places.new_times), path.shape[1]))
     out[places.fitted >= 0] = path[places.fitted[places.fitted >= 0]]
     for edge in np.unique(places.edge[places.fitted < 0]):
-        here = np.flatnonzero((places.edge == edge) & (places.fitted < 0))
-        reached = np.ceil(places.offset[here] - SAME_TIME).astype(int)
+        targets = np.flatnonzero((places.edge == edge) & (places.fitted < 0))
+        reached = np.ceil(places.offset[targets] - SAME_TIME).astype(int)
         inside = 0 <= edge < len(places.times) - 1
-        known, values = places.times, path
-        for first in range(0, reached.max(), BLOCK):
-            grid = places.grid(edge, first + BLOCK)[first:]
-            needed = min(len(grid), reached.max() - first)
-            z = [noise("grid", int(edge), first + m) for m in range(needed)]
-            new = _conditional(kernel, rho, known, values, grid, np.reshape(z, (needed, path.shape[1])))
-            for f in here[(reached > first) & (reached <= first + BLOCK)]:
-                m = int(np.ceil(places.offset[f] - SAME_TIME)) - first
-                if m <= len(grid) and abs(places.offset[f] - m - first) <= SAME_TIME:
-                    out[f] = new[m - 1]
+        sites, values = places.times, path
+        for start in range(0, reached.max(), BLOCK):
+            grid = places.grid(edge, start + BLOCK)[start:]
+            needed = min(len(grid), reached.max() - start)
+            z = [noise("grid", int(edge), start + m) for m in range(needed)]
+            curve = _conditional(kernel, rho, sites, values, grid, np.reshape(z, (needed, path.shape[1])))
+            for f in targets[(reached > start) & (reached <= start + BLOCK)]:
+                m = int(np.ceil(places.offset[f] - SAME_TIME)) - start
+                if m <= len(grid) and abs(places.offset[f] - m - start) <= SAME_TIME:
+                    out[f] = curve[m - 1]
                     continue
-                near, at = np.append(known, grid[:m]), np.concatenate([values, new[:m]])
-                own = noise("off", int(edge), round(places.offset[f] / SAME_TIME))
-                out[f] = _conditional(kernel, rho, near, at, places.new_times[[f]], own[None])[0]
-            known, values = (
-                (np.append(places.times, grid), np.concatenate([path, new])) if inside else (grid, new)
+                near, at = np.append(sites, grid[:m]), np.concatenate([values, curve[:m]])
+                off_noise = noise("off", int(edge), round(places.offset[f] / SAME_TIME))
+                out[f] = _conditional(kernel, rho, near, at, places.new_times[[f]], off_noise[None])[0]
+            sites, values = (
+                (np.append(places.times, grid), np.concatenate([path, curve])) if inside else (grid, curve)
             )
     return out
 

@@ -24,7 +24,7 @@ ROUNDING = 1e-9
 
 
 def moving_together(score: csr_array, B: np.ndarray, L: int, known: np.ndarray | None = None) -> np.ndarray:
-    r"""Coordinates (L, m) of smooth paths along which coefficients with scores (R, T) seem to move.
+    r"""Principal paths: coordinates (L, m) of smooth paths along which scores (R, T) move together.
 
     With loadings w of variance :math:`\tau^2` on a path theta, the log-likelihood rises by about
 
@@ -47,15 +47,15 @@ def moving_together(score: csr_array, B: np.ndarray, L: int, known: np.ndarray |
         basis = np.linalg.qr(known)[0]
         apart = np.eye(len(B)) - basis @ basis.T
         M = apart @ M @ apart
-    found = np.zeros((L, B.shape[1]))
+    coordinates = np.zeros((L, B.shape[1]))
     values, vectors = np.linalg.eigh(B.T @ M @ B)
     moving = values > ROUNDING * abs(values).max()
-    for place, z in zip(found, vectors.T[moving][::-1], strict=False):
+    for place, z in zip(coordinates, vectors.T[moving][::-1], strict=False):
         path = B @ z
         gain = score @ path
         sign = 1 if (gain.clip(0) ** 2).sum() >= (gain.clip(max=0) ** 2).sum() else -1
         place[:] = sign * z / path.std()
-    return found
+    return coordinates
 
 
 def whitened_factors(
@@ -99,12 +99,12 @@ class LengthscalePriors(Protocol):
 
 def lengthscales(name: str, priors: LengthscalePriors, dim: str | None, size: int | None) -> TensorVariable:
     """Lengthscales (L,) on the time scale from 0 to 1, or one where size is None."""
-    first, second = priors.lengthscale
-    start = floatX(np.full(() if size is None else size, first))
+    scale, shape = priors.lengthscale
+    start = floatX(np.full(() if size is None else size, scale))
     match priors.lengthscale_family:
         case "weibull":
-            return pm.Weibull(name, alpha=second, beta=first, dims=dim, initval=start)
+            return pm.Weibull(name, alpha=shape, beta=scale, dims=dim, initval=start)
         case "log_normal":
-            return pm.LogNormal(name, np.log(first), second, dims=dim, initval=start)
+            return pm.LogNormal(name, np.log(scale), shape, dims=dim, initval=start)
         case _:
             raise unknown("lengthscale_family", priors.lengthscale_family)

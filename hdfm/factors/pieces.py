@@ -17,14 +17,14 @@ def pieces(n: int, cells: int) -> Iterator[slice]:
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
     size = max(1, PIECE_CELLS // max(1, cells))
-    return (slice(first, min(first + size, n)) for first in range(0, n, size))
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
 def draw_pieces(values: np.ndarray) -> Iterator[tuple[int, slice]]:
     """A chain and some of its draws, of values (K, D, ...)."""
     K, D, *shape = values.shape
     cells = int(np.prod(shape))
-    return ((k, some) for k in range(K) for some in pieces(D, cells))
+    return ((k, draw) for k in range(K) for draw in pieces(D, cells))
 
 
 def by_draw(
@@ -47,5 +47,5 @@ def by_draw(
     if K * D > 1 and values.strides[:2] == (0, 0):
         once = by_draw(function, values[:1, :1], which)
         return np.broadcast_to(once, (K, D, *once.shape[2:]))
-    parts = [function(np.asarray(values[k, some][:, which], dtype=float)) for k, some in draw_pieces(values)]
+    parts = [function(np.asarray(values[k, draw][:, which], dtype=float)) for k, draw in draw_pieces(values)]
     return np.concatenate(parts).reshape(K, D, *parts[0].shape[1:])

@@ -44,8 +44,8 @@ class RunningAlignment:
     def _permutation(self, tier, curves):
         """(K, n, L), given curves (K, n, T, L)."""
         if tier.name not in self.reference:
-            first = align(curves)
-            self.reference[tier.name] = first.reference
-            return first.permutation
+            alignment = align(curves)
+            self.reference[tier.name] = alignment.reference
+            return alignment.permutation
         K, n, _, L = curves.shape
         return towards(curves, self.reference[tier.name][None])[0].reshape(K, n, L)

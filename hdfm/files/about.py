@@ -24,7 +24,7 @@ def running_version() -> str:
 
 
 def about(estimator: str) -> dict[str, Any]:
-    """What a file with an estimator says of itself.
+    """Metadata of a file with an estimator.
 
     Later formats say at least ``format`` and ``hdfm`` in the same way, so that earlier versions can name
     what they can't read.
@@ -69,7 +69,7 @@ def refuse_later(path: Path, said: dict[str, Any]) -> None:
 
 
 def in_this_format(content: Any, number: int) -> Any:
-    """The content of a file in format ``number`` as it would be in the present one."""
-    for each in range(number, FORMAT):
-        content = MIGRATIONS[each](content)
+    """The content of a file in format ``number``, migrated to the present one."""
+    for version in range(number, FORMAT):
+        content = MIGRATIONS[version](content)
     return content

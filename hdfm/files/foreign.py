@@ -45,7 +45,7 @@ def _what(begin):
         if begin.startswith(signature):
             return what
     text = begin.decode("utf-8", errors="replace").rstrip(UNREADABLE)  # a character may be cut in two
-    if text and UNREADABLE not in text and all(each.isprintable() or each.isspace() for each in text):
+    if text and UNREADABLE not in text and all(char.isprintable() or char.isspace() for char in text):
         line = next(iter(text.strip().splitlines()), "")
         return f"text that begins with {line[:20]!r}"
     return "of no kind that is known here, or damaged"

@@ -51,7 +51,7 @@ class Writer:
 
     def __init__(self, kinds: Iterable[Kind]):
         self.arrays: list[np.ndarray] = []
-        self._kinds = {each: kind for kind in kinds for each in kind.types}
+        self._kinds = {python_type: kind for kind in kinds for python_type in kind.types}
         self._numbers: dict[int, int] = {}
         self._held: list[np.ndarray] = []  # or the id of one that is gone would become another's
         self._trail: list[str] = []

@@ -48,7 +48,7 @@ def record_kinds(classes: Mapping[str, type]) -> tuple[Kind, ...]:
 
     A field that a file lacks has its default.
     """
-    return tuple(_kind(name, each) for name, each in classes.items())
+    return tuple(_kind(name, cls) for name, cls in classes.items())
 
 
 def _kind(name, record):
@@ -94,9 +94,9 @@ def fits(value: Any, hint: Any) -> bool:
     """
     arguments = get_args(hint)
     if get_origin(hint) in (Union, UnionType):
-        return any(fits(value, each) for each in arguments)
+        return any(fits(value, option) for option in arguments)
     if get_origin(hint) is tuple:
-        return isinstance(value, tuple) and all(fits(each, arguments[0]) for each in value)
+        return isinstance(value, tuple) and all(fits(element, arguments[0]) for element in value)
     if isinstance(hint, type) and (is_dataclass(hint) or issubclass(hint, CHECKED)):
         return isinstance(value, hint)
     return True

@@ -14,7 +14,7 @@ import pandas as pd
 
 from hdfm.files.nodes import STORABLE, Kind, Reader, Writer, plain_dtype
 
-NUMPY_SCALARS = tuple({each for each in np.sctypeDict.values() if np.dtype(each).kind in STORABLE[:-2]})
+NUMPY_SCALARS = tuple({scalar for scalar in np.sctypeDict.values() if np.dtype(scalar).kind in STORABLE[:-2]})
 TWISTER_SIZE = 624
 
 

@@ -84,16 +84,16 @@ def read_state(path: Path, schema: Schema) -> dict[str, Any]:
         refuse_foreign(path, file.read(BEGIN))
         with reading(path):
             archive = ZipFile(file)
-            said = read_json(archive, ABOUT)
+            header = read_json(archive, ABOUT)
         with reading(path, InvalidDataError):
-            refuse_later(path, said)
-            if said["estimator"] != schema.estimator:
+            refuse_later(path, header)
+            if header["estimator"] != schema.estimator:
                 raise InvalidDataError(
-                    f"{path} holds a {said['estimator']}, not a {schema.estimator}: read it with "
-                    f"{said['estimator']}.load."
+                    f"{path} holds a {header['estimator']}, not a {schema.estimator}: read it with "
+                    f"{header['estimator']}.load."
                 )
         with reading(path):
-            content = in_this_format(read_json(archive, CONTENT), said["format"])
+            content = in_this_format(read_json(archive, CONTENT), header["format"])
             reader = Reader(kinds_with(schema.records), array_reader(archive))
             state = {name: reader.value(node) for name, node in content[STATE].items()}
             schema.check(state)

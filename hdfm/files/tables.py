@@ -63,7 +63,7 @@ def _multi_parts(index: pd.MultiIndex, writer: Writer) -> dict[str, Any]:
 
 
 def _multi(parts: dict[str, Any], reader: Reader) -> pd.MultiIndex:
-    codes: Any = [reader.array(each) for each in parts["codes"]]
+    codes: Any = [reader.array(node) for node in parts["codes"]]
     return pd.MultiIndex(reader.values(parts["levels"]), codes, names=reader.values(parts["names"]))
 
 
@@ -101,7 +101,7 @@ def _frame_parts(frame: pd.DataFrame, writer: Writer) -> dict[str, Any]:
 
 def _frame(parts: dict[str, Any], reader: Reader) -> pd.DataFrame:
     index, columns = reader.value(parts["index"]), reader.value(parts["columns"])
-    values = {k: _column(each, index) for k, each in enumerate(reader.values(parts["values"]))}
+    values = {k: _column(value, index) for k, value in enumerate(reader.values(parts["values"]))}
     frame = pd.DataFrame(values, index=index)
     frame.columns, frame.attrs = columns, reader.value(parts["attrs"])
     return frame

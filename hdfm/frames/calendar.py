@@ -69,11 +69,11 @@ def _week(year, part):
     """Weeks since Monday, 1 January of the year 1; a 53rd where ISO has none is the rest of the 52nd."""
     if not 1 <= part <= WEEKS + 1:
         return None
-    first = (date.fromisocalendar(year, 1, 1).toordinal() - 1) // DAYS_OF_A_WEEK
-    following = (date.fromisocalendar(year + 1, 1, 1).toordinal() - 1) // DAYS_OF_A_WEEK
-    if part > WEEKS and following - first == WEEKS:
-        return following - 0.5
-    return first + part - 1
+    start = (date.fromisocalendar(year, 1, 1).toordinal() - 1) // DAYS_OF_A_WEEK
+    end = (date.fromisocalendar(year + 1, 1, 1).toordinal() - 1) // DAYS_OF_A_WEEK
+    if part > WEEKS and end - start == WEEKS:
+        return end - 0.5
+    return start + part - 1
 
 
 def _quarter(year, part):
@@ -139,8 +139,8 @@ def year_code(periods: pd.Index) -> YearCode | None:
     """The code that all periods are written in; None for plain numbers."""
     values = periods.to_numpy(dtype=float)
     for code in YEAR_CODES:
-        for some in (values[:1], values):  # most numbers are no code, as their first shows
-            if not len(some) or np.isnan(code.positions(some)).any():
+        for sample in (values[:1], values):  # most numbers are no code, as their first shows
+            if not len(sample) or np.isnan(code.positions(sample)).any():
                 break
         else:
             if not code.several_years or len(np.unique(values // 10**code.digits)) > 1:
@@ -197,8 +197,8 @@ def _part_of_a_year(digits, last, first, largest):
     """Letters and name of what jumps from ``last`` (J,) to ``first`` (J,) where years turn, if anything."""
     for letters, name, shortest, longest in PARTS:
         earliest = 0 if name == WEEK.part else 1
-        known = (last >= shortest).all() and largest <= longest and (first >= earliest).all()
-        if len(letters) == digits and known and (first <= 1).all():
+        in_range = (last >= shortest).all() and largest <= longest and (first >= earliest).all()
+        if len(letters) == digits and in_range and (first <= 1).all():
             return letters, name
     equal = digits == 2 and len(last) > 1 and (last == largest).all() and (first == 1).all()
     return ("PP", "part of it") if equal and largest > 1 else None

@@ -69,8 +69,8 @@ def check_roles(
 def single_column(X: pd.DataFrame, name: str, role: str | None = None) -> pd.Series:
     """The column of a name, which X holds once; ``role`` is what it is asked for as."""
     if name not in X.columns:
-        asked = repr(name) if role is None else f"for {role}={name!r}"
-        raise InvalidDataError(f"X has no column {asked}. Its columns are {list(map(str, X.columns))}.")
+        phrase = repr(name) if role is None else f"for {role}={name!r}"
+        raise InvalidDataError(f"X has no column {phrase}. Its columns are {list(map(str, X.columns))}.")
     if not isinstance(X[name], pd.Series):
         raise InvalidDataError(
             f"X holds the column {name!r} more than once; keep one of them, as "
@@ -169,7 +169,7 @@ def numeric_column(
 
 
 def named_column(column: pd.Series, role: str) -> str:
-    """What messages call a column: its role and, where it has one, its name."""
+    """A column's name for messages: its role and, where it has one, its name."""
     return f"{role} column {column.name!r}" if column.name is not None else role
 
 
@@ -179,15 +179,15 @@ _POSITIVE_REMEDY = "It is used in logs: drop these rows or repair the values"
 def refuse_rows(column: pd.Series, bad: np.ndarray, what: str, finding: str, remedy: str) -> None:
     """Raise if any row (n,) is bad: how many, the first of them, and what to do."""
     if bad.any():
-        first = int(np.argmax(bad))
+        row = int(np.argmax(bad))
         raise InvalidDataError(
             f"{what} has {finding} in {int(bad.sum()):,} of {len(column):,} rows, such as "
-            f"{plain(column.iloc[first])!r} in row {plain(column.index[first])!r}. {remedy}."
+            f"{plain(column.iloc[row])!r} in row {plain(column.index[row])!r}. {remedy}."
         )
 
 
 def refuse_far_apart(column: pd.Series, log_values: np.ndarray, code: np.ndarray, role: str) -> None:
-    """Raise if logs (n,) lie too far from what is usual for their product (n,); NaN where none is used."""
+    """Raise on outliers: logs (n,) far from the usual ones of their product (n,); NaN where none is used."""
     log = pd.Series(log_values)
     distance = (log - log.groupby(code).transform("median")).abs().to_numpy()
     refuse_rows(
@@ -202,17 +202,17 @@ def refuse_far_apart(column: pd.Series, log_values: np.ndarray, code: np.ndarray
 def refuse_outcome(
     column: pd.Series, values: np.ndarray, outcome: np.ndarray, role: str, what: str = "y"
 ) -> None:
-    """Raise if a predictor's values (n,) are the outcome's, or rise or fall with it throughout."""
+    """Raise on leakage: a predictor's values (n,) are the outcome's, or rise or fall with it throughout."""
     if np.ptp(values) == 0:
         return
-    said = "equals" if np.array_equal(values, outcome) else None
-    if said is None and len(values) >= FEWEST_FOLLOWING:
-        rank, own = (np.unique(each, return_inverse=True)[1] for each in (outcome, values))
-        if np.array_equal(rank, own) or np.array_equal(rank, rank.max() - own):
-            said = "rises or falls with"
-    if said is not None:
+    relation = "equals" if np.array_equal(values, outcome) else None
+    if relation is None and len(values) >= FEWEST_FOLLOWING:
+        rank, value_rank = (np.unique(array, return_inverse=True)[1] for array in (outcome, values))
+        if np.array_equal(rank, value_rank) or np.array_equal(rank, rank.max() - value_rank):
+            relation = "rises or falls with"
+    if relation is not None:
         raise InvalidDataError(
-            f"{named_column(column, role)} {said} {what} in all {len(column):,} rows, such as row "
+            f"{named_column(column, role)} {relation} {what} in all {len(column):,} rows, such as row "
             f"{plain(column.index[0])!r}: it is the outcome. Leave it out of X or of {role}."
         )
 
@@ -337,12 +337,12 @@ def positions(labels: pd.Index, column: pd.Series, role: str) -> np.ndarray:
         If none is among them and they are of another kind, such as text for numbers.
     """
     values = pd.Index(column)
-    found = labels.get_indexer(values)
+    code = labels.get_indexer(values)
     kinds = {
         "number" if kind in NUMBERS else kind.removesuffix("64")
         for kind in (labels.inferred_type, values.inferred_type)
     }
-    if len(found) and (found < 0).all() and len(kinds) == 2:
+    if len(code) and (code < 0).all() and len(kinds) == 2:
         call = conversion_to(labels, column)
         raise InvalidDataError(
             f"{role} column {column.name!r} holds {values.inferred_type} labels such as "
@@ -350,7 +350,7 @@ def positions(labels: pd.Index, column: pd.Series, role: str) -> np.ndarray:
             f"{plain(labels[0])!r}. "
             + ("Convert the column." if call is None else f"Convert the column with {call}.")
         )
-    return found
+    return code
 
 
 def examples(labels: Sequence | pd.Index | np.ndarray, most: int = 5) -> str:

@@ -45,12 +45,12 @@ class Call:
 def tried(text: str, convert: Callable[[], pd.Series | pd.Index | None]) -> Call | None:
     """The call, unless it fails, warns or leaves something missing."""
     try:
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as records:
             warnings.simplefilter("always")
             value = convert()
     except (TypeError, ValueError, OverflowError, AttributeError, NotImplementedError):
         return None
-    if value is None or said or pd.isna(value).any():
+    if value is None or records or pd.isna(value).any():
         return None
     return Call(text, pd.Series(value))
 
@@ -75,14 +75,14 @@ def order_remedy(label: pd.Series, name: str | None = None) -> str:
             f"Convert it with pandas.Categorical({name}.astype(str), categories=[...], ordered=True), the "
             "categories in the order of time."
         )
-    said = f"Convert it with {calls[0].text}."
+    remedy = f"Convert it with {calls[0].text}."
     if len(calls) == 1:
-        return said
+        return remedy
     k = int(np.argmax(calls[0].value != calls[1].value))
-    first, other = (call.value.iloc[k].strftime("%-d %B %Y") for call in calls)
+    date, rival = (call.value.iloc[k].strftime("%-d %B %Y") for call in calls)
     return (
-        f"{label.unique()[k]!r} may be {first} or, with {calls[1].text}, {other}; the former looks "
-        f"likelier by the distances between dates. {said}"
+        f"{label.unique()[k]!r} may be {date} or, with {calls[1].text}, {rival}; the former looks "
+        f"likelier by the distances between dates. {remedy}"
     )
 
 
@@ -107,10 +107,10 @@ def in_order(values: pd.Series, name: str) -> list[Call]:
         call = tried(text.format(name).replace(".astype(str)" * 2, ".astype(str)"), convert)
         if call is None or call.value.nunique() != len(values):
             continue
-        other = tried(f"pandas.to_datetime({name}, dayfirst=True)", lambda: _day_first(values))
-        if not text.startswith("pandas.to_datetime") or other is None or other.value.equals(call.value):
+        rival = tried(f"pandas.to_datetime({name}, dayfirst=True)", lambda: _day_first(values))
+        if not text.startswith("pandas.to_datetime") or rival is None or rival.value.equals(call.value):
             return [call]
-        return sorted((call, other), key=lambda each: _unlikeliness(each.value))
+        return sorted((call, rival), key=lambda candidate: _unlikeliness(candidate.value))
     return []
 
 
@@ -155,7 +155,7 @@ def _only_numbers(values):
 
 
 def code_calls(code: YearCode, periods: pd.Index, name: str) -> dict[str, Call]:
-    """What says what integers with a year mean, as they are read first, by the words that introduce it."""
+    """Calls that spell out integers with a year, as they are read first, by the words that introduce them."""
     values = pd.Series(periods).astype(int)
     calls: dict[str, Call | None] = {"": Call(code.remedy.format(column=name), values)}
     turns = year_turns(periods)
@@ -170,7 +170,7 @@ def code_calls(code: YearCode, periods: pd.Index, name: str) -> dict[str, Call]:
 
 
 def turns_call(turns: YearTurns, periods: pd.Index, name: str) -> Call:
-    """What makes even periods of numbers that look like a year and a part of it."""
+    """The call that makes even periods of numbers that look like a year and a part of it."""
     values, unit = pd.Series(periods).astype(int), 10**turns.digits
     added = turns.century * unit
     whole = f"({name}.astype(int) + {added})" if added else f"{name}.astype(int)"

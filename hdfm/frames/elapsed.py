@@ -92,10 +92,10 @@ def _elapsed_days(periods, fitted):
 def _elapsed_ranks(periods, fitted, role, order):
     steps = order.get_indexer(periods)
     if (steps < 0).any():
-        new = periods[steps < 0]
+        labels = periods[steps < 0]
         raise InvalidDataError(
-            f"{role} column {fitted.name!r} holds {len(new):,} periods that were not fitted, such as "
-            f"{plain(new[0])!r}, and the fitted ones, such as {plain(fitted[0])!r}, do not say when these "
+            f"{role} column {fitted.name!r} holds {len(labels):,} periods that were not fitted, such as "
+            f"{plain(labels[0])!r}, and the fitted ones, such as {plain(fitted[0])!r}, do not say when these "
             "are. Use numbers or dates to look ahead, or in fit an ordered categorical with categories "
             "for all periods to come."
         )

@@ -51,22 +51,22 @@ class Finding:
 def findings_table(findings: Iterable[Finding]) -> pd.DataFrame:
     """A row for each finding of which there are labels."""
     rows = [
-        (each.name, len(each.labels), examples(each.labels), each.consequence)
-        for each in findings
-        if len(each.labels) and each.name is not None
+        (finding.name, len(finding.labels), examples(finding.labels), finding.consequence)
+        for finding in findings
+        if len(finding.labels) and finding.name is not None
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def findings_said(findings: Iterable[Finding]) -> list[str]:
-    """What a user should hear of at once, as sentences."""
-    return [each.said for each in findings if len(each.labels) and each.said is not None]
+    """Warnings among findings, as sentences."""
+    return [finding.said for finding in findings if len(finding.labels) and finding.said is not None]
 
 
 def price_spikes(
     log_price: np.ndarray, product: np.ndarray, group: np.ndarray, ratio: float = SPIKE_OF_PRODUCT
 ) -> np.ndarray:
-    """True (n,) where a price is far from the product's usual one: a slip of the decimal point, or a filler.
+    """Mask of price outliers (n,): far from the product's usual one, as a decimal slip or a filler is.
 
     More than 5 times the product's median or less than a fifth of it (``ratio`` is the log of 5); where a
     product has fewer than 5 prices, 100 times the group's.
@@ -78,13 +78,13 @@ def price_spikes(
     array([False, False, False,  True, False, False])
     """
     values = pd.Series(log_price)
-    own, common = (values - values.groupby(code).transform("median") for code in (product, group))
+    product_gap, group_gap = (values - values.groupby(code).transform("median") for code in (product, group))
     few = pd.Series(product).groupby(product).transform("size") < FEW_PRICES
-    return np.where(few, common.abs() > SPIKE_OF_GROUP, own.abs() > ratio)
+    return np.where(few, group_gap.abs() > SPIKE_OF_GROUP, product_gap.abs() > ratio)
 
 
 def fillers(values: np.ndarray) -> np.ndarray:
-    """True (n,) where a value stands far from all others: a filler such as -99 or 99999, or a slip.
+    """Mask of outliers (n,), far from all other values: a filler such as -99 or 99999, or a slip.
 
     The lowest or highest value, where the next one is 10 times as far away as the others range, of which at
     least two differ.
@@ -98,20 +98,20 @@ def fillers(values: np.ndarray) -> np.ndarray:
     distinct = np.unique(values)
     if len(distinct) < 3:
         return np.zeros(len(values), dtype=bool)
-    first, last = 0, len(distinct) - 1
-    while last - first >= 2:
-        low, high = distinct[first + 1] - distinct[first], distinct[last] - distinct[last - 1]
-        if high > FILLER_GAP * (distinct[last - 1] - distinct[first]):
-            last -= 1
-        elif low > FILLER_GAP * (distinct[last] - distinct[first + 1]):
-            first += 1
+    start, end = 0, len(distinct) - 1
+    while end - start >= 2:
+        low, high = distinct[start + 1] - distinct[start], distinct[end] - distinct[end - 1]
+        if high > FILLER_GAP * (distinct[end - 1] - distinct[start]):
+            end -= 1
+        elif low > FILLER_GAP * (distinct[end] - distinct[start + 1]):
+            start += 1
         else:
             break
-    return (values < distinct[first]) | (values > distinct[last])
+    return (values < distinct[start]) | (values > distinct[end])
 
 
 def outcome_spikes(residual: np.ndarray, product: np.ndarray) -> np.ndarray:
-    """True (n,) where log units are far above what explains them, by product codes (n,).
+    """Mask of outliers (n,): log units far above what explains them, by product codes (n,).
 
     More than 5 times what is expected, and 6 of the product's usual deviations, by their median.
 
@@ -179,7 +179,7 @@ def far_outside(
     *,
     ratio: bool = False,
 ) -> list[str]:
-    """What to say of a column with values far outside those of the fit: one sentence, or none.
+    """Extrapolation warning: a sentence on a column with values far outside those of the fit, or none.
 
     Parameters
     ----------

@@ -41,13 +41,13 @@ def warn_of_unknown(
     """
     if not unknown.any():
         return
-    new = pd.Index(column[unknown].unique())
-    twin = _twins(labels, new)
+    new_labels = pd.Index(column[unknown].unique())
+    twin = _twins(labels, new_labels)
     if usual and not twin:
         return
     if usual:
         unknown = unknown & column.isin(list(twin)).to_numpy()
-    label = next(iter(twin)) if twin else new[0]
+    label = next(iter(twin)) if twin else new_labels[0]
     message = (
         f"{int(unknown.sum()):,} of {len(column):,} rows have a {role} that was not fitted, such as "
         f"{plain(label)!r} in column {column.name!r}; they get the population's distribution."
@@ -65,10 +65,10 @@ def warn_of_twins(labels: pd.Index, role: str) -> None:
     twice = forms.duplicated(keep=False).to_numpy()
     if not twice.any():
         return
-    label, other = labels[(forms == forms[twice].iloc[0]).to_numpy()][:2]
+    label, twin = labels[(forms == forms[twice].iloc[0]).to_numpy()][:2]
     warn_caller(
         f"{role} column {labels.name!r} holds {int(twice.sum()):,} labels that differ from another in blanks "
-        f"or case alone, such as {label!r} and {other!r}; each is a {role} of its own. If they are one, "
+        f"or case alone, such as {label!r} and {twin!r}; each is a {role} of its own. If they are one, "
         f"convert the column with {conversion_of_twins(labels)}.",
         DataWarning,
     )

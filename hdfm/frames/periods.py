@@ -121,13 +121,13 @@ def _refuse_without_order(column, label, role):
     rare = kinds == counts.idxmin()
     if len(counts) > 1:
         usual = period_text(label[~rare].iloc[0])
-        found = f"{counts.idxmin()} labels among {kinds[~rare].iloc[0]} ones such as {usual!r}"
+        finding = f"{counts.idxmin()} labels among {kinds[~rare].iloc[0]} ones such as {usual!r}"
         remedy = order_remedy(label).removeprefix("Convert it ").removesuffix(".")
         refuse_rows(
             column,
             rare.to_numpy(),
             what,
-            found,
+            finding,
             f"Labels of different types never match: convert the column to one type {remedy}",
         )
     raise InvalidDataError(

@@ -107,8 +107,8 @@ def refuse_name(X: Any, values: Any, what: str = "y") -> None:
         raise InvalidDataError(
             f"{what} is {values!r}, the name of a column of X: pass the column itself, {what}=X[{name!r}]."
         )
-    known = f" The columns of X are {list(map(str, columns))}." if columns else ""
-    raise InvalidDataError(f"{what} is the text {values!r}; it is one value per row of X.{known}")
+    listing = f" The columns of X are {list(map(str, columns))}." if columns else ""
+    raise InvalidDataError(f"{what} is the text {values!r}; it is one value per row of X.{listing}")
 
 
 def require_frame(X: Any) -> None:
@@ -145,11 +145,11 @@ def select_columns(
 
 def _refuse_mixed_names(columns):
     """Raise if names of columns with a role are text and something else: scikit-learn takes one kind."""
-    others = [name for name in columns if not isinstance(name, str)]
-    if others and len(others) < len(columns):
+    labels = [name for name in columns if not isinstance(name, str)]
+    if labels and len(labels) < len(columns):
         raise InvalidDataError(
-            f"X has {len(others):,} columns with a role whose name is no text, such as {plain(others[0])!r} "
-            f"({type(plain(others[0])).__name__}), beside {len(columns) - len(others):,} whose name is. Make "
+            f"X has {len(labels):,} columns with a role whose name is no text, such as {plain(labels[0])!r} "
+            f"({type(plain(labels[0])).__name__}), beside {len(columns) - len(labels):,} whose name is. Make "
             "text of all: X = X.rename(columns=str)."
         )
 
@@ -161,10 +161,10 @@ def _warn_of_new_columns(estimator, others):
         return
     dtypes = zip(others.columns, others.dtypes, strict=True)
     numeric = dict.fromkeys(name for name, dtype in dtypes if pd.api.types.is_numeric_dtype(dtype))
-    new = [name for name in numeric if name not in seen]
-    if new:
+    names = [name for name in numeric if name not in seen]
+    if names:
         warn_caller(
-            f"X has {len(new):,} columns without a role that the fit did not see ({examples(new)}): they "
+            f"X has {len(names):,} columns without a role that the fit did not see ({examples(names)}): they "
             "change nothing. To know their effect, give them a role and fit again.",
             DataWarning,
         )
@@ -193,7 +193,7 @@ def refuse_other_rows(X: Any, values: Any, what: str) -> None:
 
     Rows are matched by position; labels of which none is the same say nothing.
     """
-    indexed = all(isinstance(each, pd.Series | pd.DataFrame) for each in (X, values))
+    indexed = all(isinstance(frame, pd.Series | pd.DataFrame) for frame in (X, values))
     if not indexed or len(X) != len(values) or values.index.equals(X.index):
         return
     if values.index.nlevels != X.index.nlevels or not values.index.isin(X.index).any():
@@ -205,21 +205,21 @@ def refuse_other_rows(X: Any, values: Any, what: str) -> None:
     )
     if not (values.index.is_unique and X.index.is_unique):
         raise InvalidDataError(_repeated_rows(X.index, values.index, what, example, by_position))
-    known = X.index.isin(values.index)
-    if known.all():
+    overlap = X.index.isin(values.index)
+    if overlap.all():
         raise InvalidDataError(
             f"{what}'s index holds the labels of X's index in another order, and rows are matched by "
             f"position: pass {what}.loc[X.index]. {by_position}"
         )
     raise InvalidDataError(
-        f"{int((~known).sum()):,} of {len(X):,} row labels of X are not in {what}'s index; {example}. Take "
+        f"{int((~overlap).sum()):,} of {len(X):,} row labels of X are not in {what}'s index; {example}. Take "
         f"the same rows of both: both = X.index.intersection({what}.index), X.loc[both], {what}.loc[both]. "
         f"{by_position}"
     )
 
 
 def _repeated_rows(index, other, what, example, by_position):
-    """What to say where labels stand more than once, so that none says which row is meant."""
+    """Message on row labels that stand more than once, so that none says which row is meant."""
     counts = [int(labels.duplicated(keep=False).sum()) for labels in (index, other)]
     repeated = next(labels[labels.duplicated()][0] for labels in (index, other) if labels.has_duplicates)
     return (

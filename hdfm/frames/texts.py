@@ -49,25 +49,25 @@ def number_remedy(column: pd.Series, role: str) -> str:
 
 def yes_of(labels: pd.Index) -> object | None:
     """The one that means yes, where labels are two words for yes and no."""
-    said = {str(label).strip().casefold(): label for label in labels}
-    yes, no = ([said[word] for word in said if word in words] for words in (YES, NO))
+    label_of = {str(label).strip().casefold(): label for label in labels}
+    yes, no = ([label_of[word] for word in label_of if word in words] for words in (YES, NO))
     return yes[0] if len(labels) == len(yes) + len(no) == 2 and yes and no else None
 
 
 def _yes(values):
     """The one of two texts that means yes, else the last."""
-    said = [value for value in values if str(value).strip().casefold() in YES]
-    return said[0] if said else sorted(values, key=str)[-1]
+    yeses = [value for value in values if str(value).strip().casefold() in YES]
+    return yeses[0] if yeses else sorted(values, key=str)[-1]
 
 
 def _dummies(name, labels, role):
     if len(labels) == 1:
         return f"It is {labels[0]!r} in every row, and tells nothing: leave it out."
-    made = [f"{name}_{label}" for label in labels[1 : MOST_NAMED + 1]]
-    more = "" if len(labels) <= MOST_NAMED + 1 else f" and so on, {len(labels) - 1:,} in all"
+    dummies = [f"{name}_{label}" for label in labels[1 : MOST_NAMED + 1]]
+    ending = "" if len(labels) <= MOST_NAMED + 1 else f" and so on, {len(labels) - 1:,} in all"
     return (
         f"Make columns of 0 and 1 of its {len(labels):,} values and name them: X = pandas.get_dummies(X, "
-        f"columns=[{name!r}], drop_first=True, dtype=float), {role}={made}{more}."
+        f"columns=[{name!r}], drop_first=True, dtype=float), {role}={dummies}{ending}."
     )
 
 

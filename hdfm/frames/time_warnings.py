@@ -20,7 +20,7 @@ ROWS_A_STAMP = 2.0
 
 
 def time_warnings(timeline: Timeline, n_rows: int, what: str) -> list[str]:
-    """What a user should hear of periods before the work starts, as sentences.
+    """Warnings about periods before the work starts, as sentences.
 
     Parameters
     ----------
@@ -29,12 +29,12 @@ def time_warnings(timeline: Timeline, n_rows: int, what: str) -> list[str]:
     what : str
         What messages call them.
     """
-    said = _said_of_codes(timeline)
-    return said + (_said_of_close_periods(timeline) or _said_of_stamps(timeline, n_rows, what))
+    sentences = _said_of_codes(timeline)
+    return sentences + (_said_of_close_periods(timeline) or _said_of_stamps(timeline, n_rows, what))
 
 
 def _said_of_close_periods(timeline):
-    """What is said of periods most of which are parts of one."""
+    """Warnings about periods most of which are parts of one."""
     call = None if timeline.order is not None else timeline.joined()
     if call is None:
         return []
@@ -50,7 +50,7 @@ def _said_of_close_periods(timeline):
 
 
 def _said_of_stamps(timeline, n_rows, what):
-    """What is said of times at which something happened, rather than periods that rows share."""
+    """Warnings about time stamps of events, rather than periods that rows share."""
     T, period = len(timeline.period), timeline.period
     if not (T > STAMPS_FROM and n_rows < ROWS_A_STAMP * T and _are_stamps(timeline)):
         return []
@@ -86,7 +86,7 @@ def _are_stamps(timeline):
 
 
 def _said_of_codes(timeline):
-    """What is said of numbers that are a year and a part of it, or look so."""
+    """Warnings about numbers that are a year and a part of it, or look so."""
     period, name = timeline.period, f"X[{timeline.period.name!r}]"
     if kind_of(period) != "numbers" or timeline.order is not None:
         return []
@@ -94,12 +94,12 @@ def _said_of_codes(timeline):
     plain_numbers = f"if they are plain numbers, take {name}.astype(float) + 0.5."
     code, turns = year_code(period), year_turns(period)
     if code is not None:
-        said = "; ".join(f"{words}{call.text}" for words, call in code_calls(code, period, name).items())
+        remedy = "; ".join(f"{words}{call.text}" for words, call in code_calls(code, period, name).items())
         unusual = weeks_of_their_own(period) if code.part == WEEK.part else []
         note = f" ({unusual[0]}, which ISO's calendar lacks, as the rest of the 52nd)" if unusual else ""
         return [
             f"{what} such as {plain(period[0])!r}, read as {code.form}: a year and a {code.part}{note}. Say "
-            f"so with {said}; {plain_numbers}"
+            f"so with {remedy}; {plain_numbers}"
         ]
     if turns is not None:
         k = turns.turn
@@ -136,12 +136,12 @@ def _warn_of_strays(column, time, timeline):
     text = column.astype(str)
     k, row = int(np.flatnonzero(stray)[0]), int(np.flatnonzero(rows)[0])
     apart = np.abs(timeline.steps[~stray] - timeline.steps[k]).min()
-    kept = f"~X[{column.name!r}].astype(str).isin({text[rows].unique().tolist()})"
+    expression = f"~X[{column.name!r}].astype(str).isin({text[rows].unique().tolist()})"
     warn_caller(
         f"{timeline.role} column {column.name!r} has {int(rows.sum()):,} of {len(rows):,} rows in "
         f"{int(stray.sum()):,} periods far from all others, such as {text.iloc[row]!r} in row "
         f"{plain(column.index[row])!r}, {apart:,.0f} times the usual distance from the nearest of those. If "
-        f"it stands for no time, correct or drop these rows: keep = {kept}, X[keep], y[keep].",
+        f"it stands for no time, correct or drop these rows: keep = {expression}, X[keep], y[keep].",
         DataWarning,
     )
 

@@ -144,8 +144,8 @@ class Timeline:
         if self.order is not None:
             return unwrapped(label_column(column, self.role))
         label = time_labels(column, self.role)
-        new, fitted = kind_of(label), kind_of(self.period)
-        if new != fitted or (new == "pandas Periods" and label.dtype != self.period.dtype):
+        kind, fitted_kind = kind_of(label), kind_of(self.period)
+        if kind != fitted_kind or (kind == "pandas Periods" and label.dtype != self.period.dtype):
             call = same_kind_call(column, label, self.period, self.offsets)
             remedy = (
                 "Convert the column: give it the kind that it had in fit."
@@ -153,13 +153,13 @@ class Timeline:
                 else f"Convert it as in {call.text}."
             )
             raise InvalidDataError(
-                f"{self._column} holds {new} such as {period_text(label.iloc[0])!r}; the model was fitted on "
-                f"{fitted} such as {period_text(self.period[0])!r}. {remedy}"
+                f"{self._column} holds {kind} such as {period_text(label.iloc[0])!r}; the model was fitted "
+                f"on {fitted_kind} such as {period_text(self.period[0])!r}. {remedy}"
             )
-        own = own_kind(column, label)
+        column_call = own_kind(column, label)
         if isinstance(self.period, pd.DatetimeIndex) and self.period.tz is not None:
             label = label.dt.tz_convert(self.period.tz)
-        self._warn_of_near_misses(label, own)
+        self._warn_of_near_misses(label, column_call)
         return self._fitted_where_same(label)
 
     def _fitted_where_same(self, label):
@@ -188,8 +188,8 @@ class Timeline:
         rows = label.isin(distinct[near]).to_numpy()
         beside = Call(own.text, own.value[rows].drop_duplicates())
         calls = fitted_calls(beside, self.period, self.matches, self.offsets)
-        said = [f"{call.text} for those {words}" if words else call.text for words, call in calls.items()]
-        remedy = f"as in {', or '.join(said)}" if said else "model.panel_.period"
+        phrases = [f"{call.text} for those {words}" if words else call.text for words, call in calls.items()]
+        remedy = f"as in {', or '.join(phrases)}" if phrases else "model.panel_.period"
         k = int(np.flatnonzero(near)[0])
         warn_caller(
             f"{self._column} has {int(rows.sum()):,} of {len(label):,} rows in {int(near.sum()):,} periods "

@@ -11,7 +11,7 @@ _WHOLE = re.compile(r"(-?\d+)\.0+")
 
 
 def normal_form(label: Hashable) -> str:
-    """What labels have in common that differ in blanks around them, case or type alone.
+    """Normal form of labels: equal where they differ in blanks around them, case or type alone.
 
     Examples
     --------
@@ -44,14 +44,14 @@ def conversion_to(labels: pd.Index, column: pd.Series) -> str | None:
     """
     distinct = column.drop_duplicates()
     forms = distinct.map(normal_form).to_numpy()
-    known = np.isin(forms, [normal_form(label) for label in labels])
-    if not known.any():
+    twins = np.isin(forms, [normal_form(label) for label in labels])
+    if not twins.any():
         return None
     fitted = labels.astype(object)  # in which numbers of any type are equal, and text is to nothing else
     for text, converted in _converted(distinct):
         place = fitted.get_indexer(pd.Index(converted, dtype=object))
-        alike = [normal_form(labels[k]) == form for k, form in zip(place[known], forms[known], strict=True)]
-        if ((place >= 0) == known).all() and all(alike):
+        alike = [normal_form(labels[k]) == form for k, form in zip(place[twins], forms[twins], strict=True)]
+        if ((place >= 0) == twins).all() and all(alike):
             return text.format(f"X[{column.name!r}]")
     return None
 
@@ -63,16 +63,16 @@ def conversion_of_twins(labels: pd.Index) -> str:
     for text, converted in _converted(column):
         if (converted.map(normal_form) == forms).all() and converted.nunique() == forms.nunique():
             return text.format(f"X[{labels.name!r}]")
-    first = dict(zip(reversed(forms), reversed(labels), strict=True))
-    pairs = {label: first[form] for label, form in zip(labels, forms, strict=True) if label != first[form]}
+    heads = dict(zip(reversed(forms), reversed(labels), strict=True))
+    pairs = {label: heads[form] for label, form in zip(labels, forms, strict=True) if label != heads[form]}
     return renaming(pairs, labels.name)
 
 
 def renaming(pairs: dict[Hashable, Hashable], name: Hashable) -> str:
     """The call that renames labels of a column one by one; of many the first are named."""
-    named = [f"{_plain(old)!r}: {_plain(new)!r}" for old, new in list(pairs.items())[:MOST_NAMED]]
-    more = "" if len(pairs) <= MOST_NAMED else f" and so on, {len(pairs):,} in all"
-    return f"X[{name!r}].astype(object).replace({{{', '.join(named)}}}){more}"
+    named = [f"{_plain(label)!r}: {_plain(twin)!r}" for label, twin in list(pairs.items())[:MOST_NAMED]]
+    ending = "" if len(pairs) <= MOST_NAMED else f" and so on, {len(pairs):,} in all"
+    return f"X[{name!r}].astype(object).replace({{{', '.join(named)}}}){ending}"
 
 
 def _converted(column):

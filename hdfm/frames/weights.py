@@ -32,7 +32,7 @@ class WeightedRows(NamedTuple):
 
 
 def weighted_rows(X: Any, y: Any, weights: Any, sets: str | None = None) -> WeightedRows:
-    """What ``fit`` takes of rows and their weights: powers of the likelihood, as they are, not normalised.
+    """Likelihood weights of rows for ``fit``: powers of the likelihood, as they are, not normalised.
 
     A row of weight k counts as k rows would, one of weight 0 as if it were not there. Warns where weights
     are large on average.
@@ -60,7 +60,7 @@ def weighted_rows(X: Any, y: Any, weights: Any, sets: str | None = None) -> Weig
     refuse_name(X, weights, "sample_weight")
     weights = weights if isinstance(weights, pd.Series | pd.DataFrame) else np.asarray(weights)
     refuse_other_rows(X, weights, "sample_weight")
-    X, y = (each if each is None or hasattr(each, "__len__") else np.asarray(each) for each in (X, y))
+    X, y = (data if data is None or hasattr(data, "__len__") else np.asarray(data) for data in (X, y))
     values = check_weights(weights, len(X))
     if isinstance(X, pd.DataFrame) and sets is not None and sets in X:
         _refuse_changes(single_column(X, sets), values)
@@ -84,10 +84,10 @@ def _refuse_changes(sets, weights):
     spread = pd.Series(weights).groupby(pd.factorize(sets.astype(str))[0]).transform(np.ptp).to_numpy()
     if spread.any():
         row = int(np.argmax(spread > 0))
-        found = np.unique(weights[(sets == sets.iloc[row]).to_numpy()])[:3].tolist()
+        values = np.unique(weights[(sets == sets.iloc[row]).to_numpy()])[:3].tolist()
         raise InvalidDataError(
             f"sample_weight changes within {sets[spread > 0].nunique():,} choice sets of column "
-            f"{sets.name!r}, such as {plain(sets.iloc[row])!r} with {found}: a choice counts as a whole. "
+            f"{sets.name!r}, such as {plain(sets.iloc[row])!r} with {values}: a choice counts as a whole. "
             "Give all its rows one weight, as in pandas.Series(numpy.asarray(sample_weight), X.index)"
             f".groupby(X[{sets.name!r}]).transform('first')."
         )
@@ -99,7 +99,7 @@ def weighted_mean(values: Any, weights: np.ndarray | None) -> float:
 
 
 def weights_of_rows(X: Any, weights: Any, n_rows: int) -> np.ndarray:
-    """What rows count in an answer (n,), given one by one or as a column of X.
+    """Weights of rows (n,) in an answer, given one by one or as a column of X.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def without_weights(X: Any, weights: Any, used: Sequence[str]) -> Any:
 
 
 def weights_of_labels(weights: Any, labels: pd.Index, role: str) -> np.ndarray:
-    """What labels (n,) of a column ``role`` count in a mean, given as a dict or a Series by label.
+    """Weights of labels (n,) of a column ``role`` in a mean, given as a dict or a Series by label.
 
     Raises
     ------
@@ -206,7 +206,7 @@ class MergedRows(NamedTuple):
 
 
 def merge_equal_rows(columns: list[pd.Series | np.ndarray], weight: np.ndarray | None) -> MergedRows:
-    """Rows without a period to tell them apart: equal ones are one, so that their order decides nothing.
+    """Distinct rows with their weights, where no period tells rows apart: their order decides nothing.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def merge_equal_rows(columns: list[pd.Series | np.ndarray], weight: np.ndarray |
     """
     codes = np.stack([pd.factorize(column, sort=True)[0] for column in columns])
     order = np.lexsort(codes[::-1])
-    new = (np.diff(codes[:, order], axis=1, prepend=-2) != 0).any(axis=0)
+    starts = (np.diff(codes[:, order], axis=1, prepend=-2) != 0).any(axis=0)
     merged = np.empty(len(order), dtype=int)
-    merged[order] = np.cumsum(new) - 1
-    return MergedRows(order[new], np.bincount(merged, weight).astype(float), merged)
+    merged[order] = np.cumsum(starts) - 1
+    return MergedRows(order[starts], np.bincount(merged, weight).astype(float), merged)

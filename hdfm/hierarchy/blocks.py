@@ -65,6 +65,6 @@ def sum_over_blocks(term: Callable, n: Any, common: Sequence[Any], blocks: Seque
     blocks : sequence of TensorVariable
         Data (K, ...); ``term`` is given (...).
     """
-    inputs = [each.type() for each in common] + [each[0].type() for each in blocks]
+    inputs = [variable.type() for variable in common] + [block[0].type() for block in blocks]
     graph = FrozenFunctionGraph.from_io(inputs, [term(*inputs)])
     return SumOverBlocks(graph, len(common))(n, *common, *blocks)

@@ -30,8 +30,8 @@ def correlation_root(name: str, eta: float, start: np.ndarray):
     size = len(start)
     row, column = np.tril_indices(size, -1)
     shape = eta + (size - 2 - column) / 2
-    first = (1 + _partial_correlations(start)[row, column]) / 2
-    share = pm.Beta(name, shape, shape, initval=floatX(first))
+    start_share = (1 + _partial_correlations(start)[row, column]) / 2
+    share = pm.Beta(name, shape, shape, initval=floatX(start_share))
     partial = pt.zeros((size, size))[row, column].set(2 * share - 1)
     log_left = pt.log1p(-(partial**2))
     before = pt.cumsum(log_left, axis=1) - log_left
@@ -39,7 +39,7 @@ def correlation_root(name: str, eta: float, start: np.ndarray):
 
 
 def _partial_correlations(correlation):
-    """Of i and j given those before i (S, S), below the diagonal; at most ``LARGEST_START``."""
+    """Partial correlations (S, S), below the diagonal, of i and j given those before i; clipped."""
     root = np.linalg.cholesky(correlation)
     left = 1 - np.tril(np.cumsum(root**2, axis=1) - root**2, -1)
     return np.tril(root / np.sqrt(left), -1).clip(-LARGEST_START, LARGEST_START)
@@ -49,9 +49,9 @@ def covariance_root(
     name: str, sd_scale: float, lkj: float, start: np.ndarray
 ) -> tuple[TensorVariable, TensorVariable]:
     """Root (S, S) of a covariance diag(sd) R diag(sd), R ~ LKJ, that starts at ``start``; and sd (S,)."""
-    first = np.sqrt(np.diag(start))
-    sd = spread(f"{name}_sd_raw", sd_scale, first)
-    if len(first) == 1:
+    start_sd = np.sqrt(np.diag(start))
+    sd = spread(f"{name}_sd_raw", sd_scale, start_sd)
+    if len(start_sd) == 1:
         return sd[:, None], sd
-    correlation = start / np.outer(first, first)
+    correlation = start / np.outer(start_sd, start_sd)
     return sd[:, None] * correlation_root(f"{name}_partial_raw", lkj, correlation), sd

@@ -68,9 +68,9 @@ def whitened_normal(name: str, mean, sd, evidence: Evidence, *, dims, shape, mix
     inflation = 1 + precision * sd**2
     scale = sd / pt.sqrt(inflation)
     centre = (mean + sd**2 * shift) / inflation
-    pull, spread, first = scale * (precision * mean - shift), pt.sqrt(inflation), floatX(np.zeros(shape))
+    pull, spread, start = scale * (precision * mean - shift), pt.sqrt(inflation), floatX(np.zeros(shape))
     if mixing is None:
-        return centre + scale * pm.Normal(name, pull, spread, dims=dims, initval=first)
+        return centre + scale * pm.Normal(name, pull, spread, dims=dims, initval=start)
     mixed = pm.CustomDist(
         name,
         pt.broadcast_to(pull, shape),
@@ -80,7 +80,7 @@ def whitened_normal(name: str, mean, sd, evidence: Evidence, *, dims, shape, mix
         logp=_mixed_log_density,
         signature="(n),(n),(n,n)->(n)",
         dims=dims,
-        initval=first,
+        initval=start,
     )
     return centre + scale * pt.matvec(mixing, mixed)
 
@@ -112,9 +112,9 @@ def whitened_standard_normal(name: str, evidence: Evidence, *, shape, dims=None,
         z, not registered in the model, which starts at ``start``, or else at its conditional mean.
     """
     precision, shift = evidence
-    first: dict[str, Any] = {"initval": floatX(np.zeros(shape))}
+    init_point: dict[str, Any] = {"initval": floatX(np.zeros(shape))}
     if start is not None:
-        first = {"support_point": lambda rv, size, pull, root: pt.matvec(root.mT, floatX(start)) - pull}
+        init_point = {"support_point": lambda rv, size, pull, root: pt.matvec(root.mT, floatX(start)) - pull}
     root = pt.linalg.cholesky(pt.eye(shape[-1]) + precision)
     pull = pt.linalg.solve_triangular(root, shift, lower=True, b_ndim=1)
     raw = pm.CustomDist(
@@ -125,7 +125,7 @@ def whitened_standard_normal(name: str, evidence: Evidence, *, shape, dims=None,
         logp=_whitened_log_density,
         signature="(n),(n,n)->(n)",
         dims=dims,
-        **first,
+        **init_point,
     )
     return _from_whitened(raw, pull, root)
 
@@ -152,8 +152,8 @@ def spread(name: str, scale: float, start: np.ndarray):
 
     The log of a spread that the data leave near zero has a long tail to the left; u has none.
     """
-    first = stats.norm.isf(stats.halfnorm.sf(start, scale=scale))
-    raw = pm.Normal(name, 0, 1, shape=first.shape, initval=floatX(first))
+    u0 = stats.norm.isf(stats.halfnorm.sf(start, scale=scale))
+    raw = pm.Normal(name, 0, 1, shape=u0.shape, initval=floatX(u0))
     return scale * np.sqrt(2) * pt.erfcinv(pt.erfc(raw / np.sqrt(2)) / 2)
 
 

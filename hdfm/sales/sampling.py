@@ -158,9 +158,9 @@ def variable_dimensions(panel: SalesPanel) -> dict[str, list[str]]:
         "between_price": ["group"],
         "time_effect": ["block", "time"],
     }
-    found = {variable: [names[each] for each in of] for variable, of in dims.items()}
-    found |= {f"elasticity_{level.name}": [level.name] for level in panel.levels}
-    return found | {"control_effect": ["control"]}
+    dimensions = {variable: [names[role] for role in of] for variable, of in dims.items()}
+    dimensions |= {f"elasticity_{level.name}": [level.name] for level in panel.levels}
+    return dimensions | {"control_effect": ["control"]}
 
 
 def prior_draws(panel: SalesPanel, spec: DemandSpec, draws: int, seed: int) -> xr.DataTree:

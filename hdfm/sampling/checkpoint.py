@@ -110,17 +110,17 @@ class Checkpoint(NoCheckpoint):
 
     def blocks(self, tune: int) -> Iterator[Block]:
         """Intact blocks up to where one is missing or damaged, of which a warning tells; later ones go."""
-        found = IntactBlocks(self.folder, self.key, tune)
+        scan = IntactBlocks(self.folder, self.key, tune)
         try:
-            yield from found
-            if found.trouble:
+            yield from scan
+            if scan.trouble:
                 for file in block_files(self.folder):
-                    if end_of(file) > found.end:
+                    if end_of(file) > scan.end:
                         file.unlink()
         except OSError as error:
             raise self._unusable(error) from error
-        if found.trouble:
-            self._warn(f"{found.trouble}: sampling goes on from iteration {found.end:,}, to the same draws.")
+        if scan.trouble:
+            self._warn(f"{scan.trouble}: sampling goes on from iteration {scan.end:,}, to the same draws.")
 
     def add(self, block: Block) -> None:
         """Keep a block; where that fails, warn and keep no more."""
@@ -146,8 +146,8 @@ class Checkpoint(NoCheckpoint):
             if saved == self.identity.content:
                 return
             if saved is not None:
-                told = self.identity.differences(saved)
-                raise InvalidArgumentError(f"{self.name} holds another fit: {told}. {OTHERWISE}")
+                differences = self.identity.differences(saved)
+                raise InvalidArgumentError(f"{self.name} holds another fit: {differences}. {OTHERWISE}")
             if not any(is_sealed(block, self.key) for block in blocks):
                 raise InvalidArgumentError(
                     f"{file} {trouble}, and none of the {len(blocks)} blocks beside it tells that it is of "

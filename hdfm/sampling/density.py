@@ -54,7 +54,7 @@ def _sum_over_blocks(op: SumOverBlocks, **_: Any) -> Callable:
 
     def value_and_gradient(n, common, blocks):
         def add(k, found):
-            block = [jax.lax.dynamic_index_in_dim(each, k, keepdims=False) for each in blocks]
+            block = [jax.lax.dynamic_index_in_dim(array, k, keepdims=False) for array in blocks]
             return jax.tree.map(
                 jnp.add, found, jax.value_and_grad(lambda given: term(*given, *block)[0])(common)
             )
@@ -129,11 +129,11 @@ class Program:
         _ = self._graph
 
     def _evaluate(self, q, data):
-        values, first = [], 0
+        values, offset = [], 0
         for shape in self.shapes:
             size = int(np.prod(shape))
-            values.append(q[first : first + size].reshape(shape))
-            first += size
+            values.append(q[offset : offset + size].reshape(shape))
+            offset += size
         with warnings.catch_warnings():  # JAX's word on each 64-bit constant that 32 bits are to hold
             warnings.filterwarnings("ignore", "Explicitly requested dtype float64", UserWarning)
             return self._graph(*values, *data)
@@ -164,16 +164,16 @@ def density_of(model: pm.Model, names: Sequence[str]) -> Density:
     point = model.initial_point()
     values = [np.asarray(point[variable.name]) for variable in model.value_vars]
     given: list[Any] = [variable for variable in model.data_vars if _is_shared(variable)]
-    found = {variable.name: variable for variable in model.unobserved_value_vars}
+    variables = {variable.name: variable for variable in model.unobserved_value_vars}
     arguments = [variable.type(name=variable.name) for variable in given]
     with pytensor.config.change_flags(traceback__limit=0):
-        outputs = [model.logp(), *(found[name] for name in names)]
+        outputs = [model.logp(), *(variables[name] for name in names)]
         shared: list[Any] = list(filter(_is_shared, graph_inputs(outputs)))
-        constants = {each: pt.constant(each.get_value()) for each in shared}
+        constants = {variable: pt.constant(variable.get_value()) for variable in shared}
         outputs = clone_replace(outputs, constants | dict(zip(given, arguments, strict=True)))
         inputs = [*model.value_vars, *arguments]
         shapes = tuple(value.shape for value in values)
-        sizes = tuple(np.shape(each.get_value(borrow=True)) for each in given)
+        sizes = tuple(np.shape(variable.get_value(borrow=True)) for variable in given)
         graph = FrozenFunctionGraph.from_io(inputs, outputs)
         key = (graph, tuple(names), shapes, sizes, pytensor.config.floatX)
         program = _programs.get(key)
@@ -183,7 +183,7 @@ def density_of(model: pm.Model, names: Sequence[str]) -> Density:
     while len(_programs) > MOST_PROGRAMS:
         _programs.popitem(last=False)
     start = np.concatenate([value.ravel() for value in values])
-    return Density(program, start, tuple(jnp.asarray(each.get_value(borrow=True)) for each in given))
+    return Density(program, start, tuple(jnp.asarray(variable.get_value(borrow=True)) for variable in given))
 
 
 def _is_shared(variable: Any) -> bool:

@@ -48,12 +48,12 @@ def kept_draws(
 ) -> PosteriorDraws:
     """What a store holds, with the statistics (C, n), given of all draws, of those that it keeps."""
     values, moments = store.result()
-    kept = {name: value[:, store.kept] for name, value in statistics.items()}
-    return PosteriorDraws(values, kept, tune, seconds, library, moments)
+    kept_statistics = {name: value[:, store.kept] for name, value in statistics.items()}
+    return PosteriorDraws(values, kept_statistics, tune, seconds, library, moments)
 
 
 def no_draws(settings: SamplingSettings, library: str) -> PosteriorDraws:
-    """Of a model that leaves a sampler nothing to draw."""
+    """Draws of a model that leaves a sampler nothing to draw."""
     statistics = {"diverging": np.zeros((settings.chains, settings.draws), dtype=bool)}
     return PosteriorDraws({}, statistics, 0, 0.0, library)
 

@@ -60,14 +60,14 @@ def _graph(graph):
         given = ", ".join(place(variable) for variable in node.inputs)
         for variable in node.outputs:
             number[variable] = f"v{len(number)}"
-        made = ", ".join(f"{number[variable]}: {variable.type!r}" for variable in node.outputs)
-        lines.append(f"{made} = {_text(node.op)}({given})")
+        outputs = ", ".join(f"{number[variable]}: {variable.type!r}" for variable in node.outputs)
+        lines.append(f"{outputs} = {_text(node.op)}({given})")
     lines.append(f"return {', '.join(place(variable) for variable in graph.outputs)}")
     return "\n".join(lines)
 
 
 def _text(value: Any) -> str:
-    """A value in words that tell it from all others."""
+    """Canonical text of a value, which tells it from all others."""
     if isinstance(value, FrozenFunctionGraph):
         return f"[{_graph(value)}]"
     if isinstance(value, Constant):
@@ -90,9 +90,9 @@ def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"{{{', '.join(sorted(f'{_text(k)}: {_text(v)}' for k, v in value.items()))}}}"
     if isinstance(value, ScalarOp):
-        own = {k: v for k, v in vars(value).items() if k in ("output_types_preference", "o_type", "bool")}
-        more = {k: getattr(value, k) for k in getattr(value, "__props__", None) or ()}
-        return f"{_text(type(value))}{_text(own | more)}"
+        options = {k: v for k, v in vars(value).items() if k in ("output_types_preference", "o_type", "bool")}
+        properties = {k: getattr(value, k) for k in getattr(value, "__props__", None) or ()}
+        return f"{_text(type(value))}{_text(options | properties)}"
     if isinstance(value, Op):
         props = getattr(value, "__props__", None)
         if props is None:
@@ -112,7 +112,7 @@ def _surroundings() -> str:
 
 
 def traced(make: Callable[[], Callable], arguments: tuple, *names: Any) -> Callable:
-    """A function that takes arguments like these, traced, or read where it had been traced before.
+    """The traced function of arguments like these, read where it had been traced before.
 
     Parameters
     ----------
@@ -128,36 +128,36 @@ def traced(make: Callable[[], Callable], arguments: tuple, *names: Any) -> Calla
     if folder is None or None in names:
         return jax.jit(make())
     shapes = jax.tree.map(lambda leaf: (np.shape(leaf), str(np.asarray(leaf).dtype)), arguments)
-    told = repr((names, shapes, bool(jax.config.jax_enable_x64), _surroundings()))
-    file = folder / FOLDER / f"{hashlib.sha256(told.encode()).hexdigest()}{ENDING}"
-    found = _read(file)
-    if found is None:
-        found = export.export(jax.jit(make()))(*arguments)
-        _write(file, found.serialize())
-    return jax.jit(found.call)
+    key = repr((names, shapes, bool(jax.config.jax_enable_x64), _surroundings()))
+    file = folder / FOLDER / f"{hashlib.sha256(key.encode()).hexdigest()}{ENDING}"
+    program = _read(file)
+    if program is None:
+        program = export.export(jax.jit(make()))(*arguments)
+        _write(file, program.serialize())
+    return jax.jit(program.call)
 
 
 def _read(file: Path) -> export.Exported | None:
-    """What was kept; None where there is nothing, or nothing that can be read."""
+    """The exported program in a file; None where there is none, or none that can be read."""
     try:
-        found = export.deserialize(bytearray(file.read_bytes()))
+        program = export.deserialize(bytearray(file.read_bytes()))
         os.utime(file)
     except Exception:  # of a damaged file anything may come
         return None
-    return found
+    return program
 
 
 def _write(file: Path, content: bytes | bytearray) -> None:
-    """Keep content, all of it or nothing, and of all that is kept what was used last."""
+    """Atomic write of content; of the folder's files those used last stay."""
     temporary = file.with_name(f".{uuid.uuid4().hex}")
     try:
         file.parent.mkdir(exist_ok=True)
         temporary.write_bytes(content)
         os.replace(temporary, file)
-        kept = 0
-        for old in sorted(file.parent.glob(f"*{ENDING}"), key=lambda each: -each.stat().st_mtime):
-            kept += old.stat().st_size
-            if kept > LARGEST_FOLDER:
+        total = 0
+        for old in sorted(file.parent.glob(f"*{ENDING}"), key=lambda path: -path.stat().st_mtime):
+            total += old.stat().st_size
+            if total > LARGEST_FOLDER:
                 old.unlink(missing_ok=True)
     except OSError:  # a full disk, or another process that tidies up: then it is traced again
         temporary.unlink(missing_ok=True)

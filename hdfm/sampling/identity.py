@@ -47,15 +47,15 @@ class Identity:
 
     def differences(self, saved: dict[str, Any]) -> str:
         """What is other than in the :attr:`content` of another fit, in words."""
-        told = [
-            f"{name} was {there!r}, is {here!r}"
+        sentences = [
+            f"{name} was {before!r}, is {after!r}"
             for part in ("versions", "arguments")
-            for name, there, here in _changes(saved.get(part, {}), getattr(self, part))
+            for name, before, after in _changes(saved.get(part, {}), getattr(self, part))
         ]
         data = [name for name, *_ in _changes(saved.get("data", {}), self.data)]
         if data:
-            told.append(f"the data differ in {', '.join(data)}")
-        return "; ".join(told)
+            sentences.append(f"the data differ in {', '.join(data)}")
+        return "; ".join(sentences)
 
 
 def identity_of(name: str, arguments: dict[str, Any], panel: Any) -> Identity:
@@ -63,9 +63,10 @@ def identity_of(name: str, arguments: dict[str, Any], panel: Any) -> Identity:
     from hdfm import __version__
 
     return Identity(
-        versions={"format": str(FORMAT), "hdfm": __version__} | {each: version(each) for each in LIBRARIES},
+        versions={"format": str(FORMAT), "hdfm": __version__}
+        | {library: version(library) for library in LIBRARIES},
         arguments={"estimator": name} | {key: plain(value) for key, value in sorted(arguments.items())},
-        data={each: digest_of_data(getattr(panel, each)) for each in _names(panel)},
+        data={attribute: digest_of_data(getattr(panel, attribute)) for attribute in _names(panel)},
     )
 
 
@@ -81,7 +82,7 @@ def plain(value: Any) -> Any:
         number = float(value)
         return int(number) if number.is_integer() else number
     if isinstance(value, list | tuple | np.ndarray | pd.Index):
-        values = [plain(each) for each in value]
+        values = [plain(element) for element in value]
         return values[0] if len(values) == 1 else values
     return repr(value)
 
@@ -117,7 +118,7 @@ def _names(panel: Any) -> list[str]:
 
 
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Names, values before and values after, of what is not equal."""
+    """Differences: names, values before and values after, of what is not equal."""
     names = [*after, *(name for name in before if name not in after)]
     pairs = [(name, before.get(name), after.get(name)) for name in names]
-    return [(name, there, here) for name, there, here in pairs if repr(there) != repr(here)]
+    return [(name, a, b) for name, a, b in pairs if repr(a) != repr(b)]

@@ -59,8 +59,8 @@ def sample_numpyro(model: pm.Model, reported: Reported, settings: SamplingSettin
     begin = time.perf_counter()
     density, rng = density_of(model, reported.names), stream(settings.seed, Stream.NUTS)
     keeps_scale = settings.whitened and settings.tune < SHORT_WARM_UP
-    scale, each = posterior_scale(density, rng, MORE_PROBES if keeps_scale else PROBES)
-    announce(time_text(each, settings), settings.progressbar)
+    scale, seconds = posterior_scale(density, rng, MORE_PROBES if keeps_scale else PROBES)
+    announce(time_text(seconds, settings), settings.progressbar)
     q = density.start + JITTER * scale * rng.uniform(-1, 1, (settings.chains, scale.size))
     keys = rng.integers(2**32, size=(settings.chains, 2), dtype=np.uint32)
     kernel = Kernel(density.program, settings, adapts_scale=not keeps_scale)
@@ -269,8 +269,10 @@ class Chains:
         InvalidArgumentError
             If these are of other chains.
         """
-        here, there = ([(leaf.shape, leaf.dtype) for leaf in some] for some in (self.leaves(), leaves))
-        if here != there:
+        layout, saved_layout = (
+            [(leaf.shape, leaf.dtype) for leaf in arrays] for arrays in (self.leaves(), leaves)
+        )
+        if layout != saved_layout:
             raise InvalidArgumentError(
                 "checkpoint holds chains of another model or precision, as other data or PyTensor's floatX "
                 "make them. Name another folder, or delete this one."
@@ -344,8 +346,8 @@ def deterministics(density: Density, q: np.ndarray) -> dict[str, np.ndarray]:
     flat = q.reshape(C * n, D)
     size = max(1, min(BLOCK, MOST_AT_ONCE // max(D, 1)))
     out: list[np.ndarray] = []
-    for first in range(0, C * n, size):
-        rows = np.arange(first, first + size).clip(max=C * n - 1)
+    for start in range(0, C * n, size):
+        rows = np.arange(start, start + size).clip(max=C * n - 1)
         values = [np.asarray(v) for v in program.deterministics(flat[rows], density.data)]
         if not out:
             out = [np.empty((C * n, *v.shape[1:]), v.dtype) for v in values]

@@ -92,8 +92,8 @@ def digest_of(content: dict[str, Any]) -> str:
 
 
 def _seal(file: Path, key: str, members: Iterable[ZipInfo]) -> bytes:
-    told = [[each.filename, each.file_size, each.CRC, each.compress_type] for each in members]
-    return digest_of({"key": key, "file": file.name, "members": told}).encode()
+    entries = [[member.filename, member.file_size, member.CRC, member.compress_type] for member in members]
+    return digest_of({"key": key, "file": file.name, "members": entries}).encode()
 
 
 def _check(file: Path, stream: IO[bytes], key: str) -> None:

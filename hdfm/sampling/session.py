@@ -200,11 +200,11 @@ def cache_folder() -> Path | None:
 @functools.cache
 def _processor() -> str:
     """A digest of what code for this processor may use."""
-    told = [platform.machine(), platform.processor(), *np.show_config("dicts")["SIMD Extensions"]["found"]]
+    traits = [platform.machine(), platform.processor(), *np.show_config("dicts")["SIMD Extensions"]["found"]]
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
-    told += [next((line for line in lines if line.startswith(("flags", "Features"))), "")]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
+    traits += [next((line for line in lines if line.startswith(("flags", "Features"))), "")]
+    return hashlib.sha256("\n".join(traits).encode()).hexdigest()[:12]
 
 
 class _Forks:

@@ -98,9 +98,9 @@ class DrawStore:
         n = next(iter(cut.values())).shape[1]
         if not self.arrays:
             self._allocate({name: value for name, value in cut.items() if name not in averaged})
-        first, last = np.searchsorted(self.which, [self.seen, self.seen + n])
+        start, stop = np.searchsorted(self.which, [self.seen, self.seen + n])
         for name, array in self.arrays.items():
-            array[:, first:last] = cut[name][:, self.which[first:last] - self.seen]
+            array[:, start:stop] = cut[name][:, self.which[start:stop] - self.seen]
         moments = {name: self._averaged(name, cut[name]) for name in averaged & cut.keys()}
         self.means |= {name: mean for name, (mean, _) in moments.items()}  # all of it, or nothing
         self.squares |= {name: squares for name, (_, squares) in moments.items()}
@@ -152,8 +152,8 @@ def collect(values: Values, reported: Reported, block: int) -> DrawStore:
     """A store of draws (C, n, ...) that are all there, taken ``block`` at a time."""
     chains, draws = next(iter(values.values())).shape[:2]
     store = DrawStore(reported, chains, draws)
-    for first in range(0, draws, block):
-        store.add({name: values[name][:, first : first + block] for name in reported.names})
+    for start in range(0, draws, block):
+        store.add({name: values[name][:, start : start + block] for name in reported.names})
     return store
 
 

@@ -62,14 +62,14 @@ def variational(model: pm.Model, reported: Reported, settings: SamplingSettings)
     )
     store = DrawStore(reported, settings.chains, settings.draws)
     lp, log_q = np.empty((2, settings.chains, settings.draws))
-    for first in range(0, settings.draws, BLOCK):
+    for offset in range(0, settings.draws, BLOCK):
         key_draw, key = jax.random.split(key_draw)
-        here = slice(first, min(first + BLOCK, settings.draws))
-        shape = (settings.chains, here.stop - first, start.size)
+        piece = slice(offset, min(offset + BLOCK, settings.draws))
+        shape = (settings.chains, piece.stop - offset, start.size)
         noise = jax.random.normal(key, shape)
         q = fit["location"] + fit["scale"] * noise
         store.add(deterministics(density, np.asarray(q)))
-        lp[:, here] = [[-density.potential(draw) for draw in chain] for chain in q]
-        log_q[:, here] = -(noise**2).sum(axis=-1) / 2 - jnp.log(fit["scale"]).sum()
+        lp[:, piece] = [[-density.potential(draw) for draw in chain] for chain in q]
+        log_q[:, piece] = -(noise**2).sum(axis=-1) / 2 - jnp.log(fit["scale"]).sum()
     statistics = {"lp": lp, "log_weight": lp - log_q, "diverging": np.zeros(lp.shape, bool)}
     return kept_draws(store, statistics, STEPS, time.perf_counter() - begin, "numpyro")

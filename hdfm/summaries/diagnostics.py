@@ -43,14 +43,14 @@ def _worst(draws):
     """Largest R-hat, smallest bulk and tail effective sample sizes of draws (K, D, ...), some at a time."""
     draws = draws if draws.ndim > 2 else draws[..., None]
     K, N, axes = draws.shape[0], draws.shape[2], {"chain_axis": 0, "draw_axis": 1}
-    found = []
-    for some in pieces(N, draws.size // N):
-        values = draws[:, :, some].astype(float)
+    extremes = []
+    for piece in pieces(N, draws.size // N):
+        values = draws[:, :, piece].astype(float)
         r_hat = az.rhat(values, **axes) if K > 1 else np.full(1, np.nan)
         bulk = az.ess(values, method="bulk", **axes)
         tail = az.ess(values, method="tail", prob=default_ci_prob(None), **axes)
-        found.append([np.fmin.reduce(each, axis=None) for each in (-r_hat, bulk, tail)])
-    r_hat, bulk, tail = np.fmin.reduce(found)
+        extremes.append([np.fmin.reduce(statistic, axis=None) for statistic in (-r_hat, bulk, tail)])
+    r_hat, bulk, tail = np.fmin.reduce(extremes)
     return float(-r_hat), float(bulk), float(tail)
 
 
@@ -90,7 +90,7 @@ def warn_of_chains(posterior: xr.Dataset) -> None:
 
 
 def disagreement(table: pd.DataFrame, chains: int, draws: int) -> str:
-    """What a user should hear of chains that disagree, or of too few draws; nothing of others.
+    """Convergence warning: chains that disagree, or too few draws; empty where neither.
 
     Parameters
     ----------
@@ -101,15 +101,15 @@ def disagreement(table: pd.DataFrame, chains: int, draws: int) -> str:
     """
     r_hat, ess = table["r_hat"].astype(float), table[["ess_bulk", "ess_tail"]].min(axis=1).astype(float)
     far, few = r_hat > R_HAT_TO_SAY, ess < ESS_TO_SAY * chains
-    told = []
+    notes = []
     if far.any():
-        told.append(f"R-hat is {r_hat.max():.2f} for {r_hat.idxmax()}, where chains that agree have 1.01")
+        notes.append(f"R-hat is {r_hat.max():.2f} for {r_hat.idxmax()}, where chains that agree have 1.01")
     if few.any():
-        told.append(f"the {chains:,} x {draws:,} draws are worth {ess.min():,.0f} for {ess.idxmin()}")
-    if not told:
+        notes.append(f"the {chains:,} x {draws:,} draws are worth {ess.min():,.0f} for {ess.idxmin()}")
+    if not notes:
         return ""
     return (
-        f"Chains have not converged: {'; '.join(told)}. Means and intervals may be far off. Raise tune and "
+        f"Chains have not converged: {'; '.join(notes)}. Means and intervals may be far off. Raise tune and "
         "draws, against divergences target_accept; diagnostics() has a row for each variable."
     )
 

@@ -38,29 +38,29 @@ class Sizes(NamedTuple):
 
 
 def sizes_of(panel: ChoicePanel) -> Sizes:
-    """Those of the panel itself."""
+    """Exact sizes of a panel, without padding."""
     return Sizes(len(panel.customer), len(panel.period), ())
 
 
 def common_sizes(panel: ChoicePanel, spec: ChoiceSpec, gp: TimeGP | None) -> Sizes:
-    """Sizes that panels of some more or fewer customers, periods and choice sets share.
+    """Padded sizes, shared by panels of some more or fewer customers, periods and choice sets.
 
     Factors of customers sum to zero over customers, and an exact process has a root of its periods: these
     stay as they are.
     """
-    own = sizes_of(panel)
+    sizes = sizes_of(panel)
     alone = panel.roles.customer is None or any(size.tier.zero_sum for size in spec.tiers)
     exact = gp is not None and basis_of(gp) is None
-    customers = own.customers if alone else rounded_up(own.customers)
+    customers = sizes.customers if alone else rounded_up(sizes.customers)
     size = block_size(customers)
     blocks = []
-    for each in panel.choices:
-        n_sets, n_slots, n_predictors = each.x.shape
+    for choices in panel.choices:
+        n_sets, n_slots, n_predictors = choices.x.shape
         few = FEW_SETS if n_slots * n_predictors * FEW_SETS <= FEW_CELLS else SETS_IN_BLOCK
         blocks.append(-(-room_for(n_sets, few, MANY_SETS) // size))
     return Sizes(
         customers,
-        own.periods if exact else rounded_up(own.periods, MANY_PERIODS),
+        sizes.periods if exact else rounded_up(sizes.periods, MANY_PERIODS),
         tuple(blocks),
     )
 
@@ -158,7 +158,7 @@ def choice_data(
 
 
 def _factor_data(data, panel, spec, gp, start, sizes):
-    """What choices give the graph of factors."""
+    """Data of the factors' graph, with the information and score of choices by period."""
     information: tuple[np.ndarray, ...] = ()
     score: tuple[np.ndarray, ...] = ()
     if any(not size.tier.zero_sum for size in spec.tiers):
@@ -177,7 +177,7 @@ def _factor_data(data, panel, spec, gp, start, sizes):
 
 
 def _by_category(name, arrays, size):
-    return tuple(held(f"{name}_{c}", padded(each, size)) for c, each in enumerate(arrays))
+    return tuple(held(f"{name}_{c}", padded(array, size)) for c, array in enumerate(arrays))
 
 
 def _set_data(panel, c, scale, sizes):
@@ -199,7 +199,7 @@ def _set_data(panel, c, scale, sizes):
         size, room = block_size(sizes.customers), sizes.blocks[c]
         n_blocks = held(f"blocks_{c}", np.asarray(-(-len(D) // size)))
         arrays = {
-            name: padded(each, size * room).reshape(room, size, *each.shape[1:])
-            for name, each in arrays.items()
+            name: padded(array, size * room).reshape(room, size, *array.shape[1:])
+            for name, array in arrays.items()
         }
-    return SetData(n_blocks, **{name: held(f"{name}_of_sets_{c}", each) for name, each in arrays.items()})
+    return SetData(n_blocks, **{name: held(f"{name}_of_sets_{c}", array) for name, array in arrays.items()})

@@ -91,7 +91,7 @@ class _Population(NamedTuple):
 
 
 def choice_start(panel: ChoicePanel, priors: ChoicePriors, scale: np.ndarray) -> ChoiceStart:
-    """Estimates of a panel whose predictors are divided by ``scale`` (S,)."""
+    """Starting values from logit models of a panel whose predictors are divided by ``scale`` (S,)."""
     data = [
         _sets(panel, category.coefficient, choices, scale)
         for category, choices in zip(panel.categories, panel.choices, strict=True)
@@ -103,11 +103,9 @@ def choice_start(panel: ChoicePanel, priors: ChoicePriors, scale: np.ndarray) ->
         B, covariance = pooled[None], np.zeros((S, S))
     else:
         z = np.column_stack([np.ones(N), panel.covariates])
-        first = np.zeros((z.shape[1], S))
-        first[0] = pooled
-        alpha, (B, covariance) = hierarchical_logit(
-            data, z, _Population(first, FIRST_SD**2 * np.eye(S)), priors
-        )
+        B0 = np.zeros((z.shape[1], S))
+        B0[0] = pooled
+        alpha, (B, covariance) = hierarchical_logit(data, z, _Population(B0, FIRST_SD**2 * np.eye(S)), priors)
     score, information = _score_and_information(data, alpha)
     periods = tuple(_information(sets, alpha, sets.by_period) for sets in data)
     about_mean = (information @ np.linalg.inv(np.eye(S) + covariance @ information)).sum(axis=0)
@@ -175,7 +173,7 @@ def _mean_effects(z, precision, V, shift, priors):
 
 
 def _best_step(data, alpha, newton, expected, precision):
-    """The best for each customer of some steps (N, S) from alpha towards the Newton step."""
+    """Line search by customer: the best of some steps from alpha (N, S) towards the Newton step."""
     options = np.stack([alpha + t * (newton - alpha) for t in STEPS])
     gap = options - expected
     height = [_log_likelihood(data, option) for option in options]
@@ -232,12 +230,12 @@ def _information(sets, alpha, groups):
     """Fisher information (G, P, P) about a category's coefficients, summed by group, some sets at a time."""
     share, P = _shares(sets, alpha), sets.D.shape[2]
     total, size = np.zeros((groups.shape[0], P * P)), max(1, MOST_CELLS // max(P * P, 1))
-    for first in range(0, len(share), size):
-        some = slice(first, first + size)
-        weighted = share[some, :, None] * sets.D[some]
+    for start in range(0, len(share), size):
+        piece = slice(start, start + size)
+        weighted = share[piece, :, None] * sets.D[piece]
         mean = weighted.sum(axis=1)
-        each = weighted.transpose(0, 2, 1) @ sets.D[some] - mean[:, :, None] * mean[:, None, :]
-        total += groups[:, some] @ each.reshape(len(each), P * P)
+        fisher = weighted.transpose(0, 2, 1) @ sets.D[piece] - mean[:, :, None] * mean[:, None, :]
+        total += groups[:, piece] @ fisher.reshape(len(fisher), P * P)
     return total.reshape(len(total), P, P)
 
 
@@ -247,7 +245,7 @@ def _shares(sets, alpha):
 
 
 def _log_likelihood(data, alpha):
-    """Of each customer (N,)."""
+    """Log-likelihood of each customer (N,)."""
     return -sum(sets.by_customer @ logsumexp(_utilities(sets, alpha), axis=1) for sets in data)
 
 
@@ -281,7 +279,7 @@ def contrasts(choices: CategoryChoices, outside: bool) -> tuple[np.ndarray, np.n
     x = np.concatenate([choices.x, np.zeros((n_sets, 1, n_predictors))], axis=1)
     available = np.concatenate([choices.mask, np.full((n_sets, 1), outside)], axis=1)
     chosen = np.where(choices.chosen == OUTSIDE, n_slots, choices.chosen)
-    others = np.arange(n_slots + 1) != chosen[:, None]
-    D = (x - x[np.arange(n_sets), chosen][:, None])[others].reshape(n_sets, n_slots, n_predictors)
-    available = available[others].reshape(n_sets, n_slots)
+    rivals = np.arange(n_slots + 1) != chosen[:, None]
+    D = (x - x[np.arange(n_sets), chosen][:, None])[rivals].reshape(n_sets, n_slots, n_predictors)
+    available = available[rivals].reshape(n_sets, n_slots)
     return (D, available) if outside else (D[:, :-1], available[:, :-1])

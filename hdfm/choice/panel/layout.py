@@ -122,9 +122,9 @@ def lay_out(
     """Dense arrays of the rows of one category, True in ``which`` (n,)."""
     r = np.flatnonzero(which)
     members = np.unique(sets.code[r])
-    first = sets.first[members]
-    order = np.lexsort((members, rows.period[first], rows.customer[first]))
-    members, first = members[order], first[order]
+    head = sets.first[members]
+    order = np.lexsort((members, rows.period[head], rows.customer[head]))
+    members, head = members[order], head[order]
     position = np.empty(len(sets.label), dtype=int)
     position[members] = np.arange(len(members))
     o = position[sets.code[r]]
@@ -145,12 +145,12 @@ def lay_out(
         x=dense(_design(category, product, rows.values[r]) * available[:, None], 0.0),
         mask=dense(available, False),
         chosen=picked,
-        customer=rows.customer[first],
-        period=rows.period[first],
+        customer=rows.customer[head],
+        period=rows.period[head],
         product=dense(product, -1),
         row=dense(r, -1),
         choice_set=members,
-        weight=None if rows.weight is None else rows.weight[first],
+        weight=None if rows.weight is None else rows.weight[head],
     )
 
 
@@ -172,17 +172,17 @@ def to_rows(
     array([3., 1., 2., 4.])
     """
     out = np.full(n_rows, fill)
-    for each, value in zip(choices, values, strict=True):
-        out[each.row[each.mask]] = value[each.mask]
+    for sets, value in zip(choices, values, strict=True):
+        out[sets.row[sets.mask]] = value[sets.mask]
     return out
 
 
 def _slots(o, product, n_slots):
     """The slot of each row in its set: of its product where known (n_slots > 0), else in their order."""
-    known = (product >= 0) & (n_slots > 0)
-    slot, rest = product.copy(), np.flatnonzero(~known)
-    rest = rest[np.lexsort((product[rest], o[rest]))]
-    slot[rest] = pd.Series(o[rest]).groupby(o[rest]).cumcount().to_numpy() + n_slots
+    has_slot = (product >= 0) & (n_slots > 0)
+    slot, rows = product.copy(), np.flatnonzero(~has_slot)
+    rows = rows[np.lexsort((product[rows], o[rows]))]
+    slot[rows] = pd.Series(o[rows]).groupby(o[rows]).cumcount().to_numpy() + n_slots
     return slot, max(n_slots, int(slot.max(initial=-1)) + 1)
 
 

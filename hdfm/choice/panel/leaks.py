@@ -18,7 +18,7 @@ BY_ACCIDENT = 1e-4
 def refuse_outcomes(
     frame: pd.DataFrame, values: np.ndarray, roles: ChoiceRoles, sets: ChoiceSets, chosen: pd.Series
 ) -> None:
-    """Raise if a predictor among values (n, K) tells of the choice what nobody knows before it.
+    """Raise on leakage: a predictor among values (n, K) that follows from the choice.
 
     A feature that is other than 0 on chosen rows (n,) alone, as a quantity bought is, or whose value on the
     chosen row is above or below all others in every set, as what is left in stock; a price that is highest
@@ -34,11 +34,11 @@ def refuse_outcomes(
 
 
 def _refuse_following(name, column, chosen):
-    told = column != 0
-    if told.sum() >= FEW and chosen[told].all() and not chosen.all():
+    nonzero = column != 0
+    if nonzero.sum() >= FEW and chosen[nonzero].all() and not chosen.all():
         raise InvalidDataError(
-            f"features column {name!r} is other than 0 in {int(told.sum()):,} rows, all of them chosen, "
-            f"such as row {plain(chosen.index[told][0])!r} with {column[told][0]:.4g}: it follows from "
+            f"features column {name!r} is other than 0 in {int(nonzero.sum()):,} rows, all of them chosen, "
+            f"such as row {plain(chosen.index[nonzero][0])!r} with {column[nonzero][0]:.4g}: it follows from "
             "the choice, as a quantity bought or an amount paid does. Leave it out of X or of features."
         )
 
@@ -65,16 +65,16 @@ def _refuse_separating(name, column, sets, chosen, is_price):
 
 
 def _separates(column, sets, chosen):
-    """True (O,) for sets in which the chosen value is above, and below, all others; none if not in all."""
+    """Perfect separation (O,): sets whose chosen value is above, and below, all others; none if not all."""
     code, n_sets = sets.code, len(sets.label)
-    own = np.full(n_sets, np.nan)
-    own[code[chosen]] = column[chosen]
-    others = sets.available & ~chosen
+    chosen_value = np.full(n_sets, np.nan)
+    chosen_value[code[chosen]] = column[chosen]
+    rivals = sets.available & ~chosen
     high, low, size = np.full(n_sets, -np.inf), np.full(n_sets, np.inf), np.ones(n_sets)
-    np.maximum.at(high, code[others], column[others])
-    np.minimum.at(low, code[others], column[others])
-    np.add.at(size, code[others], 1)
-    varies = np.isfinite(own) & (size > 1) & ((high != own) | (low != own))
-    told = varies.sum() >= FEW and -np.log(size[varies]).sum() < np.log(BY_ACCIDENT)
-    sides = varies & (own > high), varies & (own < low)
-    return tuple(side if told and (side == varies).all() else np.zeros(n_sets, dtype=bool) for side in sides)
+    np.maximum.at(high, code[rivals], column[rivals])
+    np.minimum.at(low, code[rivals], column[rivals])
+    np.add.at(size, code[rivals], 1)
+    varies = np.isfinite(chosen_value) & (size > 1) & ((high != chosen_value) | (low != chosen_value))
+    proof = varies.sum() >= FEW and -np.log(size[varies]).sum() < np.log(BY_ACCIDENT)
+    sides = varies & (chosen_value > high), varies & (chosen_value < low)
+    return tuple(side if proof and (side == varies).all() else np.zeros(n_sets, dtype=bool) for side in sides)

@@ -214,7 +214,9 @@ def build_choice_panel(
         time_span=time_span,
         categories=categories,
         choices=choices,
-        coefficient=_pairs(((each.label, name) for each in categories for name in each.predictor), labels),
+        coefficient=_pairs(
+            ((category.label, name) for category in categories for name in category.predictor), labels
+        ),
         log_price_centre=centre,
         predictor_mean=predictor_mean,
         predictor_sd=predictor_sd,
@@ -269,8 +271,8 @@ def _category(label, product, chosen, roles, informs, start):
 
 def _predictor_moments(choices, roles):
     """Mean and sd (S,) over available alternatives, the sd about the set's mean or the category's."""
-    moments = [_moments(each.x, each.mask[..., None], roles.outside, each.weight) for each in choices]
-    mean, sd = (np.concatenate(each) for each in zip(*moments, strict=True))
+    moments = [_moments(sets.x, sets.mask[..., None], roles.outside, sets.weight) for sets in choices]
+    mean, sd = (np.concatenate(parts) for parts in zip(*moments, strict=True))
     return mean, np.where(sd > ROUNDING * np.maximum(1.0, np.abs(mean)), sd, 1.0)
 
 

@@ -49,9 +49,9 @@ def refuse_other_alternatives(
     cut, common = [], 0
     for sets in _fitted_sets(choices, labels, panel):
         common += len(sets.choice_set)
-        known = sets.here >= 0
-        others = known.any(axis=1) & ~(known & _among(sets.here, sets.there)).any(axis=1)
-        cut += list(sets.choice_set[others])
+        is_fitted = sets.here >= 0
+        differs = is_fitted.any(axis=1) & ~(is_fitted & _among(sets.here, sets.there)).any(axis=1)
+        cut += list(sets.choice_set[differs])
     if cut and len(cut) == common:
         raise InvalidDataError(
             f"{len(cut):,} of {len(labels):,} choice sets of column {panel.roles.choice_set!r}, "
@@ -65,8 +65,8 @@ def warn_of_parts(
 ) -> None:
     """Warn of choice sets of a single row, and of fitted ones of which rows are missing."""
     n_rows = np.zeros(len(labels), dtype=int)
-    for each in (*choices, unseen):
-        n_rows[each.choice_set] = (each.row >= 0).sum(axis=1)
+    for category_sets in (*choices, unseen):
+        n_rows[category_sets.choice_set] = (category_sets.row >= 0).sum(axis=1)
     lost: dict[int, str] = {}
     alone = n_rows == 1 if not panel.roles.outside else np.zeros(len(labels), dtype=bool)
     for c, sets in enumerate(_fitted_sets(choices, labels, panel)):
@@ -79,21 +79,21 @@ def warn_of_parts(
             brand = plain(panel.categories[c].product[sets.there[o, j]])
             lost.setdefault(int(sets.choice_set[o]), f" without {brand!r}")
     parts = [o for o in sorted(lost) if not alone[o]]
-    said = []
+    phrases = []
     if alone.any():
         example = plain(labels[int(np.argmax(alone))])
-        said.append(
+        phrases.append(
             f"{int(alone.sum()):,} of {len(labels):,} choice sets of column {panel.roles.choice_set!r} have "
             f"one row, such as {example!r}, which is then chosen with probability 1"
         )
     if parts:
-        said.append(
+        phrases.append(
             f"{len(parts):,} of {len(labels):,} choice sets of column {panel.roles.choice_set!r} lack rows "
             f"that they had in the fit, such as {plain(labels[parts[0]])!r}{lost[parts[0]]}"
         )
-    if said:
+    if phrases:
         warn_caller(
-            f"{'; '.join(said)}. Probabilities add up to 1 over the rows that X holds: pass whole choice "
+            f"{'; '.join(phrases)}. Probabilities add up to 1 over the rows that X holds: pass whole choice "
             "sets. Where an alternative is to be taken away on purpose, keep its rows and mark them in an "
             "availability column, or ask counterfactual(X, changes) with a frame of changes without them.",
             DataWarning,
@@ -103,12 +103,12 @@ def warn_of_parts(
 def _fitted_sets(choices, labels, panel) -> Iterator[FittedSets]:
     """The new sets that were fitted too, by category."""
     fitted = panel.choice_set.get_indexer(labels)
-    for new, old in zip(choices, panel.choices, strict=True):
+    for sets, fit in zip(choices, panel.choices, strict=True):
         position = np.full(len(panel.choice_set) + 1, -1)
-        position[old.choice_set] = np.arange(len(old.choice_set))
-        before = position[fitted[new.choice_set]]
-        same = (before >= 0) & (new.customer == old.customer[before]) & (new.period == old.period[before])
-        yield FittedSets(new.choice_set[same], _products(new)[same], _products(old)[before[same]])
+        position[fit.choice_set] = np.arange(len(fit.choice_set))
+        before = position[fitted[sets.choice_set]]
+        same = (before >= 0) & (sets.customer == fit.customer[before]) & (sets.period == fit.period[before])
+        yield FittedSets(sets.choice_set[same], _products(sets)[same], _products(fit)[before[same]])
 
 
 def _products(choices):
@@ -124,5 +124,5 @@ def _among(products, others):
 
 def _missing(sets):
     """True (O, J) where a fitted row is missing of a set that has no other rows than it had."""
-    other = ((sets.here != NO_ROW) & ~_among(sets.here, sets.there)).any(axis=1)
-    return (sets.there >= 0) & ~_among(sets.there, sets.here) & ~other[:, None]
+    has_stranger = ((sets.here != NO_ROW) & ~_among(sets.here, sets.there)).any(axis=1)
+    return (sets.there >= 0) & ~_among(sets.there, sets.here) & ~has_stranger[:, None]

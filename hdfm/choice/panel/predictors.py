@@ -74,8 +74,8 @@ def belonging(
     for k, name in enumerate(roles.predictors):
         if name != roles.price:
             present = available & frame[name].notna().to_numpy()
-            found = np.bincount(category, present, minlength=n_categories) > 0
-            belongs[:, k] = found | ~found.any()
+            in_category = np.bincount(category, present, minlength=n_categories) > 0
+            belongs[:, k] = in_category | ~in_category.any()
     return belongs
 
 
@@ -107,7 +107,7 @@ def informative(
 def log_price_centre(
     values: np.ndarray, roles: ChoiceRoles, counted: np.ndarray, category: np.ndarray, n_categories: int
 ) -> np.ndarray:
-    """What is taken from the log price, by category (C,): its mean where something stands against utility 0.
+    """Centre of the log price by category (C,): its mean where something stands against utility 0, else 0.
 
     A log price moves with the currency, and with it would all utilities but the outside option's. Rows count
     as often as ``counted`` (n,) says.
@@ -121,7 +121,7 @@ def log_price_centre(
 
 
 def centred(values: np.ndarray, roles: ChoiceRoles, centre: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Values (n, K) of which the log price is less its centre (n,); 0 where ``where`` (n, K) is False."""
+    """Predictors (n, K) with the log price less its centre (n,); 0 where ``where`` (n, K) is False."""
     if roles.log_price is None:
         return values
     k = roles.predictors.index(roles.log_price)
@@ -132,20 +132,20 @@ def customer_covariates(
     frame: pd.DataFrame, roles: ChoiceRoles, customer: np.ndarray, n_customers: int
 ) -> np.ndarray:
     """Covariates (N, K) of the customers that rows (n,) belong to; rows with a code of -1 are left out."""
-    known = customer >= 0
+    has_customer = customer >= 0
     covariates = np.zeros((n_customers, len(roles.customer_covariates)))
     for k, name in enumerate(roles.customer_covariates):
-        values = numeric_column(frame[name], "customer_covariates", where=known)
-        covariates[customer[known], k] = values[known]
-        changes = known.copy()
-        changes[known] = values[known] != covariates[customer[known], k]
+        values = numeric_column(frame[name], "customer_covariates", where=has_customer)
+        covariates[customer[has_customer], k] = values[has_customer]
+        changes = has_customer.copy()
+        changes[has_customer] = values[has_customer] != covariates[customer[has_customer], k]
         if changes.any():
-            own = customer == customer[changes][0]
-            label, found = plain(frame.loc[own, roles.customer].iloc[0]), np.unique(values[own])[:3].tolist()
+            at = customer == customer[changes][0]
+            label, sample = plain(frame.loc[at, roles.customer].iloc[0]), np.unique(values[at])[:3].tolist()
             count = len(np.unique(customer[changes]))
             raise InvalidDataError(
                 f"customer_covariates column {name!r} changes within {count:,} of {n_customers:,} customers, "
-                f"such as {label!r} with {found}. A covariate is constant within a customer: average it, or "
+                f"such as {label!r} with {sample}. A covariate is constant within a customer: average it, or "
                 "make it a feature."
             )
     return covariates

@@ -31,7 +31,7 @@ _TOGETHER = "the price coefficient is told from the priors"
 
 
 def choice_findings(panel: ChoicePanel, *, guessed: bool = False) -> list[Finding]:
-    """All that is found in a panel; ``guessed``: features were not named."""
+    """Findings on the data of a panel; ``guessed``: features were not named."""
     return [
         *_of_time(panel),
         *_of_predictors(panel, guessed),
@@ -151,5 +151,5 @@ def _of_time(panel):
     if panel.roles.time is None:
         return
     yield Finding("wide gaps between periods", wide_gaps(panel.timeline), GAPS)
-    for said in time_warnings(panel.timeline, len(panel.choice_set), "choice sets"):
-        yield Finding(None, ["time"], "", said)
+    for message in time_warnings(panel.timeline, len(panel.choice_set), "choice sets"):
+        yield Finding(None, ["time"], "", message)

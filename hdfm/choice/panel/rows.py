@@ -109,7 +109,8 @@ def encode_choices(
         chosen=None if chosen is None else chosen.to_numpy(),
     )
     choices = tuple(
-        lay_out(each, category == c, sets, rows, roles) for c, each in enumerate(panel.categories)
+        lay_out(panel_category, category == c, sets, rows, roles)
+        for c, panel_category in enumerate(panel.categories)
     )
     strangers = lay_out(unseen, category < 0, sets, rows, roles)
     customer, customer_code = _new(sets.customer, rows.customer)
@@ -149,11 +150,13 @@ def _warn_of_unknown(panel, sets, category, customer, product):
     warn_of_unknown(panel.category, sets.category, category < 0, "category")
     warn_of_unknown(panel.customer, sets.customer, customer < 0, "customer", usual=True)
     if panel.roles.product is not None:
-        fitted = pd.Index(np.concatenate([each.product for each in panel.categories])).unique()
-        new = (product >= 0) & (category >= 0)
-        elsewhere = new & (positions(fitted, sets.product, "product") >= 0)
+        fitted = pd.Index(
+            np.concatenate([panel_category.product for panel_category in panel.categories])
+        ).unique()
+        is_new = (product >= 0) & (category >= 0)
+        elsewhere = is_new & (positions(fitted, sets.product, "product") >= 0)
         _warn_of_elsewhere(panel, sets, elsewhere)
-        warn_of_unknown(fitted, sets.product, new & ~elsewhere, "product")
+        warn_of_unknown(fitted, sets.product, is_new & ~elsewhere, "product")
 
 
 def _warn_of_elsewhere(panel, sets, elsewhere):
@@ -162,11 +165,15 @@ def _warn_of_elsewhere(panel, sets, elsewhere):
         return
     row = int(np.argmax(elsewhere))
     product, category = sets.product.iloc[row], sets.category.iloc[row]
-    others = [plain(each.label) for each in panel.categories if product in each.product]
+    homes = [
+        plain(panel_category.label)
+        for panel_category in panel.categories
+        if product in panel_category.product
+    ]
     warn_caller(
         f"{int(elsewhere.sum()):,} of {len(elsewhere):,} rows have a product that was not fitted in their "
         f"category, but in another, such as {plain(product)!r} in column {sets.product.name!r} with "
-        f"{plain(category)!r} in column {sets.category.name!r}, fitted with {examples(others)}: there it is "
+        f"{plain(category)!r} in column {sets.category.name!r}, fitted with {examples(homes)}: there it is "
         "new, and gets the population's distribution. If that is a slip, repair one of the columns.",
         DataWarning,
     )
@@ -178,8 +185,10 @@ def _known(labels, column, name, role):
 
 
 def _unseen(panel):
-    """What is known of a category that was not fitted: the columns that others have as predictors."""
-    columns = np.unique(np.concatenate([each.column[each.column >= 0] for each in panel.categories]))
+    """The category of labels that were not fitted: the columns that others have as predictors."""
+    columns = np.unique(
+        np.concatenate([category.column[category.column >= 0] for category in panel.categories])
+    )
     names = [panel.roles.predictors[k] for k in columns]
     return Category(
         label=None,
@@ -195,8 +204,8 @@ def _unseen(panel):
 def _where(frame, panel, unseen, sets, category):
     """True (n, K) where a price or feature is a predictor of an available alternative."""
     used = np.zeros((len(panel.categories) + 1, len(panel.roles.predictors)), dtype=bool)
-    for c, each in enumerate((*panel.categories, unseen)):
-        used[c, each.column[each.column >= 0]] = True
+    for c, panel_category in enumerate((*panel.categories, unseen)):
+        used[c, panel_category.column[panel_category.column >= 0]] = True
     where = used[category] & sets.available[:, None]
     present = frame[list(panel.roles.predictors)].notna().to_numpy(dtype=bool)
     return where & (present | (category >= 0)[:, None])
@@ -204,26 +213,26 @@ def _where(frame, panel, unseen, sets, category):
 
 def _new(labels, code):
     """The distinct labels that were not fitted, and the position (n,) of each row's among them."""
-    new = sorted_labels(labels[code < 0])
-    return new, np.where(code < 0, new.get_indexer(pd.Index(labels)), -1)
+    new_labels = sorted_labels(labels[code < 0])
+    return new_labels, np.where(code < 0, new_labels.get_indexer(pd.Index(labels)), -1)
 
 
 def _new_products(sets, choices, roles):
     """(category, product) pairs that were not fitted, and the position (n,) of each row's among them."""
-    new = np.full(len(sets.code), roles.product is not None)
-    for each in choices:
-        new[each.row[each.row >= 0]] &= each.product[each.row >= 0] < 0
-    columns = [column[new] for column in (sets.category, sets.product)]
+    is_new = np.full(len(sets.code), roles.product is not None)
+    for category_sets in choices:
+        is_new[category_sets.row[category_sets.row >= 0]] &= category_sets.product[category_sets.row >= 0] < 0
+    columns = [column[is_new] for column in (sets.category, sets.product)]
     labels = [sorted_labels(column) for column in columns]
     category, product = (
-        each.get_indexer(pd.Index(column)) for each, column in zip(labels, columns, strict=True)
+        index.get_indexer(pd.Index(column)) for index, column in zip(labels, columns, strict=True)
     )
     code, pair = pd.factorize(category * len(labels[1]) + product, sort=True)
-    out = np.full(len(new), -1)
-    out[new] = code
+    out = np.full(len(is_new), -1)
+    out[is_new] = code
     positions_of_pairs = np.divmod(pair, max(len(labels[1]), 1))
     distinct = pd.MultiIndex.from_arrays(
-        [each[k] for each, k in zip(labels, positions_of_pairs, strict=True)],
-        names=[each.name for each in labels],
+        [index[k] for index, k in zip(labels, positions_of_pairs, strict=True)],
+        names=[index.name for index in labels],
     )
     return distinct, out

@@ -51,7 +51,7 @@ def scenario(
     *,
     labelled: bool = True,
 ) -> pd.DataFrame:
-    """X with changes to the rows in ``rows`` (n,).
+    """Counterfactual frame: X with changes to the rows in ``rows`` (n,).
 
     A number multiplies the price and sets any other column; an array of new values replaces a column, a
     Series does by its index where that is X's; a function is called with the column; a frame is the
@@ -108,7 +108,7 @@ def _refuse_without_effect(name: str, panel: ChoicePanel) -> None:
             f"changes[{name!r}]: the column has no role in the model, which does not look at it. Columns "
             f"with a role are {list(roles.columns)}; to know its effect, fit with it among features=."
         )
-    if name in roles.predictors and not any(name in each.predictor for each in panel.categories):
+    if name in roles.predictors and not any(name in category.predictor for category in panel.categories):
         raise InvalidArgumentError(
             f"changes[{name!r}]: the column never varied in the fit, which has no coefficient for it."
         )
@@ -118,8 +118,8 @@ def _refuse_no_change(X: pd.DataFrame, after: pd.DataFrame, roles: ChoiceRoles) 
     """Raise if a scenario differs from X in columns alone that have no role."""
     used = [name for name in roles.columns if name in X and name in after]
     if after[used].equals(X[used]) and not after.equals(X):
-        others = [name for name in after if name not in used]
-        differing = [name for name in others if name not in X or not after[name].equals(X[name])]
+        unused_columns = [name for name in after if name not in used]
+        differing = [name for name in unused_columns if name not in X or not after[name].equals(X[name])]
         raise InvalidArgumentError(
             f"The scenario differs from X in columns without a role alone ({examples(differing)}), which the "
             f"model does not look at. Columns with a role are {used}."

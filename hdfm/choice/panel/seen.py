@@ -21,7 +21,7 @@ def far_predictors(
     choices: tuple[CategoryChoices, ...],
     where: np.ndarray,
 ) -> list[str]:
-    """What to say of columns with values far outside those of the fit, as sentences.
+    """Extrapolation warnings, as sentences: columns with values far outside those of the fit.
 
     A price is held against those of its product, a feature against those of its category; what was not
     fitted against those of the category, or of all.
@@ -40,45 +40,45 @@ def far_predictors(
     roles = panel.roles
     low, high = np.full((2, *values.shape), np.nan)
     anywhere = np.full((2, values.shape[1]), np.nan)
-    for c, (each, fitted) in enumerate(zip(panel.categories, panel.choices, strict=True)):
-        columns = each.column[each.intercept_of < 0]
-        lowest, highest = _seen(each, fitted, columns, panel.log_price_centre[c])
+    for c, (panel_category, fitted) in enumerate(zip(panel.categories, panel.choices, strict=True)):
+        columns = panel_category.column[panel_category.intercept_of < 0]
+        lowest, highest = _seen(panel_category, fitted, columns, panel.log_price_centre[c])
         limits = np.stack([lowest.min(axis=0), highest.max(axis=0)])
         anywhere[0, columns] = np.fmin(anywhere[0, columns], limits[0])
         anywhere[1, columns] = np.fmax(anywhere[1, columns], limits[1])
         r = np.flatnonzero(category == c)
         low[np.ix_(r, columns)], high[np.ix_(r, columns)] = limits
         price = np.flatnonzero(columns == 0) if roles.price is not None else columns[:0]
-        known = choices[c].row[choices[c].product >= 0], choices[c].product[choices[c].product >= 0]
+        row_product = choices[c].row[choices[c].product >= 0], choices[c].product[choices[c].product >= 0]
         for k in price:
-            seen = np.isfinite(lowest[known[1], k])
-            row, product = known[0][seen], known[1][seen]
+            seen = np.isfinite(lowest[row_product[1], k])
+            row, product = row_product[0][seen], row_product[1][seen]
             low[row, 0], high[row, 0] = lowest[product, k], highest[product, k]
     low[category < 0], high[category < 0] = anywhere
-    said = []
+    sentences = []
     for k, name in enumerate(roles.predictors):
         column, used = frame[name], where[:, k]
-        x, a, b = (np.where(used, each[:, k], np.nan) for each in (values, low, high))
+        x, a, b = (np.where(used, array[:, k], np.nan) for array in (values, low, high))
         is_price = name == roles.price
         if is_price and roles.log_price is not None:
             x, a, b = np.exp(x), np.exp(a), np.exp(b)
-        said += far_outside(column, "price" if is_price else "features", x, a, b, ratio=is_price)
-    return said
+        sentences += far_outside(column, "price" if is_price else "features", x, a, b, ratio=is_price)
+    return sentences
 
 
 def far_covariates(frame: pd.DataFrame, panel: ChoicePanel, new: np.ndarray) -> list[str]:
-    """What to say of covariates of new customers, True in ``new`` (n,), far outside the fitted ones'."""
-    said = []
+    """Extrapolation warnings: covariates of new customers, ``new`` (n,), far outside the fitted ones'."""
+    sentences = []
     fitted = panel.covariates * panel.covariate_sd + panel.covariate_mean
     for k, name in enumerate(panel.roles.customer_covariates if new.any() else ()):
         values = numeric_column(frame[name], "customer_covariates", where=new)
         low, high = (np.full(len(new), limit) for limit in (fitted[:, k].min(), fitted[:, k].max()))
-        said += far_outside(frame[name], "customer_covariates", np.where(new, values, np.nan), low, high)
-    return said
+        sentences += far_outside(frame[name], "customer_covariates", np.where(new, values, np.nan), low, high)
+    return sentences
 
 
 def _seen(category: Category, choices: CategoryChoices, columns: np.ndarray, centre: float):
-    """Lowest and highest value (J, P) of each product; infinite where it was never available."""
+    """Range, lowest and highest (J, P), of each product's values; infinite where it was never available."""
     x = choices.x[..., category.intercept_of < 0][choices.mask]
     x = x + np.where(columns == 0, centre, 0.0)
     product = choices.product[choices.mask]

@@ -76,18 +76,18 @@ def read_sets(frame: pd.DataFrame, roles: ChoiceRoles, timeline: Timeline | None
     product = _labels(frame, roles.product, "product")
     period, periods, order = _periods(frame, roles.time, timeline)
     label, code = _codes(frame, roles.choice_set)
-    first = np.unique(code, return_index=True)[1]
+    head = np.unique(code, return_index=True)[1]
     available = _availability(frame, roles.availability)
     if roles.choice_set is not None:
         for role, column in (("customer", customer), ("category", category), ("time", period)):
-            _refuse_spanning(label, code, first, column, role)
+            _refuse_spanning(label, code, head, column, role)
     if roles.one_of_each:
         _refuse_repeated(frame, roles, code)
     if roles.outside:
         _refuse_outside_label(product, roles)
     else:
         _refuse_unavailable(frame, roles, label, code, available)
-    return ChoiceSets(customer, category, product, period, periods, order, label, code, first, available)
+    return ChoiceSets(customer, category, product, period, periods, order, label, code, head, available)
 
 
 def check_chosen(chosen: pd.Series, sets: ChoiceSets, roles: ChoiceRoles) -> None:
@@ -101,18 +101,18 @@ def check_chosen(chosen: pd.Series, sets: ChoiceSets, roles: ChoiceRoles) -> Non
         "What was chosen was available: repair one of the two",
     )
     count = np.bincount(sets.code, chosen, minlength=len(sets.label))
-    found = f"{what} flags {{}} in {{:,}} of {len(count):,} choice sets of column {roles.choice_set!r}"
+    form = f"{what} flags {{}} in {{:,}} of {len(count):,} choice sets of column {roles.choice_set!r}"
     twice = np.flatnonzero(count > 1)
     if len(twice):
         raise InvalidDataError(
-            f"{found.format('more than one row', len(twice))}, such as {plain(sets.label[twice[0]])!r} with "
+            f"{form.format('more than one row', len(twice))}, such as {plain(sets.label[twice[0]])!r} with "
             f"{int(count[twice[0]])}. One alternative is chosen in a set: make several purchases several "
             "sets, each with all its alternatives."
         )
     none = np.flatnonzero(count == 0)
     if len(none) and not roles.outside:
         raise InvalidDataError(
-            f"{found.format('no row', len(none))}, such as {plain(sets.label[none[0]])!r}. "
+            f"{form.format('no row', len(none))}, such as {plain(sets.label[none[0]])!r}. "
             f"{whole_sets_message(roles)} If nothing was bought in them, set outside_option=True; else drop "
             "them."
         )
@@ -174,8 +174,8 @@ def _availability(frame, name):
 
 
 def _refuse_spanning(label, code, first, column, role):
-    other = pd.factorize(column)[0]
-    spans = np.unique(code[other != other[first[code]]])
+    value_code = pd.factorize(column)[0]
+    spans = np.unique(code[value_code != value_code[first[code]]])
     if len(spans):
         values = [plain(value) for value in column[code == spans[0]].unique()[:3]]
         raise InvalidDataError(

@@ -22,19 +22,19 @@ STRANGE_PRICE = 20.0  # times the usual price of a category
 
 
 def uninformative_sets(panel: ChoicePanel) -> pd.Index:
-    """Labels of the choice sets with a single option, the outside option counted."""
-    found = [each.choice_set[~informs] for each, informs in _informative(panel)]
-    return panel.choice_set[np.sort(np.concatenate(found))]
+    """Labels of uninformative choice sets, with a single option, the outside option counted."""
+    labels = [sets.choice_set[~informs] for sets, informs in _informative(panel)]
+    return panel.choice_set[np.sort(np.concatenate(labels))]
 
 
 def sets_by_customer(panel: ChoicePanel) -> np.ndarray:
-    """Choice sets (N,) of each customer with more than one option."""
-    codes = np.concatenate([each.customer[informs] for each, informs in _informative(panel)])
+    """Number of informative choice sets (N,), with more than one option, of each customer."""
+    codes = np.concatenate([sets.customer[informs] for sets, informs in _informative(panel)])
     return np.bincount(codes, minlength=len(panel.customer))
 
 
 def tied_predictors(panel: ChoicePanel) -> list[str]:
-    """Price and features that are as good as linear combinations of the category's other predictors."""
+    """Collinear predictors: price and features that the category's others explain almost wholly."""
     tied = []
     for category, choices in zip(panel.categories, panel.choices, strict=True):
         which = _tied(category, choices, panel.roles.outside)
@@ -43,7 +43,7 @@ def tied_predictors(panel: ChoicePanel) -> list[str]:
 
 
 def spiked_products(panel: ChoicePanel) -> list[str]:
-    """Products with a price that is far from their usual one."""
+    """Price outliers: products with a price that is far from their usual one."""
     out: list[str] = []
     if panel.roles.price is None or panel.roles.product is None:
         return out
@@ -115,14 +115,14 @@ def little_left(panel: ChoicePanel) -> list[str]:
             o, j = np.nonzero(choices.mask & (choices.mask.sum(axis=1, keepdims=True) > 1))
             price, product = choices.x[o, j, columns[-1:]][:, None], choices.product[o, j]
             within = without_effects(price, product, np.zeros_like(product))
-            before, after = ((each**2).sum() for each in (within, without_effects(price, product, o)))
+            before, after = ((residual**2).sum() for residual in (within, without_effects(price, product, o)))
             if after < LITTLE_LEFT * before:
                 out.append(_name(category.label, f"{panel.roles.price} ({after / before:.1%})", panel))
     return out
 
 
 def following(panel: ChoicePanel) -> list[tuple[str, float]]:
-    """Features that are other than 0 on chosen rows alone, with their number, and its chance."""
+    """Leaking features: other than 0 on chosen rows alone, with their number, and its chance."""
     out = []
     for name in panel.roles.features or ():
         n_rows = n_chosen = n_told = n_both = 0
@@ -131,8 +131,8 @@ def following(panel: ChoicePanel) -> list[tuple[str, float]]:
             chosen = np.arange(choices.mask.shape[1]) == choices.chosen[:, None]
             n_rows, n_chosen = n_rows + choices.mask.sum(), n_chosen + chosen.sum()
             if len(column):
-                told = choices.mask & (choices.x[..., column[-1]] != 0)
-                n_told, n_both = n_told + told.sum(), n_both + (told & chosen).sum()
+                nonzero = choices.mask & (choices.x[..., column[-1]] != 0)
+                n_told, n_both = n_told + nonzero.sum(), n_both + (nonzero & chosen).sum()
         if 0 < n_told == n_both < n_chosen:
             out.append((f"{name} ({n_told:,} rows)", float(n_chosen / n_rows) ** n_told))
     return out
@@ -140,12 +140,12 @@ def following(panel: ChoicePanel) -> list[tuple[str, float]]:
 
 def _informative(panel):
     """Each category with True (O_c,) for sets with more than one option."""
-    for each in panel.choices:
-        yield each, each.mask.sum(axis=1) + panel.roles.outside > 1
+    for sets in panel.choices:
+        yield sets, sets.mask.sum(axis=1) + panel.roles.outside > 1
 
 
 def _tied(category: Category, choices: CategoryChoices, outside: bool) -> np.ndarray:
-    """True (P_c,) where others explain price or a feature but for a twentieth, beside the intercepts.
+    """Collinearity (P_c,): others explain price or a feature but for a twentieth, beside the intercepts.
 
     Within sets; with an outside option about the category's mean.
     """
@@ -171,8 +171,8 @@ def absent_predictors(panel: ChoicePanel) -> list:
     """Features that are missing throughout a category."""
     out = []
     for category in panel.categories:
-        known = {*category.predictor, *(name for label, name in panel.left_out if label == category.label)}
-        missing = [name for name in panel.roles.predictors if name not in known]
+        columns = {*category.predictor, *(name for label, name in panel.left_out if label == category.label)}
+        missing = [name for name in panel.roles.predictors if name not in columns]
         out += [_name(category.label, name, panel) for name in missing]
     return out
 
@@ -188,7 +188,7 @@ def never_available(panel: ChoicePanel) -> list[str]:
 
 
 def never_chosen(panel: ChoicePanel) -> list[str]:
-    """Products that never were."""
+    """Products that were never chosen."""
     return _products(panel, _times_chosen)
 
 

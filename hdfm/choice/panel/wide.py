@@ -37,17 +37,17 @@ def wide_columns(X: pd.DataFrame, labels: pd.Index) -> WideColumns | None:
     before: dict[str, set] = {}
     for label in map(str, labels):
         for name in names:
-            for ends, found in ((name.removesuffix(label), after), (name.removeprefix(label), before)):
+            for ends, labels_of in ((name.removesuffix(label), after), (name.removeprefix(label), before)):
                 if ends not in ("", name):
-                    found.setdefault(ends, set()).add(label)
+                    labels_of.setdefault(ends, set()).add(label)
     stubs = [stub for stub, of in after.items() if len(of) > 1 and not stub[-1].isalnum()]
     if stubs:
         return WideColumns("X", [stub[:-1] for stub in stubs], stubs[0][-1])
     stubs = [stub for stub, of in before.items() if len(of) > 1 and not stub[0].isalnum()]
     if stubs:
         separator, held = stubs[0][0], [stub[1:] for stub in stubs]
-        new = f"f'{{stub}}{separator}{{label}}' for label in set(y) for stub in {held}"
-        return WideColumns(f"X.rename(columns={{f'{{label}}{separator}{{stub}}': {new}}})", held, separator)
+        items = f"f'{{stub}}{separator}{{label}}' for label in set(y) for stub in {held}"
+        return WideColumns(f"X.rename(columns={{f'{{label}}{separator}{{stub}}': {items}}})", held, separator)
     if sum(label in X.columns for label in labels) > 1:
         return WideColumns("X.rename(columns={label: f'price_{label}' for label in set(y)})", ["price"], "_")
     return None

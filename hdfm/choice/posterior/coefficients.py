@@ -103,7 +103,7 @@ def feature_table(posterior: ChoicePosterior, ci_prob: float, weights: Any = Non
 def willingness_to_pay_table(
     posterior: ChoicePosterior, predictor: str, averages: Averages, ci_prob: float
 ) -> pd.DataFrame:
-    r"""What one unit of a predictor is worth, in every category that has it.
+    r"""Willingness to pay for one unit of a predictor, in every category that has it.
 
     .. math::
 
@@ -135,9 +135,9 @@ def willingness_to_pay_table(
         and len(p := np.flatnonzero(category.predictor == price))
     ]
     if not pairs or predictor == price:
-        others = panel.coefficient.get_level_values("predictor").unique().drop(price, errors="ignore")
+        predictors = panel.coefficient.get_level_values("predictor").unique().drop(price, errors="ignore")
         raise InvalidArgumentError(
-            f"predictor must be one of {list(others)}, in a category with a price; got {predictor!r}."
+            f"predictor must be one of {list(predictors)}, in a category with a price; got {predictor!r}."
         )
     tables = []
     for label, paths in _paths(posterior, averages):
@@ -159,7 +159,7 @@ def willingness_to_pay_table(
 
 
 def _worth(ratio, roles):
-    """Minus the ratio of a coefficient to the price's as money or a share of the price, and its unit."""
+    """Willingness to pay, and its unit, from minus the ratio of a coefficient to the price's."""
     match roles.price_transform:
         case "log":
             return np.expm1(np.minimum(ratio, LARGEST_LOG)), "share of the price"
@@ -181,9 +181,9 @@ def population_paths(draws: ChoiceDraws, which: np.ndarray, weights: np.ndarray 
     if draws.population is not None and len(which) == N and weights is None:
         return draws.population
     everyone = slice(None)
-    some: slice | np.ndarray = everyone if np.array_equal(which, np.arange(N)) else which
-    beta = mean_of_customers(draws.alpha, some, weights)[:, None, :]
-    return sum((tier.mean(draws.parts, some, weights) for tier in draws.tiers), start=beta)
+    members: slice | np.ndarray = everyone if np.array_equal(which, np.arange(N)) else which
+    beta = mean_of_customers(draws.alpha, members, weights)[:, None, :]
+    return sum((tier.mean(draws.parts, members, weights) for tier in draws.tiers), start=beta)
 
 
 def _weights_of(weights, panel, which):
@@ -232,10 +232,10 @@ def _paths(posterior, averages) -> Iterator[tuple]:
     if panel.roles.customer is None:
         raise InvalidArgumentError('by="customer" needs a customer column: name it with customer=.')
     cells = sum(values[:, :1].size for values in _of_customers(draws))
-    for some in pieces(len(which), cells):
-        mine = draws.of_customers(which[some])
-        for place, i in enumerate(which[some]):
-            paths = population_paths(mine, np.array([place]))
+    for piece in pieces(len(which), cells):
+        customer_draws = draws.of_customers(which[piece])
+        for place, i in enumerate(which[piece]):
+            paths = population_paths(customer_draws, np.array([place]))
             yield panel.customer[i], np.broadcast_to(paths, (draws.n_draws, *shape))
 
 
@@ -243,7 +243,7 @@ def _of_customers(draws):
     """Arrays (D, N, ...) of customers."""
     yield draws.alpha
     for tier in draws.tiers:
-        yield from (each for each in (tier.loading, tier.path) if each.shape[1] == draws.alpha.shape[1])
+        yield from (array for array in (tier.loading, tier.path) if array.shape[1] == draws.alpha.shape[1])
 
 
 def _index(panel, with_customer, label, with_time):

@@ -59,7 +59,7 @@ def warn_of_draws(tree: xr.DataTree) -> None:
 
 
 def _of_mode(tree, engine: Engine):
-    """The sampler alone."""
+    """Diagnostics of a mode: the sampler alone."""
     table = with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree)
     table.attrs["verdict"] = (
         f"A quick look by {engine.argument}: not draws of the posterior, so that there is nothing to "
@@ -69,7 +69,7 @@ def _of_mode(tree, engine: Engine):
 
 
 def _of_approximation(tree, engine: Engine):
-    """The sampler alone, with what tells how far its draws are from the posterior."""
+    """Diagnostics of an approximation: the sampler alone, with Pareto k of importance weights."""
     table, k = with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree), _pareto_k(tree)
     table.insert(2, "pareto_k", k)
     table.attrs["verdict"] = (
@@ -92,26 +92,26 @@ def _invariant(tree):
 
 
 def _of_chains(tree):
-    """Label-invariant quantities, customers and aligned factors; the first two decide."""
+    """Convergence of label-invariant quantities, customers and aligned factors; the first two decide."""
     posterior, invariant = tree["posterior"].to_dataset(), _invariant(tree)
     invariant[LOG_DENSITY] = tree["sample_stats"]["lp"]
     of_customers = posterior[[name for name in OF_CUSTOMERS if name in posterior]]
-    known = {*INVARIANT, *OF_CUSTOMERS, *LEFT_OUT}
-    aligned = posterior[[name for name in posterior if name not in known]]
+    unaligned_names = {*INVARIANT, *OF_CUSTOMERS, *LEFT_OUT}
+    aligned = posterior[[name for name in posterior if name not in unaligned_names]]
     aligned = aligned.map(_without_customers)
     tables = [
         variable_rows(invariant).assign(about="label-invariant"),
         variable_rows(of_customers, R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS).assign(about="customers"),
         variable_rows(aligned).assign(about="aligned"),
     ]
-    table = with_sampler(pd.concat([each for each in tables if len(each)]), tree)
+    table = with_sampler(pd.concat([part for part in tables if len(part)]), tree)
     table = table[["about", *COLUMNS]]
-    first = table[table["about"] != "aligned"]
-    rest = table[(table["about"] == "aligned") & (table["verdict"] != OK)]
-    verdict = summary(first)
-    if len(rest) and (first["verdict"] == OK).all():
+    deciding_rows = table[table["about"] != "aligned"]
+    doubts = table[(table["about"] == "aligned") & (table["verdict"] != OK)]
+    verdict = summary(deciding_rows)
+    if len(doubts) and (deciding_rows["verdict"] == OK).all():
         verdict += (
-            f" Not separately identified, or short of draws: {', '.join(rest.index)}; see identification()."
+            f" Not separately identified, or short of draws: {', '.join(doubts.index)}; see identification()."
         )
     table.attrs["verdict"] = verdict
     return table

@@ -156,9 +156,9 @@ class ChoiceDraws:
         d = np.arange(self.n_draws)[draws]
         out = np.zeros((len(d), len(customer)))
         for s in np.unique(source[d]):
-            here = source[d] == s
+            borrowers = source[d] == s
             if s >= 0:
-                out[here] = self.beta(slice(s, s + 1), customer, period, d[here])[..., 0]
+                out[borrowers] = self.beta(slice(s, s + 1), customer, period, d[borrowers])[..., 0]
         return out
 
     def _category(self, part):
@@ -170,8 +170,8 @@ class ChoiceDraws:
         n_fitted = self.alpha.shape[1]
         if not (customer >= n_fitted).any():
             return customer[None]
-        new = np.maximum(customer - n_fitted, 0)
-        return np.where(customer < n_fitted, customer, self.donor[d, new])
+        newcomer = np.maximum(customer - n_fitted, 0)
+        return np.where(customer < n_fitted, customer, self.donor[d, newcomer])
 
 
 def _draws_last(values):
@@ -287,5 +287,5 @@ def _number_of_copies(draws, encoded):
 
 
 def each_in_turn(N: int, D: int, rng: np.random.Generator) -> np.ndarray:
-    """Positions (D,) among N in a random order, none once more before all others are."""
+    """Balanced sample: positions (D,) among N in a random order, none once more before all others are."""
     return np.concatenate([rng.permutation(N) for _ in range(-(-D // N))])[:D].astype(np.int32)

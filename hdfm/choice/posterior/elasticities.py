@@ -114,15 +114,15 @@ def elasticity_draws(
     for columns in column_pieces(draws, len(present)):
         change, share = share_changes(draws, sets, which, columns, price_transform)
         j, k = np.nonzero(meets[:, columns])
-        for some in pieces(len(j), draws.n_draws):
-            values = change[:, j[some], k[some]] / share[:, j[some]]
-            yield present[j[some]], present[columns][k[some]], values.T
+        for piece in pieces(len(j), draws.n_draws):
+            values = change[:, j[piece], k[piece]] / share[:, j[piece]]
+            yield present[j[piece]], present[columns][k[piece]], values.T
 
 
 def column_pieces(draws: ChoiceDraws, K: int) -> Iterator[slice]:
     """Slices of the K products whose prices change: of so many the effects on all in every draw are held."""
     n = max(1, TABLE_CELLS // max(1, draws.n_draws * K))
-    return (slice(first, min(first + n, K)) for first in range(0, K, n))
+    return (slice(start, min(start + n, K)) for start in range(0, K, n))
 
 
 def _category_table(market, sets, ci_prob, own):
@@ -160,15 +160,15 @@ def share_changes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sums over the sets ``which`` of P_j E_jk (D, K, columns) and of P_j (D, K), as often as sets count."""
     K = len(products_of_sets(sets, which)[0])
-    own = np.arange(K)[columns]
-    change, share = np.zeros((draws.n_draws, K, len(own))), np.zeros((draws.n_draws, K))
-    for some, P, counted, moved in _moving_blocks(draws, sets, which, price_transform):
+    k = np.arange(K)[columns]
+    change, share = np.zeros((draws.n_draws, K, len(k))), np.zeros((draws.n_draws, K))
+    for draw, P, counted, moved in _moving_blocks(draws, sets, which, price_transform):
         # Draws first, for BLAS: a matrix product over the sets of a block in each draw.
         P = np.ascontiguousarray(P.transpose(2, 0, 1))
         moved = np.ascontiguousarray(moved.transpose(2, 0, 1)[..., columns])
-        change[some] -= P.transpose(0, 2, 1) @ moved
-        change[some, own, np.arange(len(own))] += moved.sum(axis=1)
-        share[some] += counted.sum(axis=0).T
+        change[draw] -= P.transpose(0, 2, 1) @ moved
+        change[draw, k, np.arange(len(k))] += moved.sum(axis=1)
+        share[draw] += counted.sum(axis=0).T
     return draws.of_posterior(change), draws.of_posterior(share)
 
 
@@ -178,9 +178,9 @@ def own_changes(
     """Sums over the sets ``which`` of P_j E_jj (D, K) and of P_j (D, K): a diagonal of share_changes."""
     K = len(products_of_sets(sets, which)[0])
     change, share = np.zeros((2, draws.n_draws, K))
-    for some, P, counted, moved in _moving_blocks(draws, sets, which, price_transform):
-        change[some] += (moved * (1 - P)).sum(axis=0).T
-        share[some] += counted.sum(axis=0).T
+    for draw, P, counted, moved in _moving_blocks(draws, sets, which, price_transform):
+        change[draw] += (moved * (1 - P)).sum(axis=0).T
+        share[draw] += counted.sum(axis=0).T
     return draws.of_posterior(change), draws.of_posterior(share)
 
 
@@ -192,10 +192,10 @@ def _moving_blocks(draws, sets, which, price_transform):
     present, local = products_of_sets(sets, which)
     K, position = len(present), np.empty(len(sets.customer), dtype=int)
     position[which] = np.arange(len(which))
-    for piece, some, p in probability_blocks(draws, sets, which):
+    for piece, draw, p in probability_blocks(draws, sets, which):
         np.maximum(p, SMALLEST, out=p)
         p[~sets.choices.mask[piece]] = 0
-        slots, slope = local[position[piece]], price_coefficients(draws, sets, piece, some)[:, None]
+        slots, slope = local[position[piece]], price_coefficients(draws, sets, piece, draw)[:, None]
         P = by_product(p, slots, K)
         match price_transform:
             case "log":
@@ -205,10 +205,10 @@ def _moving_blocks(draws, sets, which, price_transform):
             case _:
                 raise unknown("price_transform", price_transform)
         if sets.choices.weight is None:
-            yield some, P, P, moved
+            yield draw, P, P, moved
         else:
             w = sets.choices.weight[piece, None, None]
-            yield some, P, w * P, w * moved
+            yield draw, P, w * P, w * moved
 
 
 def price_coefficients(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, some: slice) -> np.ndarray:

@@ -11,12 +11,12 @@ from hdfm.summaries.moments import AVERAGE, GROUP, MEAN, SD
 
 
 def has_means_alone(tree: xr.DataTree) -> bool:
-    """Whether of customers means are all that is kept."""
+    """Whether posterior means of customers are kept without their draws."""
     return GROUP in tree.children
 
 
 def plug_in(tree: xr.DataTree) -> xr.Dataset:
-    """One draw for answers about customers: everything at its posterior mean; or all draws where they are."""
+    """Plug-in estimate: one draw, everything at its posterior mean; or all draws where they are."""
     posterior = tree["posterior"].to_dataset()
     if not has_means_alone(tree):
         return posterior
@@ -40,10 +40,10 @@ def population_draws(tree: xr.DataTree) -> np.ndarray | None:
         return None
     posterior = tree["posterior"].to_dataset()
     if "coefficient_path" in posterior:
-        found = posterior["coefficient_path"].to_numpy()
+        paths = posterior["coefficient_path"].to_numpy()
     else:
-        found = posterior[AVERAGE].to_numpy()[:, :, None, :]
-    return found.reshape(-1, *found.shape[2:])
+        paths = posterior[AVERAGE].to_numpy()[:, :, None, :]
+    return paths.reshape(-1, *paths.shape[2:])
 
 
 def customer_sd(tree: xr.DataTree) -> np.ndarray | None:

@@ -44,8 +44,8 @@ def set_labels(panel: ChoicePanel, by: Sequence[str], encoded: EncodedChoices | 
     choice_set = panel.choice_set if encoded is None else encoded.choice_set
     choices = panel.choices if encoded is None else (*encoded.choices, encoded.unseen)
     customer, period = np.empty((2, len(choice_set)), dtype=int)
-    for each in choices:
-        customer[each.choice_set], period[each.choice_set] = each.customer, each.period
+    for sets in choices:
+        customer[sets.choice_set], period[sets.choice_set] = sets.customer, sets.period
     labels = {"customer": panel.customer, "time": panel.period, "choice_set": choice_set}
     code = {"customer": customer, "time": period, "choice_set": np.arange(len(choice_set))}
     if encoded is not None:
@@ -93,20 +93,20 @@ def columns_of(X: Any, by: Sequence[str]) -> pd.DataFrame | None:
 
 
 def _of_sets(market, column):
-    """What a column of the rows says of each choice set, by position among all."""
+    """Values of a column by choice set, at its position among all; constant within a set."""
     code, values = pd.factorize(column)
     of_set = np.full(len(market.choice_set), -1)
     for sets in market.sets:
-        rows, there = sets.choices.row, sets.choices.row >= 0
-        first = code[rows[np.arange(len(rows)), there.argmax(axis=1)]]
-        changes = (there & (code[rows] != first[:, None])).any(axis=1)
+        rows, is_row = sets.choices.row, sets.choices.row >= 0
+        set_code = code[rows[np.arange(len(rows)), is_row.argmax(axis=1)]]
+        changes = (is_row & (code[rows] != set_code[:, None])).any(axis=1)
         if changes.any():
             example = market.choice_set[sets.choices.choice_set[changes][0]]
             raise InvalidDataError(
                 f"Column {column.name!r} in by= changes within {int(changes.sum()):,} choice sets, such as "
                 f"{plain(example)!r}: it must be constant in a set."
             )
-        of_set[sets.choices.choice_set] = first
+        of_set[sets.choices.choice_set] = set_code
     return pd.Series(values).reindex(of_set).array
 
 
@@ -118,8 +118,8 @@ def groups_of_sets(sets: PlacedSets, groups: pd.DataFrame) -> list[tuple[int, np
     counted = np.flatnonzero(sets.choices.times > 0)
     if not len(groups.columns):
         return [(0, counted)] if len(counted) else []
-    mine = groups.iloc[sets.choices.choice_set[counted]].reset_index(drop=True)
-    by = mine.groupby(list(groups.columns), sort=True, observed=True, dropna=False)
+    labels = groups.iloc[sets.choices.choice_set[counted]].reset_index(drop=True)
+    by = labels.groupby(list(groups.columns), sort=True, observed=True, dropna=False)
     group = by.ngroup().to_numpy()
     order = np.argsort(group, kind="stable")
     order = order[group[order] >= 0]

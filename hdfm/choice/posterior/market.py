@@ -58,9 +58,9 @@ class Market:
         """Mean weight of the rows of each choice set, by position among all, given those of rows (n,)."""
         out = np.zeros(len(self.choice_set))
         for sets in self.sets:
-            there = sets.choices.row >= 0
-            total = np.where(there, weights[sets.choices.row], 0.0).sum(axis=1)
-            out[sets.choices.choice_set] = total / np.maximum(there.sum(axis=1), 1)
+            is_row = sets.choices.row >= 0
+            total = np.where(is_row, weights[sets.choices.row], 0.0).sum(axis=1)
+            out[sets.choices.choice_set] = total / np.maximum(is_row.sum(axis=1), 1)
         return out
 
     def weighted(self, weights: np.ndarray) -> "Market":
@@ -112,11 +112,11 @@ class ChoicePosterior:
             :func:`hdfm.choice.posterior.placement.place_sets`.
         """
         draws, panel = self.draws, self.panel
-        asked = panel if encoded is None else encoded
+        source = panel if encoded is None else encoded
         if encoded is None:
             sets = place_fitted(draws, panel)
         else:
             draws = extend_draws(draws, panel, encoded, self.kernel, self.seed, common=common)
             sets = place_sets(draws, panel, encoded, self.seed, alone=alone)
-        groups = pd.DataFrame(index=range(len(asked.choice_set)))
+        groups = pd.DataFrame(index=range(len(source.choice_set)))
         return Market(panel=panel, encoded=encoded, draws=draws, sets=sets, groups=groups)

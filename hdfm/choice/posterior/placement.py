@@ -101,9 +101,9 @@ def place_sets(
         As :func:`hdfm.choice.posterior.draws.extend_draws` gives them for ``encoded``.
     """
     D, C = draws.n_draws, len(panel.categories)
-    asked = _Asked(draws, panel, encoded, seed, alone)
+    request = _Asked(draws, panel, encoded, seed, alone)
     placed = [
-        _place(asked, choices, _known(category, np.full(D, c)))
+        _place(request, choices, _known(category, np.full(D, c)))
         for c, (category, choices) in enumerate(zip(panel.categories, encoded.choices, strict=True))
     ]
     for label in encoded.unseen_label.unique():
@@ -113,8 +113,8 @@ def place_sets(
         rank[np.arange(D), each_in_turn(C, D, rng)] = -1.0
         order = rank.argsort(axis=1)
         source = _sources(panel, encoded.unseen_predictor, order)
-        known = _Known(label, encoded.unseen_predictor, pd.Index([]), source, order[:, 0])
-        placed.append(_place(asked, choices, known))
+        profile = _Known(label, encoded.unseen_predictor, pd.Index([]), source, order[:, 0])
+        placed.append(_place(request, choices, profile))
     return tuple(placed)
 
 
@@ -147,9 +147,9 @@ def _known(category, home):
 def _place(asked, choices, known):
     """The sets of a category."""
     draws, panel, encoded = asked.draws, asked.panel, asked.encoded
-    code, new = _product_codes(choices, known.product, encoded)
+    code, new_products = _product_codes(choices, known.product, encoded)
     newcomer = np.maximum(code - len(known.product), -1)
-    keys = [("product", known.label, product) for product in new]
+    keys = [("product", known.label, product) for product in new_products]
     if asked.alone:
         newcomer = np.where(newcomer >= 0, _place_in_set(newcomer), -1)
         keys = [("new in a set", known.label, k) for k in range(newcomer.max(initial=-1) + 1)]
@@ -163,7 +163,7 @@ def _place(asked, choices, known):
         customer=np.where(choices.customer < 0, n_fitted + encoded.set_customer[position], choices.customer),
         period=np.where(choices.period < 0, n_periods + encoded.set_period[position], choices.period),
         source=known.source,
-        product=pd.Index([*known.product, *new]),
+        product=pd.Index([*known.product, *new_products]),
         code=code,
         newcomer=newcomer,
         intercept=np.array([_intercepts(panel, known.home, rng) for rng in rngs]).reshape(-1, draws.n_draws),
@@ -174,9 +174,9 @@ def _place(asked, choices, known):
 def _product_codes(choices, known, encoded):
     """Positions (O, J) of alternatives among the fitted products, then the new ones; and the latter."""
     code = choices.product.copy()
-    new = (choices.row >= 0) & (code < 0)
-    distinct, inverse = np.unique(encoded.row_product[choices.row[new]], return_inverse=True)
-    code[new] = len(known) + inverse
+    is_new = (choices.row >= 0) & (code < 0)
+    distinct, inverse = np.unique(encoded.row_product[choices.row[is_new]], return_inverse=True)
+    code[is_new] = len(known) + inverse
     return code, [encoded.product[k][1] if k >= 0 else ALL for k in distinct]
 
 
@@ -189,29 +189,29 @@ def _intercepts(panel, home, rng):
     """The intercept (D,) of each product in turn of the categories ``home`` (D,); -1 where it has none."""
     out = np.full(len(home), -1)
     for c in np.unique(home):
-        category, here = panel.categories[c], home == c
+        category, at_home = panel.categories[c], home == c
         dummies = np.flatnonzero(category.intercept_of >= 0)
         of_product = np.full(len(category.product), -1)
         of_product[category.intercept_of[dummies]] = category.coefficient.start + dummies
-        out[here] = of_product[each_in_turn(len(of_product), int(here.sum()), rng)]
+        out[at_home] = of_product[each_in_turn(len(of_product), int(at_home.sum()), rng)]
     return out
 
 
 def _sources(panel, predictor, order):
     """The coefficients (D, P) of predictors in the first category of an order (D, C) that has them."""
     starts = [category.coefficient.start for category in panel.categories]
-    found = np.stack([category.predictor.get_indexer(predictor) for category in panel.categories])
-    s = np.where(found >= 0, found + np.array(starts)[:, None], -1)[order]
-    first = (s >= 0).argmax(axis=1)
-    return np.take_along_axis(s, first[:, None], axis=1)[:, 0]
+    place = np.stack([category.predictor.get_indexer(predictor) for category in panel.categories])
+    s = np.where(place >= 0, place + np.array(starts)[:, None], -1)[order]
+    rank = (s >= 0).argmax(axis=1)
+    return np.take_along_axis(s, rank[:, None], axis=1)[:, 0]
 
 
 def _price(predictor, panel):
-    found = np.flatnonzero(predictor == panel.roles.price) if panel.roles.price is not None else ()
-    return int(found[0]) if len(found) else None
+    place = np.flatnonzero(predictor == panel.roles.price) if panel.roles.price is not None else ()
+    return int(place[0]) if len(place) else None
 
 
 def _only(choices, which):
     """Some of the sets (O,); what they don't have stays None."""
-    parts = {each.name: getattr(choices, each.name) for each in fields(choices)}
+    parts = {field.name: getattr(choices, field.name) for field in fields(choices)}
     return CategoryChoices(**{name: None if part is None else part[which] for name, part in parts.items()})

@@ -41,7 +41,7 @@ def choice_probabilities(market: Market) -> list[np.ndarray]:
 
 
 def likeliest(market: Market, probability: Iterable[np.ndarray]) -> list[np.ndarray]:
-    """1.0 at the likeliest alternative of each set, else 0.0 (O, J), given their probabilities.
+    """Predicted choices: 1.0 at the likeliest alternative of each set, else 0.0 (O, J).
 
     Of ties the first row of the frame; none where the outside option is as likely as that.
     """
@@ -49,11 +49,11 @@ def likeliest(market: Market, probability: Iterable[np.ndarray]) -> list[np.ndar
     for sets, p in zip(market.sets, probability, strict=True):
         order = np.where(sets.choices.mask, sets.choices.row, np.iinfo(int).max)
         best = np.lexsort((order, -p), axis=1)[:, :1]
-        taken = np.zeros(p.shape)
+        flag = np.zeros(p.shape)
         beats_outside = np.take_along_axis(p, best, axis=1) > 1 - p.sum(axis=1, keepdims=True)
         wins = beats_outside | (not sets.outside)
-        np.put_along_axis(taken, best, wins.astype(float), axis=1)
-        flags.append(taken)
+        np.put_along_axis(flag, best, wins.astype(float), axis=1)
+        flags.append(flag)
     return flags
 
 
@@ -82,8 +82,8 @@ def pointwise_log_likelihood(market: Market) -> Iterator[tuple[np.ndarray, np.nd
         for some_sets in pieces(len(sets.customer), draws.n_draws):
             which = np.arange(some_sets.start, some_sets.stop)
             values = np.empty((len(which), draws.n_draws))
-            for piece, some, log_p, log_outside in log_probability_blocks(draws, sets, which):
-                values[piece - which[0], some] = _of_chosen(log_p, log_outside, sets.choices.chosen[piece])
+            for piece, draw, log_p, log_outside in log_probability_blocks(draws, sets, which):
+                values[piece - which[0], draw] = _of_chosen(log_p, log_outside, sets.choices.chosen[piece])
             yield sets.choices.choice_set[which], values
 
 
@@ -110,16 +110,16 @@ def log_probability_blocks(
     log_outside : numpy.ndarray
         (b, d), -inf without the outside option.
     """
-    for piece, some in _blocks(draws, sets, which, whole_draws):
-        yield piece, some, *_log_probabilities(utilities(draws, sets, piece, some), sets.outside)
+    for piece, draw in _blocks(draws, sets, which, whole_draws):
+        yield piece, draw, *_log_probabilities(utilities(draws, sets, piece, draw), sets.outside)
 
 
 def probability_blocks(
     draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, slice, np.ndarray]]:
     """Blocks as in :func:`log_probability_blocks`, of P (b, J, d)."""
-    for piece, some in _blocks(draws, sets, which):
-        yield piece, some, _probabilities(utilities(draws, sets, piece, some), sets.outside)
+    for piece, draw in _blocks(draws, sets, which):
+        yield piece, draw, _probabilities(utilities(draws, sets, piece, draw), sets.outside)
 
 
 def _blocks(draws, sets, which, whole_draws=False):
@@ -134,9 +134,9 @@ def _blocks(draws, sets, which, whole_draws=False):
     b = max(1, min(len(which), most // d))
     d = draws.n_draws if whole_draws else max(d, most // b)
     for start in range(0, draws.n_draws, d):
-        some = slice(start, min(start + d, draws.n_draws))
-        for first in range(0, len(which), b):
-            yield which[first : first + b], some
+        draw = slice(start, min(start + d, draws.n_draws))
+        for offset in range(0, len(which), b):
+            yield which[offset : offset + b], draw
 
 
 def utilities(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, some: slice) -> np.ndarray:

@@ -19,12 +19,12 @@ from hdfm.sampling.streams import Stream, stream
 
 
 def any_choice(X: pd.DataFrame, roles: ChoiceRoles) -> np.ndarray:
-    """Some outcome (n,) that X allows: the first available row of each choice set, or of the first set."""
-    there, chosen = np.ones(len(X), dtype=bool), np.zeros(len(X), dtype=int)
+    """A feasible outcome (n,): the first available row of each choice set, or of the first set."""
+    available, chosen = np.ones(len(X), dtype=bool), np.zeros(len(X), dtype=int)
     named = isinstance(X, pd.DataFrame)
     if named and roles.availability in X:
-        there = (X[roles.availability] == 1).to_numpy()
-    rows = np.flatnonzero(there)
+        available = (X[roles.availability] == 1).to_numpy()
+    rows = np.flatnonzero(available)
     if not named or roles.outside or roles.choice_set not in X:
         chosen[rows[:1]] = 1
         return chosen
@@ -39,13 +39,13 @@ def with_choices(tree: xr.DataTree, panel: ChoicePanel, seed: int, index: pd.Ind
     rng = stream(seed, Stream.PRIOR_CHOICES)
     for sets in place_fitted(draws, panel):
         # Whole draws, set by set: which numbers a set gets doesn't depend on the size of blocks.
-        for piece, some, log_p, _ in log_probability_blocks(draws, sets, whole_draws=True):
+        for piece, draw, log_p, _ in log_probability_blocks(draws, sets, whole_draws=True):
             upto = np.exp(log_p).cumsum(axis=1)
             ends = upto if sets.outside else upto / upto[:, -1:]
-            taken = (rng.random((len(piece), 1, ends.shape[2])) >= ends).sum(axis=1)
-            o, d = np.nonzero(taken < ends.shape[1])
-            rows = sets.choices.row[piece[o], taken[o, d]]
-            chosen[0, np.arange(draws.n_draws)[some][d], rows] = 1
+            slot = (rng.random((len(piece), 1, ends.shape[2])) >= ends).sum(axis=1)
+            o, d = np.nonzero(slot < ends.shape[1])
+            rows = sets.choices.row[piece[o], slot[o, d]]
+            chosen[0, np.arange(draws.n_draws)[draw][d], rows] = 1
     predictive = az.from_dict(
         {"prior_predictive": {"chosen": chosen}}, dims={"chosen": ["row"]}, coords={"row": np.asarray(index)}
     )

@@ -59,9 +59,11 @@ def counterfactual_table(before: Market, after: Market, ci_prob: float) -> pd.Da
     def changes() -> Iterator[tuple[Key, np.ndarray]]:
         nothing = np.zeros(1)
         for key in dict.fromkeys([*sides[0][1], *sides[1][1]]):
-            old, new = (share_draws(draws, *groups[key]) if key in groups else {} for draws, groups in sides)
-            for product in dict.fromkeys([*old, *new]):
-                pair = old.get(product, nothing), new.get(product, nothing)
+            old_shares, new_shares = (
+                share_draws(draws, *groups[key]) if key in groups else {} for draws, groups in sides
+            )
+            for product in dict.fromkeys([*old_shares, *new_shares]):
+                pair = old_shares.get(product, nothing), new_shares.get(product, nothing)
                 means[*key, product] = [share.mean() for share in pair]
                 yield (*key, product), pair[1] - pair[0]
 
@@ -74,7 +76,7 @@ def counterfactual_table(before: Market, after: Market, ci_prob: float) -> pd.Da
 
 
 def diversion_table(market: Market, ci_prob: float) -> pd.DataFrame:
-    r"""Where the choices go that a product loses when its price rises a little.
+    r"""Diversion ratios: where the choices go that a product loses when its price rises a little.
 
     .. math:: D_{j \to k} = - \frac{\partial S_k / \partial \log \text{price}_j}
         {\partial S_j / \partial \log \text{price}_j}
@@ -99,7 +101,7 @@ def diversion_table(market: Market, ci_prob: float) -> pd.DataFrame:
 
 
 def _ratios(draws, sets, price_transform):
-    """(category, product that loses, to) and draws (D,) of its share of the loss."""
+    """Diversion ratios (D,), by (category, product that loses, to): shares of the loss."""
     if sets.price is None or not len(sets.customer):
         return
     which = np.flatnonzero(sets.choices.times > 0)
@@ -107,17 +109,17 @@ def _ratios(draws, sets, price_transform):
     for columns in column_pieces(draws, len(present)):
         change, _ = share_changes(draws, sets, which, columns, price_transform)
         for place, j in enumerate(range(columns.start, columns.stop)):
-            own = change[:, j, place]
-            if not (own != 0).all():
+            own_change = change[:, j, place]
+            if not (own_change != 0).all():
                 continue
-            kept = np.ones(len(own))
+            outside_ratio = np.ones(len(own_change))
             for k in range(len(present)):
                 if k != j:
-                    ratio = -change[:, k, place] / own
+                    ratio = -change[:, k, place] / own_change
                     yield (sets.label, sets.product[present[j]], sets.product[present[k]]), ratio
-                    kept -= ratio
+                    outside_ratio -= ratio
             if sets.outside:
-                yield (sets.label, sets.product[present[j]], OUTSIDE_LABEL), kept
+                yield (sets.label, sets.product[present[j]], OUTSIDE_LABEL), outside_ratio
 
 
 def share_draws(draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray) -> dict[Hashable, np.ndarray]:
@@ -129,11 +131,11 @@ def share_draws(draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray) -> dict
     position = np.empty(len(sets.customer), dtype=int)
     position[which] = np.arange(len(which))
     share = np.zeros((draws.n_draws, len(present)))
-    for piece, some, p in probability_blocks(draws, sets, which):
+    for piece, draw, p in probability_blocks(draws, sets, which):
         P = by_product(p, local[position[piece]], len(present))
         if sets.choices.weight is not None:
             P = P * sets.choices.weight[piece, None, None]
-        share[some] += P.sum(axis=0).T
+        share[draw] += P.sum(axis=0).T
     share = draws.of_posterior(share / sets.choices.times[which].sum())
     out = {sets.product[product]: share[:, k] for k, product in enumerate(present)}
     return out | ({OUTSIDE_LABEL: 1 - share.sum(axis=1)} if sets.outside else {})

@@ -40,19 +40,19 @@ class Sizes(NamedTuple):
 
 
 def sizes_of(panel: SalesPanel) -> Sizes:
-    """Those of the panel itself."""
+    """Exact sizes of a panel, without padding."""
     N, T = panel.units.shape
     return Sizes(N, T, bool(panel.observed.all()) and panel.weight is None)
 
 
 def common_sizes(panel: SalesPanel) -> Sizes:
-    """Sizes that panels of some more or fewer products and periods share."""
+    """Padded sizes, shared by panels of some more or fewer products and periods."""
     N, T = map(rounded_up, panel.units.shape)
     return Sizes(N, max(T, MANY) if N * MANY <= FEW_CELLS else T, complete=False)
 
 
 def units_data(panel: SalesPanel, spec: DemandSpec, sizes: Sizes) -> UnitStatistics:
-    """What the likelihood takes of units, registered in the model in whose context this is called."""
+    """Statistics of units for the likelihood, registered in the model in whose context this is called."""
     units, (N, T, complete) = spec.family.statistics(panel, spec.conditional), sizes
     if complete:  # weights are 1
         units = replace(units, weight=None, log_weight=None)
@@ -184,8 +184,8 @@ def demand_data(panel: SalesPanel, spec: DemandSpec, start: Start, sizes: Sizes)
 def _held_evidence(name, evidence, *sizes):
     return Evidence(
         *(
-            held(f"{name}_{part}", padded(each, *sizes))
-            for part, each in zip(Evidence._fields, evidence, strict=True)
+            held(f"{name}_{part}", padded(array, *sizes))
+            for part, array in zip(Evidence._fields, evidence, strict=True)
         )
     )
 

@@ -88,13 +88,13 @@ def product_effects(panel, spec, start, data, group_mean):
 
 def fixed_product_effects(panel, spec, start, data):
     """delta (N,), each with a prior of its own."""
-    first = padded(start.product_effect - panel.mean_log_units, data.product.type.shape[0])
+    start_effect = padded(start.product_effect - panel.mean_log_units, data.product.type.shape[0])
     return pm.Normal(
         "product_effect",
         data.mean_log_units,
         spec.priors.group_effect_sd,
         dims=panel.dims["product"],
-        initval=floatX(panel.mean_log_units + first),
+        initval=floatX(panel.mean_log_units + start_effect),
     )
 
 
@@ -139,7 +139,7 @@ def between_price_slopes(panel, spec, start, data, group_mean, product_effect_sd
     bias0 = float(np.mean(start.between_price - start.group_elasticity))
     bias = pm.Normal("between_price_bias", 0, priors.between_price_bias, initval=floatX(bias0))
     sd = half_normal("between_price_sd", priors.between_price_sd, start=priors.between_price_sd)
-    evidence = Evidence(*(each / product_effect_sd**2 for each in data.between_evidence))
+    evidence = Evidence(*(part / product_effect_sd**2 for part in data.between_evidence))
     slope = whitened_normal(
         "between_price_raw", group_mean + bias, sd, evidence, dims=dims, shape=(panel.n_groups,)
     )
@@ -183,12 +183,12 @@ def group_elasticities(panel, spec, data, group_sds, product_sd):
 
 def _evidence_by_level(data, group_sds, product_sd):
     """Evidence about mean elasticities: overall (1,), then of each level's groups, coarse to fine."""
-    found, evidence, members, sd = [], data.elasticity_evidence, data.group, product_sd
+    by_level, evidence, members, sd = [], data.elasticity_evidence, data.group, product_sd
     for parents, level_sd in zip(reversed(data.levels), reversed(group_sds), strict=True):
         evidence = evidence_about_means(evidence, sd, members)
-        found.append(evidence)
+        by_level.append(evidence)
         members, sd = parents, level_sd
-    return [evidence_about_means(evidence, sd, members), *reversed(found)]
+    return [evidence_about_means(evidence, sd, members), *reversed(by_level)]
 
 
 def elasticities(panel, spec, start, data, group_mean, sd, deviation):

@@ -163,8 +163,8 @@ class _Sweeper:
         level = gamma.mean(axis=1)
         self.gamma = gamma - level[:, None]
         self.delta = self.delta + level[self.panel.block]
-        known = self._by_block(W) / (self._by_block(W) + precision)
-        self.time_sd = max(SMALLEST_SD, np.sqrt((self.gamma**2).sum() / max(known.sum(), 1e-12)))
+        reliability = self._by_block(W) / (self._by_block(W) + precision)
+        self.time_sd = max(SMALLEST_SD, np.sqrt((self.gamma**2).sum() / max(reliability.sum(), 1e-12)))
 
     def _step_controls(self):
         W, r = self._working()

@@ -113,8 +113,8 @@ def _split_normal(
         return mode.marginal.value(mode.coordinates.at_position(place, mode.scales))
 
     far = FAR * np.concatenate([np.eye(D), -np.eye(D), np.zeros((1, D))])
-    *around, here = in_threads(mode.model, value, places(far))
-    drop = np.maximum(here - np.array(around), SMALL)
+    *far_values, centre_value = in_threads(mode.model, value, places(far))
+    drop = np.maximum(centre_value - np.array(far_values), SMALL)
     up, down = (FAR / np.sqrt(2 * drop)).clip(*STRETCHED).reshape(2, D)
     size = np.clip(CELLS / mode.model.panel.units.size, FEWEST, MOST)
     z = truncnorm.ppf(qmc.Sobol(D, rng=rng).random_base2(round(np.log2(size))), -LAST, LAST)
@@ -123,7 +123,7 @@ def _split_normal(
 
 
 def normal_scales(mode: LaplaceMode) -> NormalScales:
-    """From slope and curvature of the marginal log posterior by u and log noise.
+    """Normal approximation of u and log noise, from slope and curvature of their marginal log posterior.
 
     Noise that the data tell to 1 % is left out: it hardly moves the others.
     """
@@ -144,7 +144,7 @@ def normal_scales(mode: LaplaceMode) -> NormalScales:
 
 
 def _by_scales(mode: LaplaceMode) -> Quadratic:
-    """By u alone; its curvature that of the search, where there is one."""
+    """Quadratic of the marginal by u alone; its curvature that of the search, where there is one."""
     if mode.curvature is None:
         return quadratic(mode.marginal, mode.scales, central=True)
     return Quadratic(*mode.marginal.slope_given_noise(mode.scales), mode.curvature)

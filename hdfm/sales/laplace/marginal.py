@@ -119,9 +119,9 @@ class Marginal:
     def _given_noise(self, posterior: NormalPosterior) -> tuple[float, np.ndarray | float]:
         """log p(u | y, noise), and what low counts add to second moments of products (2, 2)."""
         low = self.expansion.low
-        more, products = low.evidence(posterior) if low is not None else (0.0, 0.0)
+        correction, products = low.evidence(posterior) if low is not None else (0.0, 0.0)
         prior, _ = self.coordinates.log_prior(self.coordinates.coordinates(posterior.scales))
-        return posterior.log_marginal + more + prior, products
+        return posterior.log_marginal + correction + prior, products
 
 
 def quadratic(marginal: Marginal, scales: Scales, *, central: bool) -> Quadratic:
@@ -151,9 +151,9 @@ def quadratic(marginal: Marginal, scales: Scales, *, central: bool) -> Quadratic
 def noise_quadratic(marginal: Marginal, scales: Scales) -> Quadratic:
     """log p(u, log noise | y) along log noise alone, (1,) and (1, 1), by differences of values."""
     calmer, same, noisier = (_at_noise(marginal, scales, k * DIFFERENCE) for k in (-1, 0, 1))
-    down, here, up = (marginal.value(at) for at in (calmer, same, noisier))
+    down, value, up = (marginal.value(at) for at in (calmer, same, noisier))
     slope = np.array([(up - down) / (2 * DIFFERENCE)])
-    return Quadratic(here, slope, np.array([[(2 * here - up - down) / DIFFERENCE**2]]))
+    return Quadratic(value, slope, np.array([[(2 * value - up - down) / DIFFERENCE**2]]))
 
 
 def joint_quadratic(
@@ -170,8 +170,8 @@ def joint_quadratic(
 def noise_given_effects(marginal: Marginal, scales: Scales) -> tuple[float, float]:
     """First and second derivative of :meth:`Marginal.value_of_noise` by log noise, at that of scales."""
     place = np.log(scales.noise)
-    down, here, up = (marginal.value_of_noise(scales, place + k * DIFFERENCE) for k in (-1, 0, 1))
-    return (up - down) / (2 * DIFFERENCE), (up + down - 2 * here) / DIFFERENCE**2
+    down, value, up = (marginal.value_of_noise(scales, place + k * DIFFERENCE) for k in (-1, 0, 1))
+    return (up - down) / (2 * DIFFERENCE), (up + down - 2 * value) / DIFFERENCE**2
 
 
 def _at_noise(marginal: Marginal, scales: Scales, step: float) -> Scales:
@@ -243,7 +243,7 @@ def _slope_by_covariance(Sigma: np.ndarray, squares: np.ndarray, N: int) -> np.n
 
 
 def noise_terms(model: ArrowModel, noise: float) -> tuple[float, float]:
-    """What of the log-likelihood depends on noise alone, and the log prior of log noise."""
+    """The part of the log-likelihood that depends on noise alone, and the log prior of log noise."""
     parameter = model.spec.family.noise
     assert parameter is not None
     constant = parameter.log_constant(model.panel, model.by_product(noise))

@@ -71,7 +71,7 @@ class _Search:
 
 
 def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
-    """Newton steps of effects, scales and noise in turn."""
+    """Laplace mode by Newton steps of effects, scales and noise in turn."""
     model = arrow_model(panel, spec)
     coordinates = scale_model(model)
     scales, likelihood = _start(model)
@@ -98,7 +98,7 @@ def _start(model: ArrowModel) -> tuple[Scales, WorkingLikelihood]:
 
 
 def first_guess(model: ArrowModel) -> tuple[Scales, Effects]:
-    """Levels from totals, elasticities at the prior's mean."""
+    """Starting values of effects: levels from totals, elasticities at the prior's mean."""
     panel, layout, priors = model.panel, model.layout, model.spec.priors
     levels = model.spec.family.start_levels(panel)
     slope = priors.global_mean if panel.roles.price is not None else 0.0
@@ -152,9 +152,9 @@ def improved_scales(
     step = step.clip(-LARGEST_STEP, LARGEST_STEP)
     low, high = np.transpose(coordinates.bounds())
     for _ in range(HALVINGS):
-        new = coordinates.scales((u + step).clip(low, high), scales)
-        if marginal.value_given_noise(new) >= at.value - ENOUGH:
-            return new, length, at.curvature
+        trial = coordinates.scales((u + step).clip(low, high), scales)
+        if marginal.value_given_noise(trial) >= at.value - ENOUGH:
+            return trial, length, at.curvature
         step /= 2
     return (scales, 0.0, at.curvature) if curvature is None else improved_scales(marginal, scales)
 

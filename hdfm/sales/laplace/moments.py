@@ -92,15 +92,15 @@ def _of_finest(
 
 
 def _inverse(root: np.ndarray) -> np.ndarray:
-    """Of a lower triangular matrix."""
+    """Inverse of a lower triangular matrix."""
     return dtrtri(root, lower=1)[0] if len(root) else root
 
 
 def _coarser(model: ArrowModel, depth: int, top: np.ndarray, V: np.ndarray) -> float:
     """Sum over groups of a level but the finest, from the mean (m,) and covariance (m, m) of the top."""
     levels, slices = model.panel.levels, model.layout.top
-    level, here = levels[depth], slices[levels[depth].name]
-    rows = np.arange(here.start, here.stop)
+    level, span = levels[depth], slices[levels[depth].name]
+    rows = np.arange(span.start, span.stop)
     start = slices[levels[depth - 1].name if depth else "global"].start
     above = start + level.parent if depth else np.full(len(rows), start)
     gap = top[rows] - top[above]

@@ -78,11 +78,11 @@ def working(
 
 
 def nodes(cells: NodeCells) -> NodeLikelihood:
-    """Counts at the nodes of rules, through their odds 1 + mu / phi; in 32 bits."""
+    """Log-likelihood of counts at quadrature nodes, through their odds 1 + mu / phi; in 32 bits."""
     tilt, factor = cells.means()
     (n, _, T), variance = tilt.shape, cells.variance[:, None]
-    more = cells.units + 1 / variance
-    more = more if cells.weight is None else more * cells.weight
+    m = cells.units + 1 / variance
+    m = m if cells.weight is None else m * cells.weight
     tilt *= variance[..., None].astype(np.float32)
     odds_less_one = (factor[..., None].astype(np.float32) * tilt[:, None]).reshape(n, -1, T)
     odds = 1 + odds_less_one
@@ -91,10 +91,10 @@ def nodes(cells: NodeCells) -> NodeLikelihood:
     np.divide(1, odds, out=odds)
     lost *= odds
     logs += lost
-    remainder = logs @ more.astype(np.float32)[..., None]
+    remainder = logs @ m.astype(np.float32)[..., None]
     share = np.multiply(odds_less_one, odds, out=odds_less_one)
     weight = np.multiply(odds, share, out=odds)
-    return NodeLikelihood(cells.sums, remainder[..., 0].astype(float), cells.counted, more, share, weight)
+    return NodeLikelihood(cells.sums, remainder[..., 0].astype(float), cells.counted, m, share, weight)
 
 
 def log_density(y: Any, eta: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -64,16 +64,16 @@ def working(
 
 
 def nodes(cells: NodeCells) -> NodeLikelihood:
-    """Counts at the nodes of rules, through their means; in 32 bits."""
+    """Log-likelihood of counts at quadrature nodes, through their means; in 32 bits."""
     tilt, factor = cells.means()
     mu = (factor[..., None].astype(np.float32) * tilt[:, None]).reshape(len(tilt), -1, tilt.shape[2])
     odds = cells.variance[:, None, None].astype(np.float32)
     zero, share = ((cells.units == 0) & cells.observed)[:, None], _share(mu, odds)
-    more = np.ones(1) if cells.weight is None else cells.weight
+    m = np.ones(1) if cells.weight is None else cells.weight
     lost = np.where(zero, -np.log1p(np.expm1(-mu) / (1 + odds)), mu)
-    rest = (lost * more[..., None, :].astype(np.float32)).sum(axis=2, dtype=float)
+    remainder = (lost * m[..., None, :].astype(np.float32)).sum(axis=2, dtype=float)
     gradient, precision = np.where(zero, mu * share, mu), np.where(zero, _precision(mu, share), mu)
-    return NodeLikelihood(cells.sums, rest, cells.counted, more, gradient, precision)
+    return NodeLikelihood(cells.sums, remainder, cells.counted, m, gradient, precision)
 
 
 def _log_chance_of_none(mu: np.ndarray, odds: np.ndarray) -> np.ndarray:

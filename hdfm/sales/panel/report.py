@@ -31,7 +31,7 @@ _FILLED = (
 
 
 def sales_findings(panel: SalesPanel, time_effects: bool, remedy_for_zeros: str) -> list[Finding]:
-    """All that is found in a panel.
+    """Findings on the data of a panel.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def _of_products(panel, signals):
     yield Finding("products that never sold", panel.product[~sells], _FALLS_BACK)
     if signals.has_price:
         still = panel.n_price_changes == 0
-        said = (
+        note = (
             f"The price column {panel.roles.price!r} never changes within any product: the elasticities are "
             "those of the prior."
         )
@@ -77,7 +77,7 @@ def _of_products(panel, signals):
             "products whose price never changed",
             panel.product[still],
             _FALLS_BACK,
-            said if still.all() else None,
+            note if still.all() else None,
         )
         if signals.time_effects:
             alone = panel.product[signals.always_alone]
@@ -108,33 +108,33 @@ def _of_products(panel, signals):
 def _unit_spikes(panel, signals):
     i, t, _ = signals.cells
     spikes = np.flatnonzero(signals.unit_spikes)
-    labels, said = panel.product[np.unique(i[spikes])], None
+    labels, note = panel.product[np.unique(i[spikes])], None
     if len(spikes):
         k = spikes[np.argmax(signals.residual[spikes])]
         units = panel.units[i[k], t[k]]
-        said = (
+        note = (
             f"Units of {len(labels):,} products have a spike, such as {units:,.4g} of "
             f"{plain(panel.product[i[k]])!r} where about {units / np.exp(signals.residual[k]):.2g} are "
             f"expected ({examples(labels)}): they decide elasticities and noise. Correct them, leave these "
             "rows out, or name what made them in a control."
         )
-    return Finding("products with a spike in units", labels, "check the units: they dominate the fit", said)
+    return Finding("products with a spike in units", labels, "check the units: they dominate the fit", note)
 
 
 def _price_spikes(panel, signals):
     i, t, _ = signals.cells
     spikes = np.flatnonzero(signals.price_spikes)
-    labels, said = panel.product[np.unique(i[spikes])], None
+    labels, note = panel.product[np.unique(i[spikes])], None
     if len(spikes):
         i, t = i[spikes[0]], t[spikes[0]]
         usual = np.exp(panel.price_level[i] + np.median(panel.log_price[i, panel.observed[i]]))
-        said = (
+        note = (
             f"Prices of {len(labels):,} products have a spike, such as "
             f"{np.exp(panel.price_level[i] + panel.log_price[i, t]):.4g} where {usual:.4g} is usual for "
             f"{plain(panel.product[i])!r}: they decide the elasticity. Repair them or drop these rows."
         )
     return Finding(
-        "products with a spike in price", labels, "check the prices: they decide the elasticity", said
+        "products with a spike in price", labels, "check the prices: they decide the elasticity", note
     )
 
 
@@ -165,12 +165,12 @@ def _of_columns(panel, signals):
         f"apart by the priors alone: {examples(tied)}.",
     )
     constant = np.array(panel.roles.controls, dtype=object)[signals.constant_controls]
-    said = f"Controls that never change carry no information: {examples(constant)}."
+    note = f"Controls that never change carry no information: {examples(constant)}."
     yield Finding(
         "constant controls",
         constant,
         "they carry no information",
-        said if panel.roles.product is not None else None,
+        note if panel.roles.product is not None else None,
     )
     far = signals.fillers
     yield Finding(
@@ -213,5 +213,5 @@ def _of_time(panel):
     if panel.roles.time is None:
         return
     yield Finding("wide gaps between periods", wide_gaps(panel.timeline), GAPS)
-    for said in time_warnings(panel.timeline, int(panel.observed.sum()), "rows"):
-        yield Finding(None, ["time"], "", said)
+    for note in time_warnings(panel.timeline, int(panel.observed.sum()), "rows"):
+        yield Finding(None, ["time"], "", note)

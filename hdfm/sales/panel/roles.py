@@ -20,5 +20,5 @@ class Roles:
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns that have a role."""
-        one = (self.product, self.time, self.price, self.exposure, self.reference_price)
-        return (*(name for name in one if name is not None), *self.groups, *self.controls)
+        names = (self.product, self.time, self.price, self.exposure, self.reference_price)
+        return (*(name for name in names if name is not None), *self.groups, *self.controls)

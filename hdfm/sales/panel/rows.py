@@ -80,12 +80,12 @@ def encode_rows(frame: pd.DataFrame, panel: SalesPanel, reference_price: str | N
     ]
     raw = [numeric_column(frame[name], "controls") for name in roles.controls]
     controls = np.stack(raw) if raw else np.zeros((0, len(frame)))
-    known = panel.product if roles.product is not None else pd.Index([ALL])
-    product = positions(known, label, "product")
+    products = panel.product if roles.product is not None else pd.Index([ALL])
+    product = positions(products, label, "product")
     _refuse_two_groups(panel, label, group_labels)
     log_price = log_column(frame, roles.price, "price")
     log_reference, given, note = _log_reference(frame, panel, product, groups, reference_price)
-    warn_of_unknown(known, label, product < 0, "product", note=note)
+    warn_of_unknown(products, label, product < 0, "product", note=note)
     for level, column, code in zip(panel.levels, group_labels, groups, strict=True):
         warn_of_unknown(level.labels, column, code < 0, "group")
     _warn_of_several_references(label, given, frame, reference_price, log_reference)
@@ -113,10 +113,10 @@ def encode_rows(frame: pd.DataFrame, panel: SalesPanel, reference_price: str | N
 def _time(panel, period, label):
     """Usual distances of periods (n,) from the first fitted one; each label that was not fitted once."""
     time = panel.timeline.steps[period]
-    new = np.flatnonzero(period < 0)
-    code, distinct = pd.factorize(label.iloc[new])
-    if len(new):
-        time[new] = panel.timeline.place(pd.Index(distinct))[code]
+    new_rows = np.flatnonzero(period < 0)
+    code, distinct = pd.factorize(label.iloc[new_rows])
+    if len(new_rows):
+        time[new_rows] = panel.timeline.place(pd.Index(distinct))[code]
     return time
 
 
@@ -130,9 +130,9 @@ def _refuse_two_groups(panel, label, group_labels):
             if finest
             else (panel.levels[depth + 1].labels, panel.levels[depth + 1].parent)
         )
-        here = pd.DataFrame({"child": child.array, "parent": group_labels[depth].array}).drop_duplicates()
+        edges = pd.DataFrame({"child": child.array, "parent": group_labels[depth].array}).drop_duplicates()
         fitted = pd.DataFrame({"child": labels, "parent": level.labels[parent]})
-        pairs = pd.concat([fitted, here], ignore_index=True)
+        pairs = pd.concat([fitted, edges], ignore_index=True)
         refuse_two_parents(
             pairs["child"].rename(child.name),
             pairs["parent"].rename(level.name),
@@ -205,20 +205,20 @@ def rows_of_periods(panel: SalesPanel, periods: Any) -> SalesRows:
 
 
 def _log_reference(frame, panel, product, groups, column):
-    """Log of what products usually cost (n,), where X says so, and a sentence where new ones don't."""
-    new, given = product < 0, np.zeros(len(product), dtype=bool)
-    level = panel.price_level[np.where(new, 0, product)]
-    if not new.any() or panel.roles.price is None:
+    """Log reference prices (n,), where X gives them (n,), and a sentence where new products lack one."""
+    is_new, given = product < 0, np.zeros(len(product), dtype=bool)
+    level = panel.price_level[np.where(is_new, 0, product)]
+    if not is_new.any() or panel.roles.price is None:
         return level, given, ""
-    group = groups[-1] if groups else np.zeros(len(new), dtype=int)
+    group = groups[-1] if groups else np.zeros(len(is_new), dtype=int)
     usual = panel.group_price_level
-    level = np.where(new, np.where(group >= 0, usual[group], usual.mean()), level)
+    level = np.where(is_new, np.where(group >= 0, usual[group], usual.mean()), level)
     if column in frame:
-        given = new & frame[column].notna().to_numpy()
+        given = is_new & frame[column].notna().to_numpy()
     if given.any():
         prices = numeric_column(frame[column], "reference_price", positive=True, where=given)
         level[given] = np.log(prices[given])
-    silent = int((new & ~given).sum())
+    silent = int((is_new & ~given).sum())
     if not silent:
         return level, given, ""
     remedy = (
@@ -234,34 +234,34 @@ def _log_reference(frame, panel, product, groups, column):
 
 
 def _seen_prices(panel, product, groups):
-    """Lowest and highest price (2, n) of the product in the fit, or where that is new of its group."""
+    """Price range (2, n) of the product in the fit, or where that is new of its group."""
     group, (low, high) = groups[-1] if groups else np.zeros(len(product), dtype=int), panel.price_range
     by_group = pd.DataFrame({"low": low, "high": high}).groupby(panel.group)
     lowest = np.append(by_group["low"].min(), low.min())  # the last of groups that are new too
     highest = np.append(by_group["high"].max(), high.max())
-    new = product < 0
-    return np.where(new, np.stack([lowest, highest])[:, group], np.stack([low, high])[:, product])
+    is_new = product < 0
+    return np.where(is_new, np.stack([lowest, highest])[:, group], np.stack([low, high])[:, product])
 
 
 def _far_prices(frame, panel, price, seen):
-    """What to say of prices (n,) far from those seen (2, n)."""
+    """Extrapolation warning: prices (n,) far from those seen (2, n)."""
     if panel.roles.price is None:
         return []
     return far_outside(frame[panel.roles.price], "price", price, *seen, ratio=True)
 
 
 def _far_references(frame, panel, column, prices, given, seen):
-    """What to say of reference prices far from what their group costs, and of prices far from them.
+    """Warnings: reference prices far from what their group costs, and prices far from them.
 
     Of the rows (n,) where one is ``given``: price and reference price (2, n), and the range ``seen`` (2, n).
     """
     if not given.any():
         return []
     price, reference = np.where(given, prices, np.nan)
-    said = far_outside(frame[column], "reference_price", reference, *seen, ratio=True)
+    sentences = far_outside(frame[column], "reference_price", reference, *seen, ratio=True)
     far = np.maximum(price / reference, reference / price) > FAR
-    if said or not far.any():
-        return said
+    if sentences or not far.any():
+        return sentences
     name, k = panel.roles.price, int(np.argmax(far))
     return [
         f"{named_column(frame[name], 'price')} in {int(far.sum()):,} of {len(far):,} rows, such as "
@@ -274,8 +274,8 @@ def _warn_of_several_references(label, given, frame, column, log_reference):
     """Warn of new products with several reference prices (n,), or one in a part of their rows (n,) alone."""
     if not given.any():
         return
-    mine = label.isin(label[given]).to_numpy()
-    prices = pd.Series(np.exp(log_reference)).where(given)[mine].groupby(label[mine].to_numpy(), sort=False)
+    rows = label.isin(label[given]).to_numpy()
+    prices = pd.Series(np.exp(log_reference)).where(given)[rows].groupby(label[rows].to_numpy(), sort=False)
     several = prices.nunique(dropna=False) > 1
     if several.any():
         example = several.index[several][0]
@@ -291,7 +291,7 @@ def _warn_of_several_references(label, given, frame, column, log_reference):
 
 
 def _far_exposures(frame, panel, exposure):
-    """What to say of exposures (n,) far from those seen."""
+    """Extrapolation warning: exposures (n,) far from those seen."""
     if panel.roles.exposure is None:
         return []
     low, high = (np.full(len(exposure), limit) for limit in panel.exposure_range)
@@ -299,9 +299,9 @@ def _far_exposures(frame, panel, exposure):
 
 
 def _far_controls(frame, panel, values):
-    """What to say of controls (K, n) far from those seen."""
-    said = []
+    """Extrapolation warnings: controls (K, n) far from those seen."""
+    sentences = []
     for name, column, limits in zip(panel.roles.controls, values, panel.control_range.T, strict=True):
         low, high = (np.full(len(column), limit) for limit in limits)
-        said += far_outside(frame[name], "controls", column, low, high)
-    return said
+        sentences += far_outside(frame[name], "controls", column, low, high)
+    return sentences

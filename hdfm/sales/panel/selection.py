@@ -40,14 +40,14 @@ def selection_finding(panel: SalesPanel, above: float, share: float, periods: in
     """Products below the threshold of a part of the sample; said where that part was guessed."""
     total = panel.units.sum(axis=1)
     below = panel.product[total <= above * _share_of_periods(panel, periods)]
-    said = (
+    message = (
         f"selected_above={above!r} says that every product sold more than that in all, but {len(below):,} of "
         f"{len(total):,} did not (such as {examples(below)}). X is taken as a part of the sample that was "
         f"selected, such as a fold: about {share:.0%} of its periods. selected_periods= says how many the "
         "whole has; if X is the whole, leave these products out, as hdfm.datasets.keep_sellers does, or "
         "take selected_above=None."
     )
-    return Finding(BELOW, below, _KEPT, said if periods is None else None)
+    return Finding(BELOW, below, _KEPT, message if periods is None else None)
 
 
 def _refuse_unselected(panel, above, out):

@@ -60,7 +60,7 @@ class SalesSignals:
         """Log price, if any, and controls (n, 1 + K), less what the model's effects explain."""
         i, t, _ = self.cells
         columns = [self.panel.log_price[i, t]] if self.has_price else []
-        columns += [each[i, t] for each in self.panel.controls]
+        columns += [control[i, t] for control in self.panel.controls]
         if not columns:
             return np.zeros((len(i), 0))
         return without_effects(np.stack(columns, axis=1), *self.effects)
@@ -224,8 +224,8 @@ class SalesSignals:
     def absent(self) -> float:
         """The share of product-periods without a row, between a product's first and last."""
         observed = self.panel.observed
-        first, last = observed.argmax(axis=1), observed.shape[1] - observed[:, ::-1].argmax(axis=1)
-        return float(1 - observed.sum() / (last - first).sum())
+        start, stop = observed.argmax(axis=1), observed.shape[1] - observed[:, ::-1].argmax(axis=1)
+        return float(1 - observed.sum() / (stop - start).sum())
 
     @cached_property
     def zeros(self) -> tuple[int, float]:

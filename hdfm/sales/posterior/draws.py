@@ -47,9 +47,9 @@ class DemandDraws:
         if self.ahead is None:
             return self.gamma[block, period]
         T = self.gamma.shape[1]
-        new = period >= T
-        out = self.gamma[np.where(new, 0, block), np.where(new, 0, period)]
-        out[new] = self.ahead[period[new] - T]
+        is_ahead = period >= T
+        out = self.gamma[np.where(is_ahead, 0, block), np.where(is_ahead, 0, period)]
+        out[is_ahead] = self.ahead[period[is_ahead] - T]
         return out
 
 
@@ -123,12 +123,12 @@ def extend_to_rows(
     block = np.where(rows.product >= 0, panel.block[rows.product], own_block)
     product = rows.product.copy()
     added_beta, added_delta = [], []
-    for k, mine in enumerate(_new_products(rows)):
-        product[mine] = len(panel.product) + k
-        first = int(mine[0])
-        key = ("group", row_group[first]) if common else (rows.label.iloc[first],)
+    for k, members in enumerate(_new_products(rows)):
+        product[members] = len(panel.product) + k
+        row = int(members[0])
+        key = ("group", row_group[row]) if common else (rows.label.iloc[row],)
         rng = labelled_stream(seed, *key)
-        beta, delta = _new_product(posterior, rows, first, row_group[first], rng)
+        beta, delta = _new_product(posterior, rows, row, row_group[row], rng)
         added_beta.append(beta)
         added_delta.append(delta)
     period, ahead = _extend_time(posterior, rows, block)
@@ -145,9 +145,9 @@ def extend_to_rows(
 
 def _new_products(rows):
     """The rows of each new product; of one with several reference prices, of each of them."""
-    new = np.flatnonzero(rows.product < 0)
-    keys = [pd.factorize(rows.label.iloc[new])[0], rows.log_reference[new]]
-    return [new[k] for k in pd.Series(new).groupby(keys, sort=False).indices.values()]
+    new_rows = np.flatnonzero(rows.product < 0)
+    keys = [pd.factorize(rows.label.iloc[new_rows])[0], rows.log_reference[new_rows]]
+    return [new_rows[k] for k in pd.Series(new_rows).groupby(keys, sort=False).indices.values()]
 
 
 def _new_product(posterior, rows, row, group, rng):
@@ -200,19 +200,19 @@ def _group_latent(posterior, rows, row, rng):
 def _extend_time(posterior, rows, block):
     """Periods (n,), from T on where block or period was not fitted; and the time effects (P, S) of these."""
     draws, panel, seed = posterior.draws, posterior.panel, posterior.seed
-    new = (rows.period < 0) | (block >= len(panel.blocks))
-    if draws.gamma is None or not new.any():
+    is_new = (rows.period < 0) | (block >= len(panel.blocks))
+    if draws.gamma is None or not is_new.any():
         return rows.period, None
     T, period, ahead = len(panel.period), rows.period.copy(), []
     shock, drift = draws.population["time_shock_sd"], draws.population["time_drift_sd"]
     walk, count = Walk(panel.timeline.steps, shock, drift), T
-    for g in np.unique(block[new]):
-        mine = new & (block == g)
-        steps, code = np.unique(rows.time[mine], return_inverse=True)
-        known = g < len(panel.blocks)
-        gamma = draws.gamma[g] if known else new_effects(walk, seed, int(g))
+    for g in np.unique(block[is_new]):
+        in_block = is_new & (block == g)
+        steps, code = np.unique(rows.time[in_block], return_inverse=True)
+        is_fitted = g < len(panel.blocks)
+        gamma = draws.gamma[g] if is_fitted else new_effects(walk, seed, int(g))
         ahead.append(effects_at(steps, gamma, walk, seed, int(g)))
-        period[mine] = count + code
+        period[in_block] = count + code
         count += len(steps)
     return period, np.concatenate(ahead)
 

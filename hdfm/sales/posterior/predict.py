@@ -29,8 +29,8 @@ def linear_predictor_blocks(
     x = rows.log_price - rows.log_reference
     draws, rows, block_of = extend_to_rows(posterior, rows, common=common)
     block = max(1, BLOCK_CELLS // draws.delta.shape[1])
-    for first in range(0, len(x), block):
-        piece = slice(first, first + block)
+    for start in range(0, len(x), block):
+        piece = slice(start, start + block)
         i = rows.product[piece]
         eta = draws.delta[i] + rows.log_exposure[piece, None]
         if draws.beta is not None:
@@ -51,7 +51,7 @@ def expected_units(posterior: DemandPosterior, rows: SalesRows) -> np.ndarray:
 
 
 def demand_multipliers(posterior: DemandPosterior, rows: SalesRows) -> Iterator[np.ndarray]:
-    r"""What multiplies each product's demand (S,) on average over its rows, a product after the other.
+    r"""Demand multiplier (S,) of each product, a mean over its rows, a product after the other.
 
     .. math:: m_i = \frac{1}{|R_i|} \sum_{t \in R_i} e_{it} \exp(\gamma_{g(i), t} + \kappa' z_{it})
 
@@ -63,15 +63,15 @@ def demand_multipliers(posterior: DemandPosterior, rows: SalesRows) -> Iterator[
     draws, rows, block_of = extend_to_rows(posterior, rows)
     size = draws.delta.shape[1]
     starts = np.searchsorted(rows.product, np.arange(len(posterior.panel.product) + 1))
-    for first, last in pairwise(starts):
-        mine = slice(first, last)
-        exposure = np.exp(rows.log_exposure[mine])
-        factor = np.ones((last - first, size))
+    for start, stop in pairwise(starts):
+        piece = slice(start, stop)
+        exposure = np.exp(rows.log_exposure[piece])
+        factor = np.ones((stop - start, size))
         if draws.gamma is not None:
-            factor = np.exp(draws.time_effect(block_of[mine], rows.period[mine]))
+            factor = np.exp(draws.time_effect(block_of[piece], rows.period[piece]))
         if draws.kappa is not None:
-            factor = factor * np.exp(rows.controls[:, mine].T @ draws.kappa)
-        yield exposure @ factor / (last - first)
+            factor = factor * np.exp(rows.controls[:, piece].T @ draws.kappa)
+        yield exposure @ factor / (stop - start)
 
 
 def unit_quantiles(posterior: DemandPosterior, rows: SalesRows, quantiles: Sequence[float]) -> np.ndarray:

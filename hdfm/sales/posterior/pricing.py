@@ -80,11 +80,11 @@ def _costs_by_product(cost, products):
 def warn_of_units(costs: np.ndarray | None, bounds: tuple[float, float], panel: SalesPanel) -> None:
     """Warn of prices in bounds far from those seen, and of costs (N,) that no price in them covers."""
     last = pd.Series(panel.last_price, index=panel.product)
-    said = []
+    sentences = []
     for role, bound in zip(("lowest price in bounds", "highest price in bounds"), bounds, strict=True):
         price = last * bound
-        said += far_outside(price, role, price.to_numpy(), *panel.price_range, ratio=True)
-    warn_of_far(said)
+        sentences += far_outside(price, role, price.to_numpy(), *panel.price_range, ratio=True)
+    warn_of_far(sentences)
     high = (last * bounds[1]).to_numpy()
     if costs is not None and (costs > high).all():
         warn_caller(

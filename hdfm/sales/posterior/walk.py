@@ -75,15 +75,15 @@ def effects_at(time: np.ndarray, gamma: np.ndarray, walk: Walk, seed: int, block
         gamma, walk, int(max(nearest[0], 0)), stream(seed, Stream.TIME_EFFECTS, block, Part.FITTED)
     )
     for j in nearest:
-        here = np.flatnonzero((k == j) & ~fitted)
+        cells = np.flatnonzero((k == j) & ~fitted)
         path = _Path(walk.drift, seed, block, int(j) + 1)
         if j < 0:
-            out[here[::-1]] = path.at(rising[0] - time[here[::-1]], level[0], Part.BEFORE)
+            out[cells[::-1]] = path.at(rising[0] - time[cells[::-1]], level[0], Part.BEFORE)
         elif j == len(rising) - 1:
-            out[here] = path.at(time[here] - rising[-1], level[j], Part.AFTER)
+            out[cells] = path.at(time[cells] - rising[-1], level[j], Part.AFTER)
         else:
             length = rising[j + 1] - rising[j]
-            out[here] = path.at(time[here] - rising[j], level[j], Part.BETWEEN, level[j + 1], length)
+            out[cells] = path.at(time[cells] - rising[j], level[j], Part.BETWEEN, level[j + 1], length)
     for p in np.flatnonzero(~fitted):
         rng = stream(seed, Stream.TIME_EFFECTS, block, Part.SHOCK, int(time[p] < 0), time_key(abs(time[p])))
         out[p] += walk.shock * rng.standard_normal(gamma.shape[1])
@@ -135,23 +135,23 @@ class _Path:
     def at(self, distance, start, part, end=None, length=np.inf):
         """The walk (P, S) at rising distances from where it is ``start`` (S,), ``end`` at ``length``."""
         rng = stream(self.seed, Stream.TIME_EFFECTS, self.block, part, self.edge)
-        out, here, level = np.empty((len(distance), len(start))), 0.0, start
+        out, left, level = np.empty((len(distance), len(start))), 0.0, start
         p = 0
         while p < len(distance):
-            there = here + 1.0
-            if there >= length - SAME_TIME:
-                there, following = length, end
+            right = left + 1.0
+            if right >= length - SAME_TIME:
+                right, end_level = length, end
             else:
-                following = self._between(level, end, there - here, length - here, rng)
-            while p < len(distance) and distance[p] <= there + SAME_TIME:
-                if distance[p] >= there - SAME_TIME:
-                    out[p] = following
+                end_level = self._between(level, end, right - left, length - left, rng)
+            while p < len(distance) and distance[p] <= right + SAME_TIME:
+                if distance[p] >= right - SAME_TIME:
+                    out[p] = end_level
                 else:
                     key = (part, self.edge, time_key(distance[p]))
-                    own = stream(self.seed, Stream.TIME_EFFECTS, self.block, Part.CELL, *key)
-                    out[p] = self._between(level, following, distance[p] - here, there - here, own)
+                    cell_rng = stream(self.seed, Stream.TIME_EFFECTS, self.block, Part.CELL, *key)
+                    out[p] = self._between(level, end_level, distance[p] - left, right - left, cell_rng)
                 p += 1
-            here, level = there, following
+            left, level = right, end_level
         return out
 
     def _between(self, level, end, distance, length, rng):

@@ -127,7 +127,7 @@ def integrated(
 
 
 def _rules(posterior: NormalPosterior, effects: Effects, eta: np.ndarray, which: np.ndarray) -> _Rules:
-    """Rules of the products at positions (n,)."""
+    """Quadrature rules of the products at positions (n,)."""
     model = posterior.likelihood.model
     expected, centre = expected_products(model, effects.bundle)[:, which], effects.product[:, which]
     blocks = ProductBlocks(posterior.blocks.root[:, which])
@@ -220,9 +220,9 @@ def _joined(
 def _share(
     information: np.ndarray, omega: np.ndarray, blocks: ProductBlocks, moments: NodeMoments
 ) -> np.ndarray:
-    """How much (n,) of Z'WZ (3, n) leaves products the generalised variance that nodes tell."""
+    """Share (n,) of Z'WZ (3, n) at which a product's generalised variance is that over the nodes."""
     a, b, d = information
     square, line = a * d - b**2, a * omega[1, 1] + d * omega[0, 0] - 2 * b * omega[0, 1]
     size = (blocks.root[0] * blocks.root[2] / (moments.root[0] * moments.root[2])) ** 2
-    more = np.maximum(size - np.linalg.det(omega), 0)
-    return (2 * more / (line + np.sqrt(line**2 + 4 * square * more))).clip(LEAST_SHARE, 1)
+    excess = np.maximum(size - np.linalg.det(omega), 0)
+    return (2 * excess / (line + np.sqrt(line**2 + 4 * square * excess))).clip(LEAST_SHARE, 1)
