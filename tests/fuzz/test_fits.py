@@ -14,8 +14,8 @@ from hypothesis import given
 
 QUICK = {"progressbar": False, "random_state": 1}
 MODELS = {
-    "sales": (SALES, sales_cases(), {"inference": "laplace", "draws": 20, "chains": 1}, "predict", 120),
-    "choices": (CHOICES, choice_cases(), {"inference": "map", "n_factors": 0}, "predict_proba", 50),
+    "sales": (SALES, sales_cases(), {"inference": "laplace", "draws": 20, "chains": 1}, "predict", 70),
+    "choices": (CHOICES, choice_cases(), {"inference": "map", "n_factors": 0}, "predict_proba", 30),
 }
 SAME = 1e-6
 LEAST_ASKED = 0.2
