@@ -2,9 +2,11 @@
 
 python tests/benchmarks/many_households.py                 # 10,000 households x 3 categories x 52 weeks
 python tests/benchmarks/many_households.py --households 1000 --keep draws
+HDFM_CACHE_DIR=off python tests/benchmarks/many_households.py --depth 4  # short: memory is the same
 """
 
 import argparse
+import functools
 import os
 import resource
 import shutil
@@ -22,7 +24,23 @@ def parsed():
     parser.add_argument("--keep", default="means", help='"draws", "means" or a number')
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--tune", type=int, default=20)
+    parser.add_argument(
+        "--depth", type=int, help="of trees; draws are then of no use, but memory is measured"
+    )
     return parser.parse_args()
+
+
+def cap_trees(depth):
+    """End trajectories early. Compiled programs that are kept know nothing of it: switch the cache off."""
+    from hdfm.sampling import nuts
+
+    hmc = nuts.hmc
+
+    def capped(**arguments):
+        init, sample = hmc(**arguments)
+        return functools.partial(init, max_tree_depth=depth), sample
+
+    nuts.hmc = capped
 
 
 def peak_mb():
@@ -48,6 +66,8 @@ def main():
     from hdfm import DynamicFactorChoiceModel
     from hdfm.datasets import simulate_choices
 
+    if arguments.depth is not None:
+        cap_trees(arguments.depth)
     X, _ = simulate_choices(arguments.households, 3, 52, n_factors=2, seed=1)
     y = X.pop("chosen")
     print(f"{len(X):,} rows; {peak_mb():,.0f} MB with the data")
