@@ -75,6 +75,14 @@ def align(curves: Curves, passes: int = 5) -> Alignment:
     tried as first references; the one that ends with the least total cost is kept. Factors come in
     decreasing order of the posterior mean of :math:`\operatorname{Var}_t c_l(t)`.
 
+    Parameters
+    ----------
+    curves : Curves
+        c (K, D, T, L), in units in which coefficients are comparable: see
+        :func:`hdfm.factors.curves.contribution_curves`.
+    passes : int
+        The most that are made.
+
     References
     ----------
     .. [1] Stephens (2000), "Dealing with label switching in mixture models", JRSS B 62(4).
@@ -130,7 +138,9 @@ def towards(curves: Curves, references: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def assign_by_listing(gain: np.ndarray) -> np.ndarray:
-    """Best permutations (M, L) out of all L!, given inner products c'r (M, L, L).
+    r"""Best permutations (M, L) out of all L!, given inner products :math:`G_{al} = c_a' r_l` (M, L, L).
+
+    .. math:: \sigma = \arg\max_\sigma \sum_l G_{\sigma(l) l}
 
     The least squared distance has the largest inner product, for the norms don't depend on the order.
     """
@@ -140,7 +150,13 @@ def assign_by_listing(gain: np.ndarray) -> np.ndarray:
 
 
 def assign_by_matching(gain: np.ndarray) -> np.ndarray:
-    """Best permutations (M, L) by the Hungarian method, a draw at a time."""
+    """As :func:`assign_by_listing`, a draw at a time, for many factors: the assignment problem [1]_.
+
+    References
+    ----------
+    .. [1] Kuhn (1955), "The Hungarian method for the assignment problem", Naval Research Logistics
+       Quarterly 2.
+    """
     return np.stack([linear_sum_assignment(matrix.T, maximize=True)[1] for matrix in gain])
 
 

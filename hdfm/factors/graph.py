@@ -114,7 +114,26 @@ def whitened_tier(size: TierSize, priors: FactorPriors, data: FactorData, start:
 
 
 def zero_sum_tier(size: TierSize, priors: FactorPriors, data: FactorData) -> Moving:
-    r"""lambda (S, L) a (N,) phi (N, T, L), zero-sum over owners, of one lengthscale."""
+    r"""Individual factors: paths of N owners (customers, or groups of them) that add up to zero.
+
+    .. math::
+
+        \lambda_{sl} \, a_i \, \phi_{il}(t), \qquad \phi_{il} = B_\rho z_{il}, \quad
+        z_{\cdot lk} \sim N(0, I - 1 1' / N) \implies \sum_i \phi_{il}(t) = 0
+
+    with the root B_rho (T, m) of :func:`hdfm.factors.hsgp.gp_roots` at one lengthscale, so that phi
+    (N, T, L) sums to zero over periods too, and
+
+    .. math::
+
+        \lambda_{sl} = \tau_l \log(1 + e^{v_{sl}}) / \log 2, \quad
+        \tau_l \sim N^+(0, \text{individual\_scale}), \quad v_{sl} \sim N(0, 1), \qquad
+        \log a_i \sim N(0, \sigma_a), \quad \sigma_a \sim N^+(0, \text{individual\_sd})
+
+    What all owners share is so left to other tiers. Multipliers come after the sum: it is phi that adds up to
+    zero over owners, while the paths reported are :math:`a_i \phi_{il}`. lambda (S, L) is in the units of
+    coefficients, a (N,) and phi have none. z is a :class:`pymc.ZeroSumNormal` over owners.
+    """
     tier, L, N = size.tier, size.number, data.n_owners(size.tier)
     (S,) = data.scale.type.shape
     rho = lengthscales(tier.lengthscale, priors, None, None)

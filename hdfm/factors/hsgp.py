@@ -29,16 +29,26 @@ def basis_size(kernel: str, half_range: float, shortest: float, longest: float) 
     2 (c - 1) S away, must be as good as independent: :math:`k(2 a) \approx 0.02`. The functions left
     out must hold no more than about 0.02 of the variance, which sets b. The covariance, centred or not,
     is then wrong by less than 0.02 anywhere if ``longest`` is at least 3 times ``shortest``, and by less
-    than 0.04 below that, where one lengthscale meets both errors.
+    than 0.04 below that, where one lengthscale meets both errors. a and b are ``room`` and ``detail`` of
+    :class:`hdfm.factors.kernels.Kernel`.
 
     The published rule [1]_, c in proportion to the longest lengthscale, is wasteful for long ones
     (m = 111 where this takes 64, in the example) and wrong for short ones (by 0.07 to 0.34 where the
     longest is 0.3 S).
 
+    Parameters
+    ----------
+    kernel : {"matern32", "matern52", "sq_exp"}
+    half_range : float
+        S, half the distance from the first to the last time.
+    shortest, longest : float
+        Lengthscales rho, in the unit of S.
+
     Returns
     -------
     m : int
     c : float
+        In units of S: the boundary is at c S.
 
     References
     ----------
@@ -182,6 +192,13 @@ def choose_gp(gp: str, kernel: str, times: np.ndarray, shortest: float, longest:
 
 
 def _centred_basis(times, m, c):
+    r"""Eigenfunctions, each less its mean over the training periods: the matrix is :math:`H \Phi` (T, m).
+
+    .. math:: H = I - 1 1' / T
+
+    Factors have the covariance H K H of a process less its mean over the periods, which is not that of a
+    process whose mean is known to be 0. Kriging takes it so: :func:`hdfm.factors.kriging.forecast`.
+    """
     boundary = c * np.ptp(times) / 2
     phi, omega = eigenfunctions(times, m, boundary)
     return TimeBasis(phi - phi.mean(axis=0), omega, c, boundary)
@@ -218,12 +235,22 @@ def gp_factors(process: TimeGP, lengthscale, z) -> Any:
         \quad \text{or} \quad \theta_l = H \, \mathrm{chol}(K_{\rho_l}) z_l,
         \qquad H = I - 1 1' / T
 
+    with Phi (T, m) the :func:`eigenfunctions`, S the spectral density, of the root
+    :func:`hdfm.factors.kernels.amplitude` [1]_, and K (T, T) the covariance of the process. The process,
+    before H, has variance 1 (with eigenfunctions, nearly so) and no unit.
+
     Parameters
     ----------
     lengthscale : TensorVariable or array
-        (L,), or a scalar shared by all columns of z.
+        (L,), or a scalar shared by all columns of z, in the unit of the process's times.
     z : TensorVariable or array
         (m, L); (T, L) where exact: ``process.size`` rows.
+
+    References
+    ----------
+    .. [1] Riutort-Mayol, Buerkner, Andersen, Solin, Vehtari (2023), "Practical Hilbert space
+       approximate Bayesian Gaussian processes for probabilistic programming", Statistics and
+       Computing 33(17).
     """
     basis = basis_of(process)
     if basis is not None:
@@ -235,9 +262,11 @@ def gp_factors(process: TimeGP, lengthscale, z) -> Any:
 
 
 def gp_roots(process: TimeGP, lengthscale) -> Any:
-    """Roots (L, T, m) of the covariances of factors with lengthscales (L,), as in :func:`gp_factors`.
+    r"""Roots B (L, T, m) of the covariances of factors with lengthscales (L,), as in :func:`gp_factors`.
 
-    Of an array of lengthscales an array.
+    .. math:: \theta_l = B_l z_l
+
+    m is T where exact. Of an array of lengthscales an array.
     """
     basis = basis_of(process)
     if basis is not None:

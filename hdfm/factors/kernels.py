@@ -65,6 +65,12 @@ def covariance(kernel: str, distance, lengthscale):
         \text{matern52: } (1 + \sqrt 5 r + 5 r^2 / 3) e^{-\sqrt 5 r}, \quad
         \text{sq\_exp: } e^{-r^2 / 2}, \qquad r = |d| / \rho
 
+    of variance 1 ([1]_, equations 4.9 and 4.17); distance and lengthscale rho are in one unit of time.
+
+    References
+    ----------
+    .. [1] Rasmussen and Williams (2006), "Gaussian Processes for Machine Learning", section 4.2.1.
+
     Examples
     --------
     >>> covariance("sq_exp", np.array([0.0, 1.0]), 0.5).round(3)
@@ -74,9 +80,9 @@ def covariance(kernel: str, distance, lengthscale):
 
 
 def amplitude(kernel: str, omega, lengthscale):
-    r"""Square root of the spectral density of :func:`covariance`; arrays or tensors.
+    r"""Square root of the spectral density S of :func:`covariance`; arrays or tensors, which broadcast.
 
-    The density at angular frequencies omega is
+    The density at angular frequencies omega, :math:`S(\omega) = \int k(d) e^{-i \omega d} \, d d`, is
 
     .. math::
 
@@ -84,7 +90,20 @@ def amplitude(kernel: str, omega, lengthscale):
         \text{matern52: } \frac{16 \cdot 5^{5/2} \rho}{3 (5 + \rho^2 \omega^2)^3}, \quad
         \text{sq\_exp: } \sqrt{2 \pi} \rho e^{-\rho^2 \omega^2 / 2}
 
-    The gradient of its root stays finite where the density underflows.
+    that is [1]_ with :math:`\omega = 2 \pi s`. The gradient of its root stays finite where the density
+    underflows.
+
+    Parameters
+    ----------
+    kernel : {"matern32", "matern52", "sq_exp"}
+    omega : array or TensorVariable
+        Radians a unit of time, say (m, 1) for m eigenfunctions.
+    lengthscale : array or TensorVariable
+        rho in units of time, say (L,) for L factors: the result is then (m, L), in roots of units of time.
+
+    References
+    ----------
+    .. [1] Rasmussen and Williams (2006), "Gaussian Processes for Machine Learning", section 4.2.1.
     """
     return lengthscale**0.5 * kernel_of(kernel).amplitude((lengthscale * omega) ** 2)
 

@@ -72,8 +72,15 @@ def forecast(
 
     Centred values y = H theta say what theta is up to its mean a, so that given y,
     :math:`\theta = y + a 1` with :math:`p(a \mid y) \propto N(y + a 1; 0, K)`. With a drawn, what is
-    wanted is :math:`\theta(t^*) - a`: ordinary kriging ([1]_, equation 2.42). K has a little noise
-    (``JITTER``) on its diagonal, as in :func:`hdfm.factors.hsgp.gp_factors`.
+    wanted is :math:`\theta(t^*) - a`: ordinary kriging ([1]_, equation 2.42).
+
+    .. math::
+
+        a \mid y \sim N\Big(-\frac{1' K^{-1} y}{1' K^{-1} 1}, \frac{1}{1' K^{-1} 1}\Big), \qquad
+        \theta(t^*) \mid \theta \sim N(K_* K^{-1} \theta, \ K_{**} - K_* K^{-1} K_*')
+
+    K (T, T), :math:`K_*` (F, T) and :math:`K_{**}` (F, F) are covariances of training and new times, with a
+    little noise (``JITTER``) where a time meets itself, as in :func:`hdfm.factors.hsgp.gp_factors`.
 
     Outwards from the training times, and between two of them, there is a path on a grid of steps: its points
     are drawn in order, each given training and those of its block and the block before, so that no draw
@@ -83,9 +90,9 @@ def forecast(
     Parameters
     ----------
     lengthscale : numpy.ndarray
-        (D,)
+        (D,), in the unit of the times of ``places``.
     factor : numpy.ndarray
-        Draws (D, T) at the training times.
+        Draws (D, T) at the training times, zero-sum, of a process of variance 1.
     places : Places
         The training times and the F new ones.
     normals : callable
@@ -151,9 +158,11 @@ def _paths(kernel, rho, path, places, noise):
 
 
 def _conditional(kernel, rho, known, values, new, z):
-    """Draws (n, d) of the process at the first n new times (N,), from normals z (n, d), given values (k, d).
+    r"""Draws (n, d) of the process at the first n new times (N,), from normals z (n, d), given values (k, d).
 
-    The root is that of all N, so that rounding is the same for any n.
+    .. math:: K_* K^{-1} y + R z, \qquad R R' = K_{**} - K_* K^{-1} K_*'
+
+    as blocks of one Cholesky root, that of all k + N times, so that rounding is the same for any n.
     """
     k, n = len(known), len(z)
     root = np.linalg.cholesky(_noisy(kernel, np.append(known, new), rho))

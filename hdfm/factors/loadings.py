@@ -35,16 +35,38 @@ class LoadingPriors(Protocol):
 def loadings(
     name: str, dim: str, L: int, *, priors: LoadingPriors, scale: TensorVariable, n_customers: int | None
 ) -> TensorVariable:
-    r"""w (N or 1, S, L): amplitude times softplus of :math:`\tilde w_{il} \sim N(\mu_l, \Sigma)`.
+    r"""Positive loadings w (N or 1, S, L) of N customers' S coefficients on L factors.
+
+    .. math::
+
+        w_{isl} = a_l \log(1 + e^{\tilde w_{isl}}), \qquad \tilde w_{il} = \mu_l + C e_{il}, \quad
+        e_{isl} \sim N(0, 1), \quad C C' = \mathrm{diag}(\sigma) R \, \mathrm{diag}(\sigma)
+
+    with one root C (S, S) for all factors, from :func:`hdfm.hierarchy.lkj.covariance_root`, means
+    :math:`\mu` (S, L) and amplitudes a (L,),
+
+    .. math::
+
+        R \sim \mathrm{LKJ}, \quad \sigma_s \sim N^+(0, \text{loading\_sd}), \quad
+        \mu_{sl} \sim N(\text{loading\_mean}, \text{loading\_mean\_sd}), \quad
+        a_l \sim N^+(0, \text{amplitude} \cdot \text{amplitude\_decay}^l), \ l = 0, 1, \ldots
+
+    Loadings above 0 fix the sign of factors, whose unit variance fixes the scale of loadings.
 
     Parameters
     ----------
     name, dim : str
         Of the variable in the model, and of its dimension of factors.
     scale : TensorVariable
-        What coefficients (S,) are divided by to report them.
+        What coefficients (S,) are divided by to report them. w is in the units of coefficients before that,
+        the variable ``name`` in those after it; factors have no unit.
     n_customers : int or None
         N; None where all customers have the same loadings, :math:`\mu_l` in place of :math:`\tilde w_{il}`.
+
+    Returns
+    -------
+    TensorVariable
+        w, (1, S, L) where all customers have the same.
     """
     (S,) = scale.type.shape
     mean = pm.Normal(f"{name}_mean_raw", priors.loading_mean, priors.loading_mean_sd, shape=(S, L))

@@ -18,9 +18,9 @@ def correlation_root(name: str, eta: float, start: np.ndarray):
         c_i = \eta + \frac{S - 1 - i}{2}, \qquad
         L_{ji} = \rho_{ij | 1..i-1} \prod_{k<i} \sqrt{1 - \rho_{kj | 1..k-1}^2}
 
-    are independent [1]_. In the packed covariance root of :class:`pymc.LKJCholeskyCov` a row shrinks with its
-    scale, which makes a funnel where the data say little about the scale; here scales are apart. R starts at
-    ``start`` (S, S).
+    for i < j are independent [1]_, and :math:`L_{jj}` is the product over all k < j. In the packed covariance
+    root of :class:`pymc.LKJCholeskyCov` a row shrinks with its scale, which makes a funnel where the data say
+    little about the scale; here scales are apart. R starts at ``start`` (S, S).
 
     References
     ----------
@@ -48,7 +48,14 @@ def _partial_correlations(correlation):
 def covariance_root(
     name: str, sd_scale: float, lkj: float, start: np.ndarray
 ) -> tuple[TensorVariable, TensorVariable]:
-    """Root (S, S) of a covariance diag(sd) R diag(sd), R ~ LKJ, that starts at ``start``; and sd (S,)."""
+    r"""Root (S, S) of a covariance with an LKJ prior, and its sds (S,), that start at ``start`` (S, S).
+
+    .. math:: \mathrm{diag}(\sigma) L, \quad L L' = R \sim \mathrm{LKJ}(\eta), \quad
+        \sigma_s \sim N^+(0, \text{sd\_scale})
+
+    with L from :func:`correlation_root` and sds, in the unit of what varies, from
+    :func:`hdfm.hierarchy.whitened.spread`; ``lkj`` is eta.
+    """
     start_sd = np.sqrt(np.diag(start))
     sd = spread(f"{name}_sd_raw", sd_scale, start_sd)
     if len(start_sd) == 1:

@@ -19,9 +19,10 @@ class Evidence(NamedTuple):
     Attributes
     ----------
     precision : array or TensorVariable
-        I, at least 0.
+        I, at least 0, of the shape of v; (..., n, n) about effects (..., n) jointly. In units of v to the
+        power of -2.
     shift : array or TensorVariable
-        h, that is I times the value that fits best.
+        h, that is I times the value that fits best, of the shape of v. In units of v to the power of -1.
     """
 
     precision: Any
@@ -48,7 +49,9 @@ def whitened_normal(name: str, mean, sd, evidence: Evidence, *, dims, shape, mix
     name : str
         Name of r in the model.
     mean, sd : TensorVariable or array
-        Broadcastable to the shape of v.
+        mu and sigma, broadcastable to the shape of v and in its unit; r has none.
+    evidence : Evidence
+        I and h, broadcastable to the shape of v.
     shape : tuple of int
         The shape of v, which starts at m.
     mixing : TensorVariable, optional
@@ -104,12 +107,18 @@ def whitened_standard_normal(name: str, evidence: Evidence, *, shape, dims=None,
 
     .. math:: z = C'^{-1} (C^{-1} h + r), \qquad r \sim N(-C^{-1} h, C' C) \iff z \sim N(0, 1)
 
-    whatever I and h: :func:`whitened_normal` for effects about which the data speak jointly.
+    whatever I and h: :func:`whitened_normal` for effects about which the data speak jointly, between the
+    non-centred and the centred form [1]_.
 
     Returns
     -------
     TensorVariable
         z, not registered in the model, which starts at ``start``, or else at its conditional mean.
+
+    References
+    ----------
+    .. [1] Papaspiliopoulos, Roberts, Skoeld (2007), "A general framework for the parametrization of
+       hierarchical models", Statistical Science 22(1).
     """
     precision, shift = evidence
     init_point: dict[str, Any] = {"initval": floatX(np.zeros(shape))}

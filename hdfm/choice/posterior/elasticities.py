@@ -6,8 +6,9 @@ r"""Price elasticities of choice probabilities, from draws.
     b_k = \begin{cases} \beta_\text{price} & \text{log price} \\
     \beta_\text{price} \, \text{price}_k & \text{linear price} \end{cases}
 
-Row = the alternative j that responds, ``price_of`` = the alternative k whose price changes. Over choice sets
-they are weighted by probability, which makes them the elasticities of expected shares:
+for a logit [1]_, in per cent of probability a per cent of price: own elasticities where j = k, else cross
+elasticities. Row = the alternative j that responds, ``price_of`` = the alternative k whose price changes.
+Over choice sets they are weighted by probability, which makes them the elasticities of expected shares:
 
 .. math::
 
@@ -16,6 +17,10 @@ they are weighted by probability, which makes them the elasticities of expected 
 
 Array names and axis order: D draws; in a category O choice sets, J slots, K products; b choice sets and d
 draws of a block.
+
+References
+----------
+.. [1] Train (2009), "Discrete Choice Methods with Simulation", section 3.6.
 """
 
 from collections.abc import Iterator
@@ -41,7 +46,7 @@ SMALLEST = 1e-300  # a share that underflows still has an elasticity
 
 
 def elasticity_table(market: Market, ci_prob: float, *, own: bool = False) -> pd.DataFrame:
-    """Own and cross price elasticities of expected shares.
+    """Own and cross price elasticities of expected shares, summaries of :func:`elasticity_draws`.
 
     Parameters
     ----------
@@ -87,12 +92,16 @@ def cross_work(market: Market) -> int:
 def elasticity_draws(
     draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray, price_transform: str, *, own: bool = False
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Elasticities of the expected shares of some sets of a category.
+    r"""Elasticities of the expected shares of some sets of a category, draw by draw.
+
+    .. math:: E_{jk} = \frac{\sum_o w_o P_{oj} b_{ok} (1_{j = k} - P_{ok})}{\sum_o w_o P_{oj}}
+
+    where sets count w_o times, and b is as above; per cent of a share a per cent of price.
 
     Parameters
     ----------
     which : numpy.ndarray
-        Positions of the sets.
+        Positions (o,) of the sets.
     price_transform : {"log", "linear"}
     own : bool
         Those of a product's own price alone.

@@ -19,9 +19,20 @@ def log_normal_cdf(z):
 def selection(data, spec, mean, sd):
     r"""Truncated-sample likelihood [1]_: only products of more than u units are in the sample; a scalar.
 
-    .. math:: -\sum_i \log \Phi \Big( \frac{E \delta_i - c_i}{\sqrt{\sigma_\delta^2 + 1 / u}} \Big)
+    .. math:: -\sum_i \log \Phi \Big( \frac{E \delta_i - c_i}{\sqrt{\sigma_\delta^2 + v}} \Big)
 
-    with :math:`c_i` the level from which on a product is expected to sell u.
+    with c_i the level from which on a product is expected to sell u, or the part of u in X, see
+    :func:`hdfm.sales.panel.selection.level_thresholds`, and v the variance of the log of its total: 1 / u for
+    counts, 0 for volumes. Levels and their sd are in log units.
+
+    Parameters
+    ----------
+    data : DemandData
+        With thresholds c (N,).
+    mean : TensorVariable
+        Expected levels (N,).
+    sd : TensorVariable
+        Of levels about them, a scalar.
 
     References
     ----------

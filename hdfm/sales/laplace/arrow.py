@@ -163,7 +163,10 @@ class Arrow:
 
 
 def factor_arrow(bundles: np.ndarray, border: np.ndarray, top: np.ndarray) -> Arrow:
-    """Cholesky roots of a precision of bundles (G, b, b), their border (G, b, m) and the top (m, m)."""
+    r"""Cholesky roots of a precision of bundles P (G, b, b), their border C (G, b, m) and the top Q (m, m).
+
+    .. math:: P_g = R_g R_g', \qquad Q - \sum_g (R_g^{-1} C_g)' R_g^{-1} C_g = R R'
+    """
     roots = [lower_root(block) for block in bundles]
     half = [half_solved(L, C) for L, C in zip(roots, border, strict=True)]
     complement = top - sum((C.T @ C for C in half), np.zeros_like(top))

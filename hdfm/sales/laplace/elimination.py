@@ -5,11 +5,19 @@ With A_i the information of a product's observations over periods, the block of 
 
 .. math:: A_i - A_i Z_i (Z_i' A_i Z_i + \Omega)^{-1} Z_i' A_i = A_i - U_i U_i'
 
-is what is left of A_i to columns of eta that products share: time effects along cosines, controls. Effects of
-the group enter through products' expectations M_i c, and so by :math:`Y_i = -L^{-1} \Omega M_i`.
+is what is left of A_i to columns of eta that products share: time effects along cosines, controls [1]_.
+Effects of the group enter through products' expectations M_i c, and so by :math:`Y_i = -L^{-1} \Omega M_i`.
 
 Array names and axis order: N products, G groups, T periods, w cosines, K controls; q effects of a group, b of
 a bundle, m of the top.
+
+    A_i (T, T); Z_i = [1, x_i] and U_i (T, 2); Omega, the prior's precision of the two effects, and L (2, 2);
+    M_i and Y_i (2, q)
+
+References
+----------
+.. [1] Rasmussen and Williams (2006), "Gaussian Processes for Machine Learning", appendix A.3: the inverse of
+   a partitioned matrix, and the matrix inversion lemma.
 """
 
 from dataclasses import dataclass
@@ -64,7 +72,29 @@ def product_border(likelihood: WorkingLikelihood, omega: np.ndarray, gap: np.nda
 
 
 def add_products(equations: NormalEquations, likelihood: WorkingLikelihood, border: ProductBorder) -> None:
-    """Add the working likelihood to the prior's equations of what products share, products eliminated."""
+    r"""Add the working likelihood to the prior's equations of what products share, products eliminated.
+
+    Of a prior's P c = h it makes a system of the left-hand matrix and right-hand side
+
+    .. math:: P + \sum_i (D_i - Y_i' Y_i), \qquad h + \sum_i (d_i - Y_i' L_i^{-1} r_i), \qquad
+        Y_i = L_i^{-1} B_i, \quad L_i L_i' = Z_i' A_i Z_i + \Omega
+
+    with r_i (2,) the gradient by the effects of product i, D_i and d_i what it adds to P and h by itself, and
+    B_i its border (2, .) with what is shared: of cosines Phi (w, T), effects of the group and controls z
+
+    .. math:: B_i = [Z_i' A_i \Phi', \ -\Omega M_i, \ Z_i' A_i z_i], \qquad
+        D_i = \begin{pmatrix} \Phi A_i \Phi' & 0 & \Phi A_i z_i \\
+        0 & M_i' \Omega M_i & 0 \\ z_i' A_i \Phi' & 0 & z_i' A_i z_i \end{pmatrix}
+
+    Parameters
+    ----------
+    equations : NormalEquations
+        P and h at x_0, which are changed: bundles (G, b, b), border (G, b, m), top (m, m).
+    likelihood : WorkingLikelihood
+        About x_0.
+    border : ProductBorder
+        L_i, L_i^-1 r_i and Y_i, but for those of cosines.
+    """
     _add_groups(equations, likelihood, border)
     if len(likelihood.model.layout.cosines):
         _add_cosines(equations, likelihood, border)

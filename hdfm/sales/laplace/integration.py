@@ -77,7 +77,19 @@ class NormalScales:
 
 
 def integration_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[list[Point], float]:
-    """Values of the scales with weights that sum to one, and the sd of log noise about theirs."""
+    r"""Values of the scales with weights that sum to one, and the sd of log noise about theirs.
+
+    .. math:: w_k \propto p(y | u_k) \, p(u_k) / q(u_k), \qquad u_k \sim q, \quad k = 1, \ldots, K
+
+    the largest smoothed [1]_, with u_k (D,) as described above, log noise among it where data leave that
+    open, and K a power of 2 from ``FEWEST`` to ``MOST``, the smaller the larger the panel; one point where
+    there is nothing to integrate over. u has no unit, see :class:`hdfm.sales.laplace.scales.ScaleModel`.
+
+    References
+    ----------
+    .. [1] Vehtari, Simpson, Gelman, Yao, Gabry (2024), "Pareto smoothed importance sampling", Journal of
+       Machine Learning Research 25(72).
+    """
     normal = normal_scales(mode)
     if not len(normal.covariance):
         return [Point(mode.scales, 1.0)], normal.log_noise_sd
@@ -98,9 +110,14 @@ def integration_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[lis
 def _split_normal(
     mode: LaplaceMode, normal: NormalScales, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points (K, D) and their log density (K,) under q, up to a constant.
+    r"""Points (K, D) and their log density (K,) under q, up to a constant.
 
-    The two sds of an axis are such that q falls as far as the marginal posterior does at ``FAR``.
+    .. math:: u = \hat u + \sum_d v_d \, \lambda_d^{1/2} \, s_d^\pm \, z_d, \qquad
+        \log q = -\sum_d (z_d^2 / 2 + \log s_d^\pm)
+
+    with eigenvalues lambda (D,) and eigenvectors v of the covariance, z standard normal between -``LAST`` and
+    ``LAST``, and s the sd on the side of the sign of z, in those of the normal approximation. The two sds of
+    an axis are such that q falls as far as the marginal posterior does at ``FAR``.
     """
     variance, axes = np.linalg.eigh(normal.covariance)
     D, root = len(variance), axes * np.sqrt(variance)

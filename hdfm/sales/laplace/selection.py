@@ -6,7 +6,8 @@ So the likelihood has, for every product, the divisor
 .. math:: P(i \text{ is in the sample}) = \Phi(z_i), \quad z_i = (E \delta_i - c_i) / s, \quad
     s^2 = \sigma_\delta^2 + v
 
-which depends on what products share alone.
+which depends on what products share alone. Levels and thresholds are in log units; v is the variance of the
+log of a product's total units: 1 / u for counts, u being ``selected_above``, and 0 for volumes.
 
 Array names and axis order: N products sorted by group, G groups; q effects of a group.
 
@@ -65,14 +66,18 @@ class Selection:
     group: np.ndarray
 
     def value(self, of_group: np.ndarray, product_effect: float) -> float:
-        """-sum log Phi(z) at effects (G, q) and the sd of levels."""
+        r""":math:`-\sum_i \log \Phi(z_i)` at effects (G, q) and the sd of levels."""
         return -float(log_ndtr(self._z(of_group, product_effect)).sum())
 
     def term(self, of_group: np.ndarray, product_effect: float, data_variance: np.ndarray) -> SelectionTerm:
-        """Quadratic expansion about effects (G, q); ``data_variance`` (N,) is that of levels from data alone.
+        r"""Quadratic expansion about effects (G, q); ``data_variance`` (N,): of levels from data alone.
 
-        The curvature is held below what the product tells about its group, so that precisions stay
-        positive definite.
+        .. math:: \text{slope: } -\sum_i \frac{r_i}{s} M_i, \qquad
+            \text{curvature: } \sum_i \frac{r_i (z_i + r_i)}{s^2} M_i M_i', \qquad
+            r_i = \frac{\phi(z_i)}{\Phi(z_i)}
+
+        with sums over the products of each group and M_i (q,) a row of ``design``. The curvature is held
+        below what the product tells about its group, so that precisions stay positive definite.
         """
         z, variance = self._z(of_group, product_effect), product_effect**2 + self.variance
         r = _mills(z)

@@ -14,10 +14,14 @@ WEIGHTED = {"mean": "weighted_mean", "lower": "weighted_lower", "upper": "weight
 
 
 def product_table(posterior: DemandPosterior, ci_prob: float) -> pd.DataFrame:
-    """One row per product: its groups, its elasticity, and what the data had to say about it.
+    r"""One row per product: its groups, its own-price elasticity, and what the data had to say about it.
 
-    ``shrinkage`` is the variance of the elasticity about its group's mean over the spread of products
-    in the group: 1 where the data say nothing, near 0 where the group doesn't matter.
+    .. math:: \frac{\partial \log E y_{it}}{\partial \log p_{it}} = \beta_i, \qquad
+        \text{shrinkage} = \frac{\operatorname{Var}(\beta_i - \beta_{g(i)} \mid y)}{E[\sigma_\beta^2 \mid y]}
+
+    of draws beta (N, S), in per cent of units a per cent of price. Cross elasticities are 0 in this
+    model, given time effects. ``shrinkage`` is the variance of the elasticity about its group's mean over the
+    spread of products in the group: 1 where the data say nothing, near 0 where the group doesn't matter.
     """
     draws, panel = posterior.draws, posterior.panel
     assert draws.beta is not None

@@ -2,13 +2,18 @@ r"""Time effects in periods that were not fitted: a random walk plus shocks, giv
 
 .. math:: \gamma_t = r_t + s_t, \quad r_{t + d} \sim N(r_t, d \sigma_r^2), \quad s_t \sim N(0, \sigma_s^2)
 
-with a flat prior on the walk's level, since time effects are known less their mean. Given the walk in the
-fitted periods, its parts before, between and after these are independent: draws of it there are made first,
-then what is asked for. Times are in usual distances of periods from the first fitted one.
+with a flat prior on the walk's level, since time effects are known less their mean: the local level model
+[1]_. Given the walk in the fitted periods, its parts before, between and after these are independent: draws
+of it there are made first, then what is asked for. Times are in usual distances of periods from the first
+fitted one; time effects and shocks are in log units, drift is that of a walk over one usual distance.
 
 Array names and axis order: T fitted periods, S draws, P periods that are asked for.
 
     gamma (T, S); shock, drift (S,)
+
+References
+----------
+.. [1] Durbin and Koopman (2012), "Time Series Analysis by State Space Methods", chapter 2.
 """
 
 from dataclasses import dataclass
@@ -52,7 +57,16 @@ def new_effects(walk: Walk, seed: int, block: int) -> np.ndarray:
 
 
 def effects_at(time: np.ndarray, gamma: np.ndarray, walk: Walk, seed: int, block: int) -> np.ndarray:
-    """Draws (P, S) of time effects at any times, from their distribution given those fitted.
+    r"""Draws (P, S) of time effects at any times, from their distribution given those fitted.
+
+    A draw of the walk r in the fitted periods, backwards from :func:`filtered_walk`; then, d after a fitted
+    period t, or before the first, and between two that are D apart,
+
+    .. math:: r_{t + d} \sim N(r_t, d \sigma_r^2) \quad \text{or} \quad
+        r_{t + d} \sim N\Big(r_t + \frac{d}{D} (r_{t + D} - r_t),
+        \ d \Big(1 - \frac{d}{D}\Big) \sigma_r^2\Big)
+
+    and a shock :math:`N(0, \sigma_s^2)` more, in log units.
 
     Random numbers are keyed by seed, block and time: on a grid of usual distances from the nearest fitted
     period before (or the first) they form one path, whichever times are asked for. Times off the grid are
@@ -61,7 +75,9 @@ def effects_at(time: np.ndarray, gamma: np.ndarray, walk: Walk, seed: int, block
     Parameters
     ----------
     time : numpy.ndarray
-        (P,), rising.
+        (P,), rising, in usual distances of periods.
+    gamma : numpy.ndarray
+        (T, S) in the fitted periods.
     """
     rising = walk.time
     k = np.searchsorted(rising, time + SAME_TIME) - 1
@@ -91,9 +107,13 @@ def effects_at(time: np.ndarray, gamma: np.ndarray, walk: Walk, seed: int, block
 
 
 def filtered_walk(gamma: np.ndarray, walk: Walk, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Means and variances (T - first, S) of the walk from a period on, each given gamma up to it.
+    r"""Means m and variances V (T - first, S) of the walk from a period on, each given gamma up to it.
 
-    The Kalman filter of the local level model, diffuse at first.
+    .. math:: P_t = V_{t - 1} + d_t \sigma_r^2, \quad k_t = \frac{P_t}{P_t + \sigma_s^2}, \qquad
+        m_t = m_{t - 1} + k_t (\gamma_t - m_{t - 1}), \quad V_t = (1 - k_t) P_t
+
+    The Kalman filter of the local level model, diffuse at first: :math:`m_0 = \gamma_0, V_0 = \sigma_s^2`.
+    d_t is the distance of period t from the one before.
     """
     T, S = gamma.shape
     means, variances = np.empty((T - first, S)), np.empty((T - first, S))
@@ -110,7 +130,11 @@ def filtered_walk(gamma: np.ndarray, walk: Walk, first: int = 0) -> tuple[np.nda
 
 
 def _fitted_walk(gamma, walk, first, rng):
-    """Draws of the walk in the fitted periods from ``first`` on, by period: from the last one backwards."""
+    r"""Draws (S,) of the walk in the fitted periods from ``first`` on, by period: from the last backwards.
+
+    .. math:: r_t \sim N(m_t + J_t (r_{t + 1} - m_t), (1 - J_t) V_t), \qquad
+        J_t = \frac{V_t}{V_t + d_{t + 1} \sigma_r^2}
+    """
     means, variances = filtered_walk(gamma, walk, first)
     level = {}
     for t in range(len(gamma) - 1, first - 1, -1):

@@ -2,16 +2,23 @@ r"""Products that sell little, integrated by quadrature instead of Laplace's app
 
 Given what products share, products are independent, and each has two effects v. Where a product's counts are
 low the likelihood of v is skewed: its mode is not its mean, and evidence about spreads is biased. With nodes
-v_k of a Gauss-Hermite rule about the normal posterior of v, the exact one has weights
+v_k of a Gauss-Hermite rule about the normal posterior of v, of mean v_0 and precision LL' [1]_, the exact one
+has weights
 
-.. math:: \omega_k \propto w_k \, p(y | v_k) \, p(v_k) / \phi(z_k)
+.. math:: \omega_k \propto w_k \, p(y | v_k) \, p(v_k) / \phi(z_k), \qquad v_k = v_0 + L'^{-1} z_k
 
-and a working likelihood that takes the mean gradient and information over nodes gives the product its exact
-mean, and what products share the exact gradient, for :math:`E[Z'(y - \mu)] = \Omega (E v - m)` (Stein). The
-mean information is more than there is, :math:`E[-\nabla^2 \log p(v | y)] \ge \operatorname{Var}(v | y)^{-1}`.
-The share of it is taken that leaves v its exact generalised variance, and with it what products share.
+where w_k and z_k are weights and nodes for a standard normal in two dimensions, and p(v) is normal with mean
+m and precision Omega. A working likelihood that takes the mean gradient and information over nodes gives the
+product its exact mean, and what products share the exact gradient, for
+:math:`E[Z'(y - \mu)] = \Omega (E v - m)` (Stein). The mean information is more than there is,
+:math:`E[-\nabla^2 \log p(v | y)] \ge \operatorname{Var}(v | y)^{-1}`. The share of it is taken that leaves v
+its exact generalised variance, and with it what products share.
 
 Array names and axis order: N products, n that sell little or a part of them, K nodes, T periods.
+
+References
+----------
+.. [1] Liu and Pierce (1994), "A note on Gauss-Hermite quadrature", Biometrika 81(3).
 """
 
 from collections.abc import Iterator
@@ -100,7 +107,15 @@ class _Integral:
 def integrated(
     posterior: NormalPosterior, effects: Effects, eta: np.ndarray, cells: WorkingCells
 ) -> tuple[WorkingCells, LowCounts | None]:
-    """The working likelihood with products that sell little integrated, and these; None if there are none.
+    r"""The working likelihood with products that sell little integrated, and these; None if there are none.
+
+    Those whose level the data tell less than ``ENOUGH``, :math:`\sum_t W_{it} < 100`; in a Poisson model that
+    is the units expected of them. Their rows are, with nodes v_k and weights omega_k (n, K) as above,
+
+    .. math:: W_{it} = s_i \sum_k \omega_{ik} W_{it}(v_{ik}), \qquad
+        g_{it} = \sum_k \omega_{ik} g_{it}(v_{ik}) + W_{it} \, Z_{it}' (\bar v_i - v_{i0})
+
+    with :math:`\bar v_i = \sum_k \omega_{ik} v_{ik}` and the share s_i of :func:`_share`.
 
     Parameters
     ----------
@@ -109,9 +124,9 @@ def integrated(
     effects : Effects
         Its mean.
     eta : numpy.ndarray
-        Of effects (N, T).
+        Of effects (N, T), log units.
     cells : WorkingCells
-        At eta.
+        At eta: g and W (N, T).
     """
     model = posterior.likelihood.model
     if model.spec.family.nodes is None:
