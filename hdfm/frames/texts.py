@@ -31,7 +31,7 @@ def number_remedy(column: pd.Series, role: str) -> str:
     for text, convert in _CONVERSIONS.items():
         try:
             numbers = convert(column)
-        except (TypeError, ValueError, AttributeError, OverflowError):
+        except (TypeError, ValueError, AttributeError):
             continue
         if numbers is not None and numbers.notna().equals(column.notna()):
             return f"Convert it with {text.format(name)}."

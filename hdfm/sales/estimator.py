@@ -19,7 +19,7 @@ from hdfm.frames.findings import Finding, findings_said
 from hdfm.frames.read import both_in_pandas, in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean, weighted_rows, weights_of_rows, without_weights
 from hdfm.sales.engines import ENGINES, LAPLACE
-from hdfm.sales.likelihoods.registry import LIKELIHOODS, noise_variables
+from hdfm.sales.likelihoods.registry import LIKELIHOODS, likelihood_of, noise_variables
 from hdfm.sales.panel.build import build_panel
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.read import ONE_COLUMN, UnitsReader, read_frame
@@ -687,6 +687,11 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         self._check_choice("product_effects", PRODUCT_EFFECTS)
         self._check_choice("sign", SIGNS)
         self._check_selection()
+        if self.selected_above is not None and likelihood_of(self.likelihood).log_total_variance is None:
+            raise InvalidArgumentError(
+                f"selected_above can't be had with likelihood={self.likelihood!r}, whose noise moves what a "
+                "product is expected to sell in all. Take another likelihood, or selected_above=None."
+            )
         if self.reference_price is not None and (self.product is None or self.price is None):
             raise InvalidArgumentError(
                 "reference_price is what products usually cost: it needs a product and a price column; got "

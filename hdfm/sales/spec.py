@@ -42,6 +42,13 @@ class DemandSpec:
         return None if self.selected_above is None else self.selected_above * self.selected_share
 
     @property
+    def selection_variance(self) -> float:
+        """Variance of the log of a product's total units, of which ``selected_above`` are expected."""
+        assert self.selected_above is not None
+        assert self.family.log_total_variance is not None
+        return self.family.log_total_variance(self.selected_above)
+
+    @property
     def conditional(self) -> bool:
         """Whether product totals are conditioned on, which removes delta from the graph."""
         return self.family.has_sufficient_totals and not self.pooled

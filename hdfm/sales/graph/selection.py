@@ -39,5 +39,5 @@ def selection(data, spec, mean, sd):
     .. [1] Hausman and Wise (1977), "Social experimentation, truncated distributions, and efficient
        estimation", Econometrica 45(4).
     """
-    noise = spec.family.log_total_variance(spec.selected_above)
-    return -pt.dot(data.product, log_normal_cdf((mean - data.threshold) / pt.sqrt(sd**2 + noise)))
+    total_sd = pt.sqrt(sd**2 + spec.selection_variance)
+    return -pt.dot(data.product, log_normal_cdf((mean - data.threshold) / total_sd))

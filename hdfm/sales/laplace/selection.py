@@ -94,11 +94,10 @@ class Selection:
 
 def selection_of(panel: SalesPanel, spec: DemandSpec, design: np.ndarray) -> Selection | None:
     """The truncation of a panel's sample, None where there was none; ``design`` (N, q) as in Selection."""
-    above = spec.selected_above
-    if above is None:
+    if spec.selected_here is None:
         return None
-    threshold = level_thresholds(panel, above * spec.selected_share, spec.priors.global_mean)
-    return Selection(threshold, spec.family.log_total_variance(above), design, panel.group)
+    threshold = level_thresholds(panel, spec.selected_here, spec.priors.global_mean)
+    return Selection(threshold, spec.selection_variance, design, panel.group)
 
 
 def _mills(z: np.ndarray) -> np.ndarray:

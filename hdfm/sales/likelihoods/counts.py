@@ -83,10 +83,11 @@ def constant_of(panel: SalesPanel) -> float:
     return (y * panel.log_exposure).sum() - panel.total(gammaln(panel.units + 1))
 
 
+# Fields of the record of a likelihood that all of counts share.
 OF_COUNTS: dict[str, Any] = {
     "remedy_for_zeros": REMEDY_FOR_ZEROS,
     "read_units": read_counts,
     "log_total_variance": log_total_variance,
     "response": units_of,
     "start_levels": levels_of_totals,
-}  # fields of the record of a likelihood that all of counts share
+}

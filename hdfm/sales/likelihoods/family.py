@@ -43,8 +43,9 @@ class Likelihood:
         What a message about rows without sales, left out, tells the user to do about the likelihood.
     read_units : callable
         (column, whole) -> y (n,): units that it takes, checked; fractions of counts are refused if ``whole``.
-    log_total_variance : callable
-        above -> float: variance of the log of a product's total units, of which ``above`` are expected.
+    log_total_variance : callable or None
+        above -> float: variance of the log of a product's total units, of which ``above`` are expected; None
+        where noise moves what is expected, and selection on totals has no likelihood here.
     response : callable
         panel -> (N, T): y, or log y, about which the likelihood is.
     start_levels : callable
@@ -86,7 +87,7 @@ class Likelihood:
     log_concave: bool = True
     remedy_for_zeros: str
     read_units: Callable[[pd.Series, bool], np.ndarray]
-    log_total_variance: Callable[[float], float]
+    log_total_variance: Callable[[float], float] | None
     response: Callable[[SalesPanel], np.ndarray]
     start_levels: Callable[[SalesPanel], np.ndarray]
     scores: Callable[[SalesPanel, np.ndarray, np.ndarray, np.ndarray], Scores]

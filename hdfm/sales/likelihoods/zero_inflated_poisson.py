@@ -165,7 +165,7 @@ ZERO_INFLATED_POISSON = Likelihood(
         log_constant=log_constant,
     ),
     log_concave=False,
-    **OF_COUNTS,
+    **OF_COUNTS | {"log_total_variance": None},  # extra zeros take their share of totals
     scores=scores,
     working=working,
     nodes=nodes,
