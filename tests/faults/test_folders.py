@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -14,10 +14,10 @@ from faults.chain import IDENTITY, OTHER, Killed, block, killed, names, run, und
 from faults.fits import TESTS
 
 from hdfm.exceptions import InvalidArgumentError
-from hdfm.sampling import sealed
+from hdfm.sampling import identity, sealed
 from hdfm.sampling.blocks import Block
 from hdfm.sampling.checkpoint import LOCK, Checkpoint
-from hdfm.sampling.identity import digest_of_data, plain
+from hdfm.sampling.identity import digest_of_data, identity_of, plain
 
 DRAWS = undisturbed()
 HOLDS = """
@@ -29,6 +29,13 @@ with Checkpoint(sys.argv[1], IDENTITY):
     time.sleep(100)
 """
 IN_USE = r"is in use by another fit, in this process or another\. Wait until it has ended, or name another f"
+
+
+@dataclass
+class Panel:
+    """Data of a fit."""
+
+    units: np.ndarray
 
 
 @pytest.fixture
@@ -123,6 +130,16 @@ def test_what_differs_is_named(folder):
         run(folder, other)
     assert names(folder) == before
     np.testing.assert_array_equal(run(folder)[0], DRAWS)
+
+
+@pytest.mark.parametrize("library", ["jax", "jaxlib", "numpyro"])
+def test_another_version_of_what_draws_is_another_fit(monkeypatch, library):
+    installed = identity.version
+    before = identity_of("Model", {"draws": 3}, Panel(np.arange(3.0)))
+    monkeypatch.setattr(identity, "version", lambda name: "0.0" if name == library else installed(name))
+    after = identity_of("Model", {"draws": 3}, Panel(np.arange(3.0)))
+    assert after.digest != before.digest
+    assert after.differences(before.content) == f"{library} was {installed(library)!r}, is '0.0'"
 
 
 def test_equal_arguments_are_one():

@@ -73,6 +73,17 @@ UNFITTED = [
 ]
 
 
+def test_who_reads_a_file_that_is_replaced_reads_the_one_before(estimator, tmp_path):
+    """It is replaced at once, not written over."""
+    path = estimator().save(tmp_path / "fit.hdfm")
+    before = path.read_bytes()
+    with open(path, "rb") as reader:
+        estimator(random_state=7).save(path)
+        assert reader.read() == before
+    assert path.read_bytes() != before
+    assert [file.name for file in tmp_path.iterdir()] == ["fit.hdfm"]
+
+
 @pytest.mark.parametrize("arguments", UNFITTED)
 def test_before_a_fit(estimator, tmp_path, arguments):
     model = estimator(**arguments)
