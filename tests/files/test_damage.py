@@ -154,6 +154,15 @@ def test_members_that_are_not_as_written(small_fit, tmp_path, case):
     assert said in str(caught.value)
 
 
+def test_an_array_with_something_behind_it(small_fit, tmp_path):
+    model, _ = small_fit
+    path = model.save(tmp_path / "fit.hdfm")
+    rewrite(path, {"arrays/0.npy": members(path)["arrays/0.npy"] + b"more"})
+    with pytest.raises(InvalidDataError, match=DAMAGED) as caught:
+        type(model).load(path)
+    assert "arrays/0.npy is too long" in str(caught.value)
+
+
 def test_a_rewritten_file_is_read(small_fit, tmp_path):
     """What the tests above change is what they are about."""
     model, X = small_fit
