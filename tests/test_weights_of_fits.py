@@ -167,10 +167,12 @@ def test_weights_of_other_rows(case):
         fit(X, pd.Series(1.0, index=X.index[::-1]))
 
 
-def test_large_weights_are_said(case):
+@pytest.mark.parametrize("weight", [2.5, 30.0])
+def test_large_weights_are_said(case, weight):
     fit, X = case
-    with pytest.warns(DataWarning, match=r"sample_weight is 30 on average.*divide them by their mean"):
-        fit(X, np.full(len(X), 30.0))
+    found = f"sample_weight is {weight:g} on average.*divide them by their mean"
+    with pytest.warns(DataWarning, match=found):
+        fit(X, np.full(len(X), weight))
     pd.testing.assert_frame_equal(fit(X, np.ones(len(X))).elasticities_, fit(X, None).elasticities_)
 
 

@@ -179,7 +179,7 @@ def _rows_by_set(X, values, roles):
     if roles.choice_set not in X or len(X) != len(values):
         return None
     sets = X[roles.choice_set].astype(object)
-    return values.groupby(sets.to_numpy()) if sets.map(pd.api.types.is_hashable).all() else None
+    return values.groupby(sets.to_numpy(), sort=False) if sets.map(pd.api.types.is_hashable).all() else None
 
 
 def as_flags(y: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -124,8 +124,8 @@ def _merged(frame, units, roles, weights):
         for name, role in ((roles.price, "price"), (roles.exposure, "exposure"))
         if name is not None
     }
-    columns = [(labels | numbers).get(name, frame[name]) for name in frame.columns]
-    rows = merge_equal_rows([*columns, units], weights)
+    columns = labels | numbers
+    rows = merge_equal_rows([*(columns[name] for name in frame.columns if name in columns), units], weights)
     all_once = (rows.weight == 1).all()
     return frame.iloc[rows.first], units[rows.first], None if all_once else rows.weight, rows.merged
 

@@ -340,3 +340,11 @@ def test_covariate_that_changes(tiny):
     found = "customer_covariates column 'income' changes within 1 of 2 customers, such as 2 with [2.0, 3.0]."
     with pytest.raises(InvalidDataError, match=re.escape(found)):
         panel_of(data, TINY, customer_covariates=("income",))
+
+
+def test_labels_of_sets_without_an_order(tiny):
+    """Numbers that y holds may be labels of products: sets are looked at before their labels are."""
+    trip = pd.factorize(tiny["trip"])[0] * 1j
+    X = tiny.drop(columns="chosen").assign(brand=pd.factorize(tiny["brand"])[0], trip=trip.astype(object))
+    frame, _, _ = read(X, tiny["chosen"].astype(float))
+    assert list(frame["trip"]) == list(trip)

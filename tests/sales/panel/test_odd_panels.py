@@ -297,3 +297,14 @@ def test_one_period_has_no_time_effects(sales, elasticity):
     model = elasticity().fit(first, first["units_sold"])
     assert "time_effect" not in model.idata_["posterior"]
     assert np.isfinite(model.predict(first)).all()
+
+
+def test_reference_prices_are_not_looked_at_in_fit(sales):
+    """Rows without a period are merged where they are equal in what the fit uses."""
+    X = sales.assign(usual=pd.Series([1j] * len(sales), index=sales.index, dtype=object))
+    roles = {"product": "product", "price": "price"}
+    plain = HierarchicalElasticity(**roles)._panel(X[["product", "price"]], X["units_sold"])[0]
+    other = HierarchicalElasticity(**roles, reference_price="usual")._panel(
+        X[["product", "price", "usual"]], X["units_sold"]
+    )[0]
+    np.testing.assert_array_equal(plain.units, other.units)
