@@ -301,7 +301,7 @@ def test_one_period_has_no_time_effects(sales, elasticity):
 
 def test_reference_prices_are_not_looked_at_in_fit(sales):
     """Rows without a period are merged where they are equal in what the fit uses."""
-    X = sales.assign(usual=pd.Series([1j] * len(sales), index=sales.index, dtype=object))
+    X = sales.assign(usual=sales["product"].to_numpy() * 1j).astype({"usual": object})
     roles = {"product": "product", "price": "price"}
     plain = HierarchicalElasticity(**roles)._panel(X[["product", "price"]], X["units_sold"])[0]
     other = HierarchicalElasticity(**roles, reference_price="usual")._panel(
