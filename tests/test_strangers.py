@@ -1,6 +1,7 @@
 """A name that was added to a list, and nowhere else, is refused wherever it is asked for."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def choices():
 class Tree(dict):
     """A posterior made by an engine that nobody knows."""
 
-    attrs = {"inference": STRANGER}  # noqa: RUF012
+    attrs: ClassVar = {"inference": STRANGER}
 
 
 PROCESS = TimeGP(STRANGER, "matern32", np.linspace(0, 1, 5), None, "")
