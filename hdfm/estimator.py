@@ -159,8 +159,8 @@ class BayesianEstimator(BaseEstimator):
     def _check_sampling(self, one_column: Sequence[str]) -> None:
         """Check what both estimators are constructed with; ``one_column``: roles that take one column."""
         check_names(self.get_params(deep=False), one_column)
-        self._check_choice("inference", inferences(self.ENGINES))
-        self._check_choice("sampler", samplers(self.ENGINES))
+        check_word("inference", self.inference, inferences(self.ENGINES))
+        check_word("sampler", self.sampler, samplers(self.ENGINES))
         for name, least in (("draws", 4), ("tune", 0), ("chains", 1)):
             value = getattr(self, name)
             if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
@@ -223,9 +223,6 @@ class BayesianEstimator(BaseEstimator):
             checkpoint=checkpoint,
             **own,
         )
-
-    def _check_choice(self, name: str, allowed: tuple) -> None:
-        check_word(name, getattr(self, name), allowed)
 
     def _engine(self) -> Engine:
         """The engine that the arguments ask for."""

@@ -28,6 +28,7 @@ ROOMS = (
     "panel",
     "likelihoods",
     "spec",
+    "arguments",
     "moments",
     "graph",
     "laplace",

@@ -249,7 +249,6 @@ def test_loo_scorer_needs_loo(frame):
         loo_scorer(Pipeline([("model", model)]), frame, None)
 
 
-@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto")
 def test_loo_of_a_fit(fitted, fitted_sales):
     loo = fitted.loo()
     assert loo_scorer(fitted, fitted_sales, None) == pytest.approx(loo.elpd / len(fitted_sales))

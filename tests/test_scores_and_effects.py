@@ -98,7 +98,7 @@ def test_scores_need_an_outcome(fitted):
 def test_without_roles_the_name_is_left_to_scikit_learn(make):
     """Its checks call ``score_samples`` with X alone, of whatever has it."""
     with pytest.raises(AttributeError, match="has no attribute 'score_samples'") as info:
-        getattr(make(), "score_samples")  # noqa: B009
+        _ = make().score_samples
     assert "needs columns with roles" in str(info.value.__cause__)
 
 

@@ -1,6 +1,7 @@
 """A name that was added to a list, and nowhere else, is refused wherever it is asked for."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def choices():
 class Tree(dict):
     """A posterior made by an engine that nobody knows."""
 
-    attrs = {"inference": STRANGER}  # noqa: RUF012
+    attrs: ClassVar = {"inference": STRANGER}
 
 
 PROCESS = TimeGP(STRANGER, "matern32", np.linspace(0, 1, 5), None, "")
@@ -145,7 +146,7 @@ def test_questions_about_how_a_fit_was_made():
     ],
 )
 def test_fit_of_sales(list_, argument, sales, monkeypatch):
-    monkeypatch.setattr(f"hdfm.sales.estimator.{list_}", (STRANGER,))
+    monkeypatch.setattr(f"hdfm.sales.arguments.{list_}", (STRANGER,))
     model = HierarchicalElasticity(**ROLES, **{argument: STRANGER}, draws=4, tune=0, chains=1)
     with pytest.raises(UnknownNameError, match=f"'{STRANGER}'"):
         model.fit(sales, sales["units_sold"])
@@ -159,7 +160,7 @@ def test_fit_of_sales(list_, argument, sales, monkeypatch):
     ],
 )
 def test_fit_of_choices(list_, argument, monkeypatch):
-    monkeypatch.setattr(f"hdfm.choice.estimator.{list_}", (STRANGER,))
+    monkeypatch.setattr(f"hdfm.choice.arguments.{list_}", (STRANGER,))
     trips = many_trips()
     model = DynamicFactorChoiceModel(0, **TRIP_ROLES, **{argument: STRANGER}, draws=4, tune=0, chains=1)
     with pytest.raises(UnknownNameError, match=f"'{STRANGER}'"):

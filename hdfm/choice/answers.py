@@ -296,13 +296,10 @@ class ChoiceAnswers:
 
     def _check_weighing(self, weights: Any) -> None:
         """Raise if customers are to be weighed whose draws are not kept."""
-        from hdfm.choice.posterior.kept import has_means_alone
+        from hdfm.choice.posterior.kept import refuse_means_alone
 
-        if weights is not None and has_means_alone(self.idata_):
-            raise InvalidArgumentError(
-                'weights= needs the draws of customers; keep="means" kept their means. Fit with '
-                'keep="draws", or with a number of draws to keep.'
-            )
+        if weights is not None:
+            refuse_means_alone(self.idata_, "weights=")
 
     def _stored_elasticities(self) -> pd.DataFrame:
         """What ``elasticities_`` holds: those of all pairs of products where they are few, else own ones."""

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from hdfm.choice.answers import ChoiceAnswers
+from hdfm.choice.arguments import check_arguments, choice_roles, choice_spec
 from hdfm.choice.engines import ENGINES
 from hdfm.choice.panel.panel import ChoicePanel, build_choice_panel
 from hdfm.choice.panel.read import as_flags, read_choice_frame
@@ -28,15 +28,8 @@ from hdfm.estimator import (
     has_roles,
     row_scores,
 )
-from hdfm.exceptions import (
-    DataWarning,
-    InvalidArgumentError,
-    InvalidDataError,
-    unknown,
-    warn_caller,
-)
-from hdfm.factors.tier import GLOBAL, GPS, TIERS, tier_sizes
-from hdfm.frames.columns import as_names, shown
+from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError, warn_caller
+from hdfm.factors.tier import GLOBAL
 from hdfm.frames.findings import findings_said, findings_table
 from hdfm.frames.read import both_in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean, weighted_rows
@@ -50,11 +43,6 @@ if TYPE_CHECKING:
     from hdfm.choice.posterior.market import Market
     from hdfm.files.records import Schema
 
-LOADINGS = ("customer", "population")
-PRICE_TRANSFORMS = ("log", "linear")
-KEEPS, LEAST_KEPT = ("draws", "means"), 4
-FACTORS = tuple(tier.number for tier in TIERS.values())
-FLAGS = ("product_intercepts", "outside_option")
 KEPT_OUT = ("draws_", "factors_", "loadings_")
 
 
@@ -565,41 +553,12 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         )
 
     def _roles(self) -> ChoiceRoles:
-        return ChoiceRoles(
-            customer=self.customer,
-            category=self.category,
-            product=self.product,
-            time=self.time,
-            choice_set=self.choice_set,
-            price=self.price,
-            features=None if self.features is None else tuple(as_names(self.features, "features")),
-            availability=self.availability,
-            customer_covariates=tuple(as_names(self.customer_covariates, "customer_covariates")),
-            product_intercepts=self.product_intercepts,
-            price_transform=self.price_transform,
-            outside_option=self.outside_option,
-        )
+        return choice_roles(self)
 
     def _spec(self) -> ChoiceSpec:
         self._check_sampling(ONE_COLUMN)
-        self._check_keep()
-        self._check_choice("loadings", LOADINGS)
-        self._check_choice("gp", GPS)
-        self._check_choice("price_transform", PRICE_TRANSFORMS)
-        for name in FLAGS:
-            self._check_choice(name, (True, False))
-        for name in FACTORS:
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
-                hint = f" Name columns: customer={value!r}, say." if isinstance(value, str) else ""
-                raise InvalidArgumentError(
-                    f"{name} must be a whole number, at least 0; got {shown(value)}.{hint}"
-                )
-        return ChoiceSpec(
-            tiers=tier_sizes(*(int(getattr(self, name)) for name in FACTORS)),
-            customer_loadings=_by_customer(self.loadings),
-            priors=self._checked_priors(),
-        )
+        check_arguments(self)
+        return choice_spec(self, self._checked_priors())
 
     def _panel(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[ChoicePanel, ChoiceSpec, np.ndarray]:
         """The panel, what of the model it allows, and the two labels of y."""
@@ -635,29 +594,14 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         market = self._apart(X, y)
         return market, log_scores(market)
 
-    def _check_keep(self) -> None:
-        if isinstance(self.keep, Integral) and not isinstance(self.keep, bool):
-            if self.keep >= LEAST_KEPT:
-                return
-        elif self.keep in KEEPS:
-            return
-        raise InvalidArgumentError(
-            f'keep must be "draws", "means" or a whole number of draws a chain, at least {LEAST_KEPT}; '
-            f"got {self.keep!r}."
-        )
-
     def _check_draws(self, what: str) -> None:
-        from hdfm.choice.posterior.kept import has_means_alone
+        from hdfm.choice.posterior.kept import refuse_means_alone
 
         check_is_fitted(self, "idata_")
         engine = self._fitted_engine()
         if not engine.has_draws:
             raise InvalidArgumentError(f"{what} needs draws; {engine.argument} finds the mode alone.")
-        if has_means_alone(self.idata_):
-            raise InvalidArgumentError(
-                f'{what} needs the draws of customers; keep="means" kept their means. Fit with keep="draws", '
-                "or with a number of draws to keep."
-            )
+        refuse_means_alone(self.idata_, what)
 
     def _has_roles(self) -> bool:
         return self._roles().named
@@ -667,14 +611,3 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
 
     def _summary_table(self) -> pd.DataFrame:
         return self.coefficients(by=None)
-
-
-def _by_customer(loadings: str) -> bool:
-    """Whether every customer has loadings of their own."""
-    match loadings:
-        case "customer":
-            return True
-        case "population":
-            return False
-        case _:
-            raise unknown("loadings", loadings)

@@ -121,8 +121,9 @@ def zero_sum_tier(size: TierSize, priors: FactorPriors, data: FactorData) -> Mov
         \lambda_{sl} \, a_i \, \phi_{il}(t), \qquad \phi_{il} = B_\rho z_{il}, \quad
         z_{\cdot lk} \sim N(0, I - 1 1' / N) \implies \sum_i \phi_{il}(t) = 0
 
-    with the root B_rho (T, m) of :func:`hdfm.factors.hsgp.gp_roots` at one lengthscale, so that phi
-    (N, T, L) sums to zero over periods too, and
+    where z are independent standard normals given that they add up to zero [1]_, and B_rho (T, m) is the root
+    of :func:`hdfm.factors.hsgp.gp_roots` at one lengthscale, so that phi (N, T, L) sums to zero over periods
+    too, and
 
     .. math::
 
@@ -133,6 +134,10 @@ def zero_sum_tier(size: TierSize, priors: FactorPriors, data: FactorData) -> Mov
     What all owners share is so left to other tiers. Multipliers come after the sum: it is phi that adds up to
     zero over owners, while the paths reported are :math:`a_i \phi_{il}`. lambda (S, L) is in the units of
     coefficients, a (N,) and phi have none. z is a :class:`pymc.ZeroSumNormal` over owners.
+
+    References
+    ----------
+    .. [1] Rue and Held (2005), "Gaussian Markov Random Fields", section 2.3.3.
     """
     tier, L, N = size.tier, size.number, data.n_owners(size.tier)
     (S,) = data.scale.type.shape

@@ -1,6 +1,6 @@
 r"""Smooth factors of time: Gaussian processes by Laplacian eigenfunctions (HSGP) or exactly.
 
-Every factor is centred: it sums to zero over the training periods, so that levels stay with the
+Every factor is :func:`centred`: it sums to zero over the training periods, so that levels stay with the
 coefficients it moves. Array names and axis order: T training periods, m eigenfunctions, L factors,
 D posterior draws, F further periods. Times are scaled so that training runs over [0, 1].
 """
@@ -12,7 +12,7 @@ import numpy as np
 import pytensor.tensor as pt
 
 from hdfm.exceptions import InvalidArgumentError, unknown
-from hdfm.factors.kernels import JITTER, amplitude, covariance, kernel_of
+from hdfm.factors.kernels import JITTER, covariance, kernel_of, root_spectral_density
 from hdfm.factors.tier import GPS
 from hdfm.hierarchy.data import held, padded
 
@@ -115,6 +115,36 @@ def eigenfunctions(times: np.ndarray, m: int, boundary: float) -> tuple[np.ndarr
     return np.sin(omega * (x[:, None] + boundary)) / np.sqrt(boundary), omega
 
 
+def centred(basis: Any) -> Any:
+    r"""Centring: columns less their means over the periods, so that any B z sums to zero over them.
+
+    .. math:: H B, \qquad H = I - 1 1' / T
+
+    What is added to a factor at all times can as well be added, times its loadings, to the coefficients
+    that it moves: a level that no data settle. A smooth term is identified by a sum to zero, for which the
+    columns of its basis are centred [1]_.
+
+    Factors have the covariance H B B' H of a process less its mean over the periods, which is not that of a
+    process whose mean is known to be 0. Kriging takes it so: :func:`hdfm.factors.kriging.forecast`.
+
+    Parameters
+    ----------
+    basis : numpy.ndarray or TensorVariable
+        B (T, m) or (L, T, m), over the training periods: eigenfunctions, or roots of covariances. The result
+        has its shape and unit.
+
+    References
+    ----------
+    .. [1] Wood (2017), "Generalized Additive Models: An Introduction with R", section 4.3.
+
+    Examples
+    --------
+    >>> centred(np.array([[1.0], [2.0], [6.0]])).ravel().tolist()
+    [-2.0, -1.0, 3.0]
+    """
+    return basis - basis.mean(axis=-2, keepdims=True)
+
+
 def _length(array):
     return len(array) if isinstance(array, np.ndarray) else array.type.shape[0]
 
@@ -192,16 +222,10 @@ def choose_gp(gp: str, kernel: str, times: np.ndarray, shortest: float, longest:
 
 
 def _centred_basis(times, m, c):
-    r"""Eigenfunctions, each less its mean over the training periods: the matrix is :math:`H \Phi` (T, m).
-
-    .. math:: H = I - 1 1' / T
-
-    Factors have the covariance H K H of a process less its mean over the periods, which is not that of a
-    process whose mean is known to be 0. Kriging takes it so: :func:`hdfm.factors.kriging.forecast`.
-    """
+    """The :func:`eigenfunctions` (T, m), :func:`centred`."""
     boundary = c * np.ptp(times) / 2
     phi, omega = eigenfunctions(times, m, boundary)
-    return TimeBasis(phi - phi.mean(axis=0), omega, c, boundary)
+    return TimeBasis(centred(phi), omega, c, boundary)
 
 
 def _refuse_many_periods(times):
@@ -235,9 +259,9 @@ def gp_factors(process: TimeGP, lengthscale, z) -> Any:
         \quad \text{or} \quad \theta_l = H \, \mathrm{chol}(K_{\rho_l}) z_l,
         \qquad H = I - 1 1' / T
 
-    with Phi (T, m) the :func:`eigenfunctions`, S the spectral density, of the root
-    :func:`hdfm.factors.kernels.amplitude` [1]_, and K (T, T) the covariance of the process. The process,
-    before H, has variance 1 (with eigenfunctions, nearly so) and no unit.
+    with H of :func:`centred`, Phi (T, m) the :func:`eigenfunctions`, S the spectral density, of the root
+    :func:`hdfm.factors.kernels.root_spectral_density` [1]_, and K (T, T) the covariance of the process. The
+    process, before H, has variance 1 (with eigenfunctions, nearly so) and no unit.
 
     Parameters
     ----------
@@ -255,7 +279,7 @@ def gp_factors(process: TimeGP, lengthscale, z) -> Any:
     basis = basis_of(process)
     if basis is not None:
         omega = basis.sqrt_eigenvalues[:, None]
-        return pt.dot(basis.matrix, amplitude(process.kernel, omega, lengthscale) * z)
+        return pt.dot(basis.matrix, root_spectral_density(process.kernel, omega, lengthscale) * z)
     rho = pt.as_tensor(lengthscale)
     roots = gp_roots(process, pt.atleast_1d(rho))
     return pt.dot(roots[0], z) if rho.ndim == 0 else pt.matvec(roots, z.T).T
@@ -271,8 +295,8 @@ def gp_roots(process: TimeGP, lengthscale) -> Any:
     basis = basis_of(process)
     if basis is not None:
         omega = basis.sqrt_eigenvalues
-        return basis.matrix * amplitude(process.kernel, omega, lengthscale[:, None])[:, None, :]
+        return basis.matrix * root_spectral_density(process.kernel, omega, lengthscale[:, None])[:, None, :]
     distance = process.times[:, None] - process.times
     K = covariance(process.kernel, distance, lengthscale[:, None, None]) + JITTER * np.eye(process.size)
     root = np.linalg.cholesky(K) if isinstance(K, np.ndarray) else pt.linalg.cholesky(K)
-    return root - root.mean(axis=1, keepdims=True)
+    return centred(root)

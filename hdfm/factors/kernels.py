@@ -18,14 +18,14 @@ class Kernel(NamedTuple):
     ----------
     covariance : callable
         Of the distance r >= 0.
-    amplitude : callable
+    root_spectral_density : callable
         Square root of the spectral density, of the squared frequency.
     room, detail : float
         Factors of :func:`hdfm.factors.hsgp.basis_size`.
     """
 
     covariance: Callable
-    amplitude: Callable
+    root_spectral_density: Callable
     room: float
     detail: float
 
@@ -79,7 +79,7 @@ def covariance(kernel: str, distance, lengthscale):
     return kernel_of(kernel).covariance(abs(distance) / lengthscale)
 
 
-def amplitude(kernel: str, omega, lengthscale):
+def root_spectral_density(kernel: str, omega, lengthscale):
     r"""Square root of the spectral density S of :func:`covariance`; arrays or tensors, which broadcast.
 
     The density at angular frequencies omega, :math:`S(\omega) = \int k(d) e^{-i \omega d} \, d d`, is
@@ -105,7 +105,7 @@ def amplitude(kernel: str, omega, lengthscale):
     ----------
     .. [1] Rasmussen and Williams (2006), "Gaussian Processes for Machine Learning", section 4.2.1.
     """
-    return lengthscale**0.5 * kernel_of(kernel).amplitude((lengthscale * omega) ** 2)
+    return lengthscale**0.5 * kernel_of(kernel).root_spectral_density((lengthscale * omega) ** 2)
 
 
 def kernel_of(name: str) -> Kernel:

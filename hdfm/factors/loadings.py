@@ -51,7 +51,9 @@ def loadings(
         \mu_{sl} \sim N(\text{loading\_mean}, \text{loading\_mean\_sd}), \quad
         a_l \sim N^+(0, \text{amplitude} \cdot \text{amplitude\_decay}^l), \ l = 0, 1, \ldots
 
-    Loadings above 0 fix the sign of factors, whose unit variance fixes the scale of loadings.
+    Loadings above 0 fix the sign of factors, whose unit variance fixes the scale of loadings. The function
+    log(1 + exp), softplus [1]_, is linear for large loadings, where an exponential would make their prior's
+    tail heavy. Amplitudes that fall with l shrink factors that are not needed, in the manner of [2]_.
 
     Parameters
     ----------
@@ -67,6 +69,12 @@ def loadings(
     -------
     TensorVariable
         w, (1, S, L) where all customers have the same.
+
+    References
+    ----------
+    .. [1] Dugas, Bengio, Belisle, Nadeau, Garcia (2001), "Incorporating second-order functional knowledge for
+       better option pricing", Advances in Neural Information Processing Systems 13.
+    .. [2] Bhattacharya and Dunson (2011), "Sparse Bayesian infinite factor models", Biometrika 98(2).
     """
     (S,) = scale.type.shape
     mean = pm.Normal(f"{name}_mean_raw", priors.loading_mean, priors.loading_mean_sd, shape=(S, L))
@@ -87,7 +95,7 @@ def loadings(
 def _amplitudes(name, sd, mean, dim, S):
     r"""Half-normal amplitudes a (L,), in coordinates of the log of typical loadings.
 
-    .. math:: \log a_l + \frac{1}{S} \sum_s \log \mathrm{softplus}(\mu_{ls})
+    .. math:: \log a_l + \frac{1}{S} \sum_s \log \mathrm{softplus}(\mu_{sl})
 
     The data speak about this product, and hardly about what makes it up.
     """

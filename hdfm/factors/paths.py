@@ -61,9 +61,24 @@ def moving_together(score: csr_array, B: np.ndarray, L: int, known: np.ndarray |
 def whitened_factors(
     name: str, gp: TimeGP, lengthscale, groups: Sequence[Evidence], L: int, start: np.ndarray
 ):
-    """theta (G, T, L), zero-sum over periods, given evidence about each group by period.
+    r"""Factors theta (G, T, L), zero-sum over periods, whitened by evidence about each group by period.
 
-    ``start`` (G, L, m) are coordinates along the GP's roots.
+    .. math:: \theta_{gl} = B_l z_{gl}, \qquad z_{gl} \sim N(0, 1)
+
+    with the roots B (L, T, m) of :func:`hdfm.factors.hsgp.gp_roots`. What data say of a group's coordinates z
+    (L m,) is theirs by :func:`evidence_about_coordinates`, and
+    :func:`hdfm.hierarchy.whitened.whitened_standard_normal` whitens them jointly. theta has no unit.
+
+    Parameters
+    ----------
+    name : str
+        Of the whitened coordinates (G, L m) in the model.
+    lengthscale : TensorVariable
+        (L,), in the unit of the process's times.
+    groups : sequence of Evidence
+        J (T, L, L) and g (T, L) about the factors of each of G groups by period.
+    start : numpy.ndarray
+        z (G, L, m) to start at.
     """
     B = gp_roots(gp, lengthscale)
     G, m = len(groups), gp.size

@@ -39,9 +39,9 @@ def _said_by_text(index: Any, freq: str) -> bool:
 
 def _index(parts: dict[str, Any], reader: Reader) -> pd.Index:
     values = reader.value(parts["values"])
-    index = pd.Index(values, dtype=values.dtype, name=reader.value(parts["name"]), copy=False)
+    index: Any = pd.Index(values, dtype=values.dtype, name=reader.value(parts["name"]), copy=False)
     if "freq" in parts:
-        index.freq = parts["freq"]  # type: ignore[attr-defined]
+        index.freq = parts["freq"]
     return index
 
 

@@ -11,16 +11,29 @@ from hdfm.hierarchy.whitened import spread
 LARGEST_START = 0.9
 
 
-def correlation_root(name: str, eta: float, start: np.ndarray):
-    r"""Cholesky root (S, S) of a correlation matrix, :math:`R \sim LKJ(\eta)`, from partial correlations.
+def correlation_root(name: str, eta: float, start: np.ndarray) -> TensorVariable:
+    r"""Cholesky root L (S, S) of a correlation matrix, :math:`R = L L' \sim LKJ(\eta)`.
+
+    .. math:: p(R) \propto \det(R)^{\eta - 1}
+
+    It is the prior under which the partial correlations of i and j > i given those before i are independent,
 
     .. math:: \rho_{ij | 1..i-1} = 2 b - 1, \quad b \sim \mathrm{Beta}(c_i, c_i), \quad
         c_i = \eta + \frac{S - 1 - i}{2}, \qquad
         L_{ji} = \rho_{ij | 1..i-1} \prod_{k<i} \sqrt{1 - \rho_{kj | 1..k-1}^2}
 
-    for i < j are independent [1]_, and :math:`L_{jj}` is the product over all k < j. In the packed covariance
-    root of :class:`pymc.LKJCholeskyCov` a row shrinks with its scale, which makes a funnel where the data say
-    little about the scale; here scales are apart. R starts at ``start`` (S, S).
+    with rows and columns counted from 1 [1]_, and :math:`L_{jj}` the product over all k < j. In the packed
+    covariance root of :class:`pymc.LKJCholeskyCov` a row shrinks with its scale, which makes a funnel where
+    the data say little about the scale; here scales are apart, and L has no unit.
+
+    Parameters
+    ----------
+    name : str
+        Of the shares b (S (S - 1) / 2,) in the model, row by row below the diagonal.
+    eta : float
+        1: all correlation matrices are equally likely; the larger, the nearer correlations are to 0.
+    start : numpy.ndarray
+        The R (S, S) to start at.
 
     References
     ----------

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,23 +12,25 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from hdfm.estimator import BayesianEstimator, check_prior_predictions, has_roles, row_scores
-from hdfm.exceptions import DataWarning, InvalidArgumentError, unknown, warn_caller
-from hdfm.frames.columns import as_names, check_word
+from hdfm.exceptions import DataWarning, InvalidArgumentError, warn_caller
+from hdfm.frames.columns import check_word
 from hdfm.frames.findings import Finding, findings_said
 from hdfm.frames.read import both_in_pandas, in_pandas, refuse_name, refuse_other_rows
 from hdfm.frames.weights import check_weights, weighted_mean, weighted_rows, weights_of_rows, without_weights
+from hdfm.sales.arguments import check_arguments, demand_roles, demand_spec, shares_time
 from hdfm.sales.engines import ENGINES, LAPLACE
-from hdfm.sales.likelihoods.registry import LIKELIHOODS, likelihood_of, noise_variables
+from hdfm.sales.likelihoods.registry import noise_variables
 from hdfm.sales.panel.build import build_panel
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.read import ONE_COLUMN, UnitsReader, read_frame
 from hdfm.sales.panel.report import sales_findings, sales_report
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows, rows_of_frame, rows_of_periods
-from hdfm.sales.panel.selection import selected_share, selection_finding
+from hdfm.sales.panel.selection import refuse_weights, selected_share, selection_finding
 from hdfm.sales.posterior.draws import DemandPosterior, demand_draws
 from hdfm.sales.posterior.elasticities import global_table, group_table, product_table
 from hdfm.sales.posterior.predict import (
+    check_quantiles,
     expected_units,
     log_predictive_density,
     pointwise_log_likelihood,
@@ -48,10 +49,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from hdfm.files.records import Schema
-
-TIME_EFFECTS = ("category", "shared", None)
-PRODUCT_EFFECTS = ("random", "fixed")
-SIGNS = (None, "negative")
 
 
 class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
@@ -313,10 +310,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         self, X: pd.DataFrame, quantiles: Sequence[float] = (0.05, 0.5, 0.95)
     ) -> pd.DataFrame:
         """Quantiles of the predictive distribution of units, a column each, noise included."""
-        if not isinstance(quantiles, Sequence | np.ndarray) or not all(
-            isinstance(q, Real) and 0 <= q <= 1 for q in quantiles
-        ):
-            raise InvalidArgumentError(f"quantiles must be numbers between 0 and 1; got {quantiles!r}.")
+        check_quantiles(quantiles)
         rows = self._rows(X)
         values = unit_quantiles(self._posterior(), rows, quantiles)
         return pd.DataFrame(values, columns=list(quantiles), index=rows.label.index)
@@ -670,78 +664,22 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         return tags
 
     def _roles(self) -> Roles:
-        return Roles(
-            product=self.product,
-            groups=tuple(as_names(self.groups, "groups")),
-            time=self.time,
-            price=self.price,
-            controls=tuple(as_names(self.controls, "controls")),
-            exposure=self.exposure,
-            reference_price=self.reference_price,
-        )
+        return demand_roles(self)
 
     def _spec(self) -> DemandSpec:
         self._check_sampling(ONE_COLUMN)
-        self._check_choice("likelihood", LIKELIHOODS)
-        self._check_choice("time_effects", TIME_EFFECTS)
-        self._check_choice("product_effects", PRODUCT_EFFECTS)
-        self._check_choice("sign", SIGNS)
-        self._check_selection()
-        if self.selected_above is not None and likelihood_of(self.likelihood).log_total_variance is None:
-            raise InvalidArgumentError(
-                f"selected_above can't be had with likelihood={self.likelihood!r}, whose noise moves what a "
-                "product is expected to sell in all. Take another likelihood, or selected_above=None."
-            )
-        if self.reference_price is not None and (self.product is None or self.price is None):
-            raise InvalidArgumentError(
-                "reference_price is what products usually cost: it needs a product and a price column; got "
-                f"product={self.product!r}, price={self.price!r}."
-            )
-        spec = DemandSpec(
-            likelihood=self.likelihood,
-            time_effects=self.time_effects is not None and self.time is not None,
-            product_effects=self.product_effects,
-            negative=_is_negative(self.sign),
-            priors=self._checked_priors(),
-            selected_above=self.selected_above,
-        )
+        check_arguments(self)
+        spec = demand_spec(self, self._checked_priors())
         self._engine().check(spec)
         return spec
-
-    def _check_selection(self) -> None:
-        above, periods = self.selected_above, self.selected_periods
-        if periods is not None:
-            if not isinstance(periods, Integral) or isinstance(periods, bool) or periods < 1:
-                raise InvalidArgumentError(
-                    f"selected_periods must be a whole number, at least 1, or None; got {periods!r}."
-                )
-            for name in ("selected_above", "time"):
-                if getattr(self, name) is None:
-                    raise InvalidArgumentError(
-                        "selected_periods says over how many periods products sold more than selected_above: "
-                        f"it needs {name}=, which is None."
-                    )
-        if above is None:
-            return
-        if not isinstance(above, Real) or isinstance(above, bool) or not 0 < above < np.inf:
-            raise InvalidArgumentError(f"selected_above must be a number above 0, or None; got {above!r}.")
-        if self.product_effects == "fixed":
-            raise InvalidArgumentError(
-                'selected_above needs product_effects="random": fixed levels have no distribution that a '
-                "selection could cut."
-            )
 
     def _panel(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[SalesPanel, DemandSpec]:
         spec = self._spec()
         X, y, weights = weighted_rows(X, y, sample_weight)
-        if weights is not None and spec.selected_above is not None:
-            raise InvalidArgumentError(
-                "selected_above is about the units that X holds of a product: with sample_weight it would "
-                "not be clear how many these are. Give one of them."
-            )
+        refuse_weights(weights, spec.selected_above)
         frame, units, roles = self._read(X, y, spec.family.read_units, reset=True)
         assert units is not None
-        shared = _shares_time(self.time_effects)
+        shared = shares_time(self.time_effects)
         panel = build_panel(frame, units, roles, shared_time=shared, weights=weights)
         if spec.selected_above is not None:
             share = selected_share(panel, spec.selected_above, self.selected_periods)
@@ -796,25 +734,3 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     def _summary_table(self) -> pd.DataFrame:
         levels = [level.name for level in self.panel_.levels]
         return pd.concat([self.elasticities("global"), *(self.elasticities(name) for name in levels)])
-
-
-def _shares_time(time_effects: str | None) -> bool:
-    """Whether all products have the same time effects, if any."""
-    match time_effects:
-        case "shared":
-            return True
-        case "category" | None:
-            return False
-        case _:
-            raise unknown("time_effects", time_effects)
-
-
-def _is_negative(sign: str | None) -> bool:
-    """Whether elasticities are bounded above by 0."""
-    match sign:
-        case "negative":
-            return True
-        case None:
-            return False
-        case _:
-            raise unknown("sign", sign)

@@ -28,7 +28,7 @@ from pytensor.graph.traversal import graph_inputs
 from hdfm.hierarchy.blocks import SumOverBlocks
 from hdfm.sampling.session import load_jax, written_sources
 
-load_jax()
+load_jax()  # before whatever else would import PyMC's samplers, which change JAX's settings
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402

@@ -26,6 +26,7 @@ from hdfm.sampling.settings import SamplingSettings
 from hdfm.sampling.store import DrawStore, Reported, collect
 from hdfm.sampling.streams import Stream, stream
 
+# After hdfm.sampling.density, which loads JAX and leaves its settings as they were.
 import jax  # isort: skip
 import jax.numpy as jnp  # isort: skip
 from numpyro.infer.hmc import HMCState, hmc  # isort: skip

@@ -11,6 +11,7 @@ import pymc as pm
 from hdfm.sampling.density import density_of
 from hdfm.sampling.nuts import BLOCK, deterministics
 
+# After hdfm.sampling.density, which loads JAX and leaves its settings as they were.
 import jax  # isort: skip
 import jax.numpy as jnp  # isort: skip
 import numpyro  # isort: skip

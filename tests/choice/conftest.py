@@ -92,7 +92,7 @@ def quick_looks(few):
         DynamicFactorChoiceModel(1, **roles, **QUICK, inference=name) for name in ("map", "variational")
     ]
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore", ApproximationWarning)
+        warnings.simplefilter("ignore", ApproximationWarning)  # of few steps
         patch.setattr(variational, "STEPS", 500)
         return {model.inference: model.fit(few, few["chosen"]) for model in models}
 

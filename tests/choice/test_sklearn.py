@@ -166,7 +166,6 @@ def test_search_inside_a_pipeline(mock_sampling, trips):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
-@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto")
 def test_search_by_loo(mock_sampling, trips):
     grid = {"n_factors": [0, 1]}
     search = GridSearchCV(choice_model(), grid, scoring=loo_scorer, cv=WholeSample(), error_score="raise")

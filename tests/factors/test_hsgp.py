@@ -11,7 +11,7 @@ from scipy import stats
 from hdfm.exceptions import InvalidArgumentError
 from hdfm.factors.draws import KeyedNormals
 from hdfm.factors.hsgp import GPS, MOST_EXACT_PERIODS, basis_size, choose_gp, eigenfunctions, gp_factors
-from hdfm.factors.kernels import JITTER, KERNELS, amplitude, covariance
+from hdfm.factors.kernels import JITTER, KERNELS, covariance, root_spectral_density
 from hdfm.factors.kriging import BLOCK, forecast, places_of
 from hdfm.sampling.session import jax_session
 
@@ -41,7 +41,8 @@ def largest_error(kernel, times, m, c, lengthscales):
     phi, omega = eigenfunctions(times, m, c * np.ptp(times) / 2)
     H = centring(len(times))
     errors = [
-        (phi * amplitude(kernel, omega, rho) ** 2) @ phi.T - dense(kernel, times, rho) for rho in lengthscales
+        (phi * root_spectral_density(kernel, omega, rho) ** 2) @ phi.T - dense(kernel, times, rho)
+        for rho in lengthscales
     ]
     return max(np.abs(error).max() for raw in errors for error in (raw, H @ raw @ H))
 
@@ -59,14 +60,14 @@ def test_covariance_and_spectral_density_are_those_of_pymc(kernel):
     theirs = PYMC[kernel](1, ls=0.2)
     np.testing.assert_allclose(dense(kernel, TIMES, 0.2), theirs(TIMES[:, None]).eval(), atol=1e-7)
     np.testing.assert_allclose(
-        amplitude(kernel, omega, 0.2) ** 2, theirs.power_spectral_density(omega[:, None]).eval()
+        root_spectral_density(kernel, omega, 0.2) ** 2, theirs.power_spectral_density(omega[:, None]).eval()
     )
 
 
 @all_kernels
 def test_arrays_and_tensors_agree(kernel):
     x, rho = np.array([[-0.5], [0.0], [2.0]]), np.array([0.1, 0.7])
-    for function in (covariance, amplitude):
+    for function in (covariance, root_spectral_density):
         np.testing.assert_allclose(function(kernel, x, pt.constant(rho)).eval(), function(kernel, x, rho))
 
 
@@ -80,7 +81,9 @@ def test_eigenfunctions_are_those_of_pymc(times):
     ours, omega = eigenfunctions(times, m, process.basis.boundary)
     np.testing.assert_allclose(ours, theirs, atol=ROUNDING)
     np.testing.assert_allclose(process.basis.matrix, theirs - theirs.mean(axis=0), atol=ROUNDING)
-    np.testing.assert_allclose(amplitude("matern32", omega, 0.2), sqrt_density.eval(), atol=ROUNDING)
+    np.testing.assert_allclose(
+        root_spectral_density("matern32", omega, 0.2), sqrt_density.eval(), atol=ROUNDING
+    )
 
 
 @all_kernels

@@ -5,7 +5,6 @@ import uuid
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import UNFITTED
 
 from hdfm.exceptions import DataWarning, InvalidArgumentError, InvalidDataError
 
@@ -64,7 +63,6 @@ def test_labels_of_mixed_types(door, fitted_door, role):
             ask(door.X.assign(**{column: labels}))
 
 
-@UNFITTED
 @pytest.mark.parametrize(
     "spoil", [lambda label: label + " ", lambda label: label.upper()], ids=["blank", "case"]
 )
@@ -93,7 +91,6 @@ def test_the_remedies_of_blanks_and_case(door, fitted_door):
         )
 
 
-@UNFITTED
 def test_some_new_products(door, fitted_door):
     new = door.X[door.product] == door.X[door.product].iloc[0]
     X = door.X.assign(**{door.product: door.X[door.product].where(~new, "new")})
@@ -129,10 +126,13 @@ def test_columns_named_after_columns_of_tables(mock_sampling, door, name):
     for column in (door.product, door.group):
         role = next(role for role, label in door.labels.items() if label == column)
         X = door.X.drop(columns=name, errors="ignore").rename(columns={column: name})
+        model, refusal = None, ""
         try:
             model = door.fit(X, **{role: name})
         except InvalidArgumentError as error:
-            assert f"'{name}'" in str(error)  # noqa: PT017
+            refusal = str(error)
+        if model is None:
+            assert f"'{name}'" in refusal
         else:
             assert np.isfinite(model.elasticities_["mean"]).all()
             assert len(model.elasticities_.reset_index()) == len(model.elasticities_)

@@ -39,14 +39,15 @@ def test_the_remedy_of_a_column_that_stands_twice(door, fitted_door):
 
 
 def test_any_column_with_a_role_that_stands_twice(door, fitted_door):
+    weight = np.ones(len(door.X))
+    asks = (
+        door.build,
+        lambda X: door.make().build_model(X, door.y, weight),
+        fitted_door.predict,
+        lambda X: fitted_door.score(X, door.y),
+    )
     for name in {*door.labels.values(), "price"}:
-        X, weight = pd.concat([door.X, door.X[[name]]], axis=1), np.ones(len(door.X))
-        asks = (
-            door.build,
-            lambda X: door.make().build_model(X, door.y, weight),  # noqa: B023
-            fitted_door.predict,
-            lambda X: fitted_door.score(X, door.y),
-        )
+        X = pd.concat([door.X, door.X[[name]]], axis=1)
         for ask in asks:
             with pytest.raises(InvalidDataError, match=f"holds the column '{name}' more than once"):
                 ask(X)

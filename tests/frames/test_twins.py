@@ -6,7 +6,6 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import UNFITTED
 
 from hdfm.exceptions import DataWarning, InvalidDataError
 from hdfm.frames.twins import conversion_of_twins, conversion_to, renaming, twins_among
@@ -33,7 +32,6 @@ SPELLINGS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:Values far outside:hdfm.exceptions.DataWarning")
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_conversion_of_the_column(mock_sampling, door, spelling):
     fitted, asked = (spell(door.X[door.product].astype(str)) for spell in SPELLINGS[spelling])
@@ -52,7 +50,6 @@ def test_a_conversion_of_the_column(mock_sampling, door, spelling):
     np.testing.assert_allclose(model.predict(X), model.predict(door.X.assign(**{door.product: fitted})))
 
 
-@UNFITTED
 def test_where_the_fitted_label_is_the_odd_one(mock_sampling, door):
     """Renamed in X it is known; and the column of the fit can be converted."""
     odd = door.X[door.product].replace({door.X[door.product].iloc[0]: door.X[door.product].iloc[0] + " "})

@@ -225,5 +225,5 @@ def answers_of(name: str) -> Answers:
     }
     cases, ask = kinds[name.split()[0]]
     with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # of few draws, and odd data: other tests ask for warnings
         return ask(cases[name])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE))  # where write.py, a script, finds what it imports
 
 from cases import CHOICES, SALES  # noqa: E402
 from digests import entry, environment  # noqa: E402
@@ -43,7 +43,6 @@ def test_every_case_is_written():
     assert list(GOLDEN["cases"]) == [*SALES, *CHOICES]
 
 
-@pytest.mark.filterwarnings("ignore::hdfm.exceptions.DataWarning")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in LAPLACE]
 )

@@ -45,6 +45,7 @@ def test_value_and_gradient_in_jax(b, n):
         import jax
         from pymc.sampling.jax import get_jaxified_graph
 
+        # It tells JAX of sums over blocks.
         import hdfm.sampling.density  # noqa: F401
 
         found = get_jaxified_graph(list(inputs), [total])

@@ -307,7 +307,7 @@ def test_half_of_the_periods_tell_of_the_population_too():
 def test_selection_can_be_cross_validated(sellers, changes):
     model = laplace(selected_above=ABOVE, draws=50, **changes)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)
+        warnings.simplefilter("ignore", DataWarning)  # folds hold a part of the sample that was selected
         splits = RollingOriginSplit("time_period", 2)
         scores = cross_val_score(model, sellers, sellers["units_sold"], cv=splits)
     assert np.isfinite(scores).all()

@@ -269,4 +269,4 @@ def test_package_lists_its_names():
     assert set(dir(hdfm)) == set(hdfm.__all__)
     assert hdfm.HierarchicalElasticity is HierarchicalElasticity
     with pytest.raises(AttributeError, match="module 'hdfm' has no attribute 'Elasticity'"):
-        hdfm.Elasticity  # noqa: B018
+        _ = hdfm.Elasticity

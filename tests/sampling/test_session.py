@@ -36,8 +36,7 @@ FITS = {
     """,
 }
 LEAVES_ALL = """
-    import os, sys, warnings
-    warnings.simplefilter("ignore")
+    import os, sys
 
     def state():
         found = {name: value for name, value in jax.config.values.items()}

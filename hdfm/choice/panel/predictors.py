@@ -107,10 +107,12 @@ def informative(
 def log_price_centre(
     values: np.ndarray, roles: ChoiceRoles, counted: np.ndarray, category: np.ndarray, n_categories: int
 ) -> np.ndarray:
-    """Centre of the log price by category (C,): its mean where something stands against utility 0, else 0.
+    r"""Centre of the log price by category (C,): its mean where something stands against utility 0, else 0.
 
-    A log price moves with the currency, and with it would all utilities but the outside option's. Rows count
-    as often as ``counted`` (n,) says.
+    .. math:: \overline{\log p_c} = \frac{\sum_{r \in c} w_r \log p_r}{\sum_{r \in c} w_r}
+
+    over the rows r of a category, which count w_r = ``counted`` (n,) times. A log price moves with the
+    currency, and with it would all utilities but the outside option's; :func:`centred` takes the centre off.
     """
     if not roles.outside or roles.log_price is None:
         return np.zeros(n_categories)

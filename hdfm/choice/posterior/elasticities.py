@@ -92,11 +92,17 @@ def cross_work(market: Market) -> int:
 def elasticity_draws(
     draws: ChoiceDraws, sets: PlacedSets, which: np.ndarray, price_transform: str, *, own: bool = False
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    r"""Elasticities of the expected shares of some sets of a category, draw by draw.
+    r"""Own and cross price elasticities of the expected shares of some sets of a category, draw by draw.
 
-    .. math:: E_{jk} = \frac{\sum_o w_o P_{oj} b_{ok} (1_{j = k} - P_{ok})}{\sum_o w_o P_{oj}}
+    .. math::
 
-    where sets count w_o times, and b is as above; per cent of a share a per cent of price.
+        E_{jk} = \frac{\partial \log \sum_o w_o P_{oj}}{\partial \log \text{price}_k}
+            = \frac{\sum_o w_o P_{oj} b_{ok} (1_{j = k} - P_{ok})}{\sum_o w_o P_{oj}}, \qquad
+        b_{ok} = \begin{cases} \beta_{o, \text{price}} & \text{log price} \\
+            \beta_{o, \text{price}} \, \text{price}_{ok} & \text{linear price} \end{cases}
+
+    of logit probabilities P [1]_, where sets count w_o times: in per cent of product j's share a per cent of
+    product k's price, in all sets at once. Own elasticities where j = k, else cross elasticities.
 
     Parameters
     ----------
@@ -112,6 +118,10 @@ def elasticity_draws(
         Positions (n,) in ``sets.product`` of those that respond and those whose price changes.
     values : numpy.ndarray
         (n, D)
+
+    References
+    ----------
+    .. [1] Train (2009), "Discrete Choice Methods with Simulation", section 3.6.
     """
     present, local = products_of_sets(sets, which)
     if own:

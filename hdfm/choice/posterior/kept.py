@@ -6,6 +6,7 @@ Array names and axis order: K chains, D draws.
 import numpy as np
 import xarray as xr
 
+from hdfm.exceptions import InvalidArgumentError
 from hdfm.factors.tables import values_of
 from hdfm.summaries.moments import AVERAGE, GROUP, MEAN, SD
 
@@ -13,6 +14,15 @@ from hdfm.summaries.moments import AVERAGE, GROUP, MEAN, SD
 def has_means_alone(tree: xr.DataTree) -> bool:
     """Whether posterior means of customers are kept without their draws."""
     return GROUP in tree.children
+
+
+def refuse_means_alone(tree: xr.DataTree, what: str) -> None:
+    """Raise if draws of customers, which something needs, are not kept."""
+    if has_means_alone(tree):
+        raise InvalidArgumentError(
+            f'{what} needs the draws of customers; keep="means" kept their means. Fit with keep="draws", or '
+            "with a number of draws to keep."
+        )
 
 
 def plug_in(tree: xr.DataTree) -> xr.Dataset:

@@ -166,6 +166,20 @@ def factor_arrow(bundles: np.ndarray, border: np.ndarray, top: np.ndarray) -> Ar
     r"""Cholesky roots of a precision of bundles P (G, b, b), their border C (G, b, m) and the top Q (m, m).
 
     .. math:: P_g = R_g R_g', \qquad Q - \sum_g (R_g^{-1} C_g)' R_g^{-1} C_g = R R'
+
+    Bundles touch the top alone, so that each is eliminated by itself, and what they leave to the top is its
+    Schur complement [1]_. Entries of P are in the units of two effects to the power of -1 each. Products were
+    eliminated before, by :func:`hdfm.sales.laplace.elimination.add_products`.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the precision is not positive definite.
+
+    References
+    ----------
+    .. [1] Boyd and Vandenberghe (2004), "Convex Optimization", appendix C.4: block elimination and Schur
+       complements.
     """
     roots = [lower_root(block) for block in bundles]
     half = [half_solved(L, C) for L, C in zip(roots, border, strict=True)]

@@ -72,15 +72,16 @@ def product_border(likelihood: WorkingLikelihood, omega: np.ndarray, gap: np.nda
 
 
 def add_products(equations: NormalEquations, likelihood: WorkingLikelihood, border: ProductBorder) -> None:
-    r"""Add the working likelihood to the prior's equations of what products share, products eliminated.
+    r"""Arrow elimination: add the working likelihood to the equations of what products share, less products.
 
     Of a prior's P c = h it makes a system of the left-hand matrix and right-hand side
 
     .. math:: P + \sum_i (D_i - Y_i' Y_i), \qquad h + \sum_i (d_i - Y_i' L_i^{-1} r_i), \qquad
         Y_i = L_i^{-1} B_i, \quad L_i L_i' = Z_i' A_i Z_i + \Omega
 
-    with r_i (2,) the gradient by the effects of product i, D_i and d_i what it adds to P and h by itself, and
-    B_i its border (2, .) with what is shared: of cosines Phi (w, T), effects of the group and controls z
+    the Schur complement of all products [1]_. r_i (2,) is the gradient by the effects of product i, D_i and
+    d_i are what it adds to P and h by itself, and B_i is its border (2, .) with what is shared: of cosines
+    Phi (w, T), effects of the group and controls z
 
     .. math:: B_i = [Z_i' A_i \Phi', \ -\Omega M_i, \ Z_i' A_i z_i], \qquad
         D_i = \begin{pmatrix} \Phi A_i \Phi' & 0 & \Phi A_i z_i \\
@@ -89,11 +90,16 @@ def add_products(equations: NormalEquations, likelihood: WorkingLikelihood, bord
     Parameters
     ----------
     equations : NormalEquations
-        P and h at x_0, which are changed: bundles (G, b, b), border (G, b, m), top (m, m).
+        P and h at x_0, which are changed: bundles (G, b, b), border (G, b, m), top (m, m). Entries of P are
+        in the units of two effects to the power of -1 each, those of h in that of one.
     likelihood : WorkingLikelihood
         About x_0.
     border : ProductBorder
         L_i, L_i^-1 r_i and Y_i, but for those of cosines.
+
+    References
+    ----------
+    .. [1] Rasmussen and Williams (2006), "Gaussian Processes for Machine Learning", appendix A.3.
     """
     _add_groups(equations, likelihood, border)
     if len(likelihood.model.layout.cosines):

@@ -81,13 +81,17 @@ def integration_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[lis
 
     .. math:: w_k \propto p(y | u_k) \, p(u_k) / q(u_k), \qquad u_k \sim q, \quad k = 1, \ldots, K
 
-    the largest smoothed [1]_, with u_k (D,) as described above, log noise among it where data leave that
-    open, and K a power of 2 from ``FEWEST`` to ``MOST``, the smaller the larger the panel; one point where
-    there is nothing to integrate over. u has no unit, see :class:`hdfm.sales.laplace.scales.ScaleModel`.
+    the largest smoothed [2]_. u_k (D,) are those of a scrambled Sobol sequence through q, the split normal
+    approximation [1]_ of p(u | y) about its mode: see :func:`_split_normal`. Log noise is among them where
+    data leave it open, and K is a power of 2 from ``FEWEST`` to ``MOST``, the smaller the larger the panel;
+    one point where there is nothing to integrate over. u has no unit, see
+    :class:`hdfm.sales.laplace.scales.ScaleModel`.
 
     References
     ----------
-    .. [1] Vehtari, Simpson, Gelman, Yao, Gabry (2024), "Pareto smoothed importance sampling", Journal of
+    .. [1] Rue, Martino, Chopin (2009), "Approximate Bayesian inference for latent Gaussian models by using
+       integrated nested Laplace approximations", Journal of the Royal Statistical Society B 71(2).
+    .. [2] Vehtari, Simpson, Gelman, Yao, Gabry (2024), "Pareto smoothed importance sampling", Journal of
        Machine Learning Research 25(72).
     """
     normal = normal_scales(mode)

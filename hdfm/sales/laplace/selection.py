@@ -46,18 +46,29 @@ class SelectionTerm:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Truncation of a sample.
+    r"""Truncated-sample likelihood [1]_ of products that were selected on what they sold in all.
+
+    .. math:: -\sum_i \log \Phi(z_i), \qquad z_i = \frac{M_i b_{g(i)} - c_i}{\sqrt{\sigma_\delta^2 + v}}
+
+    with effects b (q,) of a product's group, the sd sigma_delta of levels about what is expected of them, and
+    the thresholds c of :func:`hdfm.sales.panel.selection.level_thresholds`. That of the graph is
+    :func:`hdfm.sales.graph.selection.selection`.
 
     Attributes
     ----------
     threshold : numpy.ndarray
-        c (N,).
+        c (N,), in log units.
     variance : float
-        v.
+        v, of the log of a product's total.
     design : numpy.ndarray
-        (N, q): expected levels are these times effects of the group.
+        M (N, q): expected levels are these times effects of the group.
     group : numpy.ndarray
         Position (N,) of each product's group.
+
+    References
+    ----------
+    .. [1] Hausman and Wise (1977), "Social experimentation, truncated distributions, and efficient
+       estimation", Econometrica 45(4).
     """
 
     threshold: np.ndarray

@@ -72,7 +72,7 @@ def build_panel(
     observed = dense(1.0) > 0
     weight = None if weights is None else dense(weights)
     log_price = dense(log_column(frame, roles.price, "price"))
-    price_level = _mean_price(log_price, observed, weight)
+    x, price_level = centred_log_price(log_price, observed, weight)
     raw = [dense(numeric_column(frame[name], "controls")) for name in roles.controls]
     controls = np.stack(raw) if raw else np.zeros((0, *observed.shape))
     mean, sd = _moments(controls, observed, weight)
@@ -87,7 +87,7 @@ def build_panel(
         period=periods,
         units=dense(units),
         observed=observed,
-        log_price=np.where(observed, log_price - price_level[:, None], 0.0),
+        log_price=x,
         price_level=price_level,
         log_exposure=dense(log_column(frame, roles.exposure, "exposure")),
         controls=np.where(observed, (controls - mean[:, None, None]) / sd[:, None, None], 0.0),
@@ -203,11 +203,43 @@ _MISSING_REMEDY = (
 )
 
 
-def _mean_price(log_price, observed, weight):
-    """Mean log price (N,) over observed cells, as often as they count."""
+def centred_log_price(
+    log_price: np.ndarray, observed: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Centring within products: log prices less their product's mean, x (N, T), and these means (N,).
+
+    .. math:: x_{it} = \log p_{it} - \overline{\log p_i}, \qquad
+        \overline{\log p_i} = \frac{\sum_t w_{it} \log p_{it}}{\sum_t w_{it}}
+
+    over observed cells, which count w times, once by default [1]_. A level at the product's mean price hardly
+    correlates with its elasticity, one at a price of 1 nearly perfectly, and x does not depend on the
+    currency: it is in logs of a ratio.
+
+    Parameters
+    ----------
+    log_price : numpy.ndarray
+        (N, T), 0 where not observed; so is x.
+    observed : numpy.ndarray
+        Which cells (N, T) are.
+    weight : numpy.ndarray or None
+        w (N, T), 0 where not observed.
+
+    References
+    ----------
+    .. [1] Enders and Tofighi (2007), "Centering predictor variables in cross-sectional multilevel models: a
+       new look at an old issue", Psychological Methods 12(2).
+
+    Examples
+    --------
+    >>> x, mean = centred_log_price(np.array([[1.0, 2.0, 0.0]]), np.array([[True, True, False]]), None)
+    >>> x.tolist(), mean.tolist()
+    ([[-0.5, 0.5, 0.0]], [1.5])
+    """
     if weight is None:
-        return log_price.sum(axis=1) / observed.sum(axis=1)
-    return (log_price * weight).sum(axis=1) / weight.sum(axis=1)
+        mean = log_price.sum(axis=1) / observed.sum(axis=1)
+    else:
+        mean = (log_price * weight).sum(axis=1) / weight.sum(axis=1)
+    return np.where(observed, log_price - mean[:, None], 0.0), mean
 
 
 def _moments(controls, observed, weight):

@@ -5,7 +5,7 @@ Array names and axis order: N products, T periods.
 
 import numpy as np
 
-from hdfm.exceptions import InvalidDataError
+from hdfm.exceptions import InvalidArgumentError, InvalidDataError
 from hdfm.frames.columns import examples
 from hdfm.frames.findings import Finding
 from hdfm.sales.panel.panel import SalesPanel
@@ -13,6 +13,15 @@ from hdfm.sales.panel.panel import SalesPanel
 BELOW = "products that sold no more than selected_above says"
 FEWEST = 0.5  # units, where a product sold none
 _KEPT = "kept: X is taken as part of the sample that was selected"
+
+
+def refuse_weights(weights: np.ndarray | None, above: float | None) -> None:
+    """Raise if rows of a selected sample have weights (n,)."""
+    if weights is not None and above is not None:
+        raise InvalidArgumentError(
+            "selected_above is about the units that X holds of a product: with sample_weight it would "
+            "not be clear how many these are. Give one of them."
+        )
 
 
 def selected_share(panel: SalesPanel, above: float, periods: int | None = None) -> float:

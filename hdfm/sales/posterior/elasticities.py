@@ -19,9 +19,17 @@ def product_table(posterior: DemandPosterior, ci_prob: float) -> pd.DataFrame:
     .. math:: \frac{\partial \log E y_{it}}{\partial \log p_{it}} = \beta_i, \qquad
         \text{shrinkage} = \frac{\operatorname{Var}(\beta_i - \beta_{g(i)} \mid y)}{E[\sigma_\beta^2 \mid y]}
 
-    of draws beta (N, S), in per cent of units a per cent of price. Cross elasticities are 0 in this
+    of draws beta (N, S), in per cent of units a per cent of price [1]_. Cross elasticities are 0 in this
     model, given time effects. ``shrinkage`` is the variance of the elasticity about its group's mean over the
-    spread of products in the group: 1 where the data say nothing, near 0 where the group doesn't matter.
+    squared spread of products in the group, at most 1: the pooling factor [2]_, 1 where the data say nothing,
+    near 0 where the group doesn't matter. With ``sign="negative"`` sigma_beta is the spread of elasticities
+    before they are bounded, so that the ratio stays below 1.
+
+    References
+    ----------
+    .. [1] Gelman and Hill (2007), "Data Analysis Using Regression and Multilevel/Hierarchical Models",
+       section 4.4.
+    .. [2] The same, section 21.6.
     """
     draws, panel = posterior.draws, posterior.panel
     assert draws.beta is not None

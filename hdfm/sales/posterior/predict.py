@@ -9,10 +9,12 @@ Array names and axis order: n rows, S draws, b rows of a block.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from numbers import Real
 
 import numpy as np
 from scipy.special import logsumexp
 
+from hdfm.exceptions import InvalidArgumentError
 from hdfm.sales.likelihoods.noise import scale_of_rows
 from hdfm.sales.panel.rows import SalesRows
 from hdfm.sales.posterior.draws import DemandPosterior, extend_to_rows
@@ -20,6 +22,14 @@ from hdfm.sales.posterior.walk import time_key
 from hdfm.sampling.streams import Stream, labelled_stream
 
 BLOCK_CELLS = 2_000_000
+
+
+def check_quantiles(quantiles: Sequence[float]) -> None:
+    """Raise if they are not numbers between 0 and 1."""
+    if not isinstance(quantiles, Sequence | np.ndarray) or not all(
+        isinstance(q, Real) and 0 <= q <= 1 for q in quantiles
+    ):
+        raise InvalidArgumentError(f"quantiles must be numbers between 0 and 1; got {quantiles!r}.")
 
 
 def linear_predictor_blocks(

@@ -67,7 +67,6 @@ def test_verdicts(outside):
     assert verdict_of(posterior, diverging).startswith("Not converged")
 
 
-@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto")
 def test_loo(case):
     model, X = case
     P = pd.DataFrame(probabilities_by_hand(model, X), index=X[model.choice_set])

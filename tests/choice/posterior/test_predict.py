@@ -98,7 +98,6 @@ def test_scores_are_the_log_of_the_mean_probability_of_what_was_chosen(trips, ou
     np.testing.assert_allclose(logsumexp(values, axis=1) - np.log(draws.n_draws), scores, rtol=SAME)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # ArviZ: few draws out of thin air, single sets
 def test_blocks_of_any_size_give_the_same(panel, monkeypatch):
     draws = choice_draws(0.1 * hand_posterior(panel, draws=60), panel)
     market, n = market_of(draws, panel), len(panel.choice_set)

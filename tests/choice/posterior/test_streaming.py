@@ -182,7 +182,6 @@ def peak_memory():
     "name",
     quick([name for name in ANSWERS if name != "diagnostics"], *(set(ANSWERS) - SLOW)),
 )
-@pytest.mark.filterwarnings("ignore::UserWarning")  # ArviZ: draws out of thin air
 def test_an_answer_allocates_a_small_share_of_the_draws(name, large, many_customers, narrow, few_customers):
     ANSWERS[name](narrow, few_customers)  # imports what it needs
     with peak_memory() as peak:
@@ -214,7 +213,6 @@ def test_alignment_allocates_a_small_share_of_the_draws(large):
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_draws_of_32_bits_answer_as_those_of_64(name, narrow, wide, few_customers):
     one, other = (ANSWERS[name](model, few_customers) for model in (narrow, wide))
     if name == "identification":  # distances from a median are ranked, of which two are about the same

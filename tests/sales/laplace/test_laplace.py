@@ -159,7 +159,6 @@ def test_ugly_data(few_points, sales, spoil, likelihood):
     assert np.isfinite(model.score(rows, rows["units_sold"]))
 
 
-@pytest.mark.filterwarnings("ignore::hdfm.exceptions.DataWarning")
 def test_scales_that_the_approximation_misses():
     """One sale among 60 rows says little that is normal about spreads and noise."""
     rng = np.random.default_rng(1)
@@ -187,7 +186,6 @@ def test_scales_that_the_approximation_misses():
     ],
     ids=str,
 )
-@pytest.mark.filterwarnings("ignore::hdfm.exceptions.DataWarning")
 def test_every_layout(few_points, sales, changes):
     rng = np.random.default_rng(3)
     rows = sales.assign(promotion=rng.normal(size=len(sales)), stores=rng.integers(1, 5, len(sales)))

@@ -30,7 +30,7 @@ def test_a_likelihood_that_is_registered_answers_everything(
     name, inference, elasticity, volumes, mock_sampling, monkeypatch
 ):
     monkeypatch.setitem(registry.FAMILIES, STRANGER, replace(FAMILIES[name], name=STRANGER))
-    monkeypatch.setattr("hdfm.sales.estimator.LIKELIHOODS", (name, STRANGER))
+    monkeypatch.setattr("hdfm.sales.arguments.LIKELIHOODS", (name, STRANGER))
     sales, units = volumes, np.ceil(volumes["units_sold"])
     known, stranger = (
         elasticity(likelihood=likelihood, inference=inference).fit(sales, units)

@@ -5,7 +5,6 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import UNFITTED
 from reference.frames import UNITS
 
 from hdfm.exceptions import InvalidDataError
@@ -48,7 +47,6 @@ def test_no_column_has_the_name_of_what_the_posterior_or_a_table_holds(mock_samp
     assert {name for name in variables if "category" not in name} <= {*RESERVED_LABELS, *noise_variables()}
 
 
-@UNFITTED
 @pytest.mark.parametrize("product", [100, 0], ids=["new", "fitted"])
 def test_a_product_in_two_groups_is_refused_in_predict_too(fitted, fitted_sales, product):
     rows = fitted_sales[fitted_sales["product"] == 0].head(2).assign(product=product, category=[0, 1])

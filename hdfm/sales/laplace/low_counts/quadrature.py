@@ -107,15 +107,24 @@ class _Integral:
 def integrated(
     posterior: NormalPosterior, effects: Effects, eta: np.ndarray, cells: WorkingCells
 ) -> tuple[WorkingCells, LowCounts | None]:
-    r"""The working likelihood with products that sell little integrated, and these; None if there are none.
+    r"""Low-count quadrature: the working likelihood with products that sell little integrated, and these.
 
     Those whose level the data tell less than ``ENOUGH``, :math:`\sum_t W_{it} < 100`; in a Poisson model that
-    is the units expected of them. Their rows are, with nodes v_k and weights omega_k (n, K) as above,
+    is the units expected of them. None where there are none. A product's nodes and their weights are those of
+    a Gauss-Hermite rule about its normal posterior, of mean v_0 and precision LL' [1]_,
+
+    .. math:: v_{ik} = v_{i0} + L_i'^{-1} z_k, \qquad
+        \omega_{ik} \propto w_k \, p(y_i | v_{ik}) \, p(v_{ik}) / \phi(z_k), \quad
+        \sum_k \omega_{ik} = 1
+
+    and its rows of the working likelihood, with :math:`\bar v_i = \sum_k \omega_{ik} v_{ik}`,
 
     .. math:: W_{it} = s_i \sum_k \omega_{ik} W_{it}(v_{ik}), \qquad
         g_{it} = \sum_k \omega_{ik} g_{it}(v_{ik}) + W_{it} \, Z_{it}' (\bar v_i - v_{i0})
 
-    with :math:`\bar v_i = \sum_k \omega_{ik} v_{ik}` and the share s_i of :func:`_share`.
+    with the share s_i at which the determinant of the product's posterior precision is that of the inverse
+    covariance over nodes. v (2, n, K) are levels, in log units, and elasticities; omega (n, K) has no unit, W
+    and g (n, T) are in log units to the power of -2 and -1.
 
     Parameters
     ----------
@@ -127,6 +136,10 @@ def integrated(
         Of effects (N, T), log units.
     cells : WorkingCells
         At eta: g and W (N, T).
+
+    References
+    ----------
+    .. [1] Liu and Pierce (1994), "A note on Gauss-Hermite quadrature", Biometrika 81(3).
     """
     model = posterior.likelihood.model
     if model.spec.family.nodes is None:
@@ -235,7 +248,12 @@ def _joined(
 def _share(
     information: np.ndarray, omega: np.ndarray, blocks: ProductBlocks, moments: NodeMoments
 ) -> np.ndarray:
-    """Share (n,) of Z'WZ (3, n) at which a product's generalised variance is that over the nodes."""
+    r"""Share s (n,) of Z'WZ (3, n) at which a product's generalised variance is that over the nodes.
+
+    .. math:: |s Z' W Z + \Omega| = |\operatorname{Var}_\omega(v)|^{-1}
+
+    a quadratic equation in s; its root is held between ``LEAST_SHARE`` and 1.
+    """
     a, b, d = information
     square, line = a * d - b**2, a * omega[1, 1] + d * omega[0, 0] - 2 * b * omega[0, 1]
     size = (blocks.root[0] * blocks.root[2] / (moments.root[0] * moments.root[2])) ** 2
