@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from hdfm.sales.laplace.noise import NoiseModel, noise_model
 from hdfm.sales.laplace.prior import ArrowModel, Scales
 
 SPREAD_RANGE, CORRELATION_RANGE = (-3.5, 8.0), (-3.0, 3.0)
@@ -27,6 +28,7 @@ class ScaleModel:
     names: tuple[str, ...]
     sizes: np.ndarray
     eta: float
+    noise: NoiseModel
 
     def coordinates(self, scales: Scales) -> np.ndarray:
         """u (D,) of scales."""
@@ -47,14 +49,14 @@ class ScaleModel:
         return replace(like, groups=tuple(groups), **changes)
 
     def position(self, scales: Scales) -> np.ndarray:
-        """u and log noise (D + 1,)."""
-        return np.append(self.coordinates(scales), np.log(scales.noise))
+        """u and v (D + V,)."""
+        return np.append(self.coordinates(scales), self.noise.position(scales))
 
     def at_position(self, place: np.ndarray, like: Scales) -> Scales:
-        """Scales of u and log noise (D + 1,), or of u alone (D,)."""
+        """Scales of u and v (D + V,), or of u alone (D,)."""
         D = len(self.names)
         scales = self.scales(place[:D], like)
-        return replace(scales, noise=float(np.exp(place[D]))) if len(place) > D else scales
+        return self.noise.at(place[D:], scales) if len(place) > D else scales
 
     def log_prior(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """Log density of u and its gradient."""
@@ -102,4 +104,5 @@ def scale_model(model: ArrowModel) -> ScaleModel:
         sizes |= {"time_shock": priors.time_shock_sd, "time_drift": priors.time_drift_sd}
     if "slope" in layout.group:
         sizes["between_price"] = priors.between_price_sd
-    return ScaleModel(tuple(sizes), np.array(list(sizes.values())), priors.correlation or 1.0)
+    correlation, noise = priors.correlation or 1.0, noise_model(spec)
+    return ScaleModel(tuple(sizes), np.array(list(sizes.values())), correlation, noise)

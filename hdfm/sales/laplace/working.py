@@ -80,9 +80,9 @@ class WorkingLikelihood:
     controls_gradient: np.ndarray
 
 
-def working_cells(model: ArrowModel, eta: np.ndarray, noise: float) -> WorkingCells:
-    """Log-likelihood, gradient and observed information at eta (N, T) less exposure."""
-    panel, value, variance = model.panel, 0.0, model.by_product(noise**2)
+def working_cells(model: ArrowModel, eta: np.ndarray, variance: np.ndarray) -> WorkingCells:
+    """Log-likelihood, gradient and observed information at eta (N, T) less exposure, of noise (N,)."""
+    panel, value = model.panel, 0.0
     gradient, precision = np.empty(eta.shape), np.empty(eta.shape)
     for start in range(0, len(eta), CHUNK):
         part = slice(start, start + CHUNK)
