@@ -1,11 +1,12 @@
 """What the sales model is made of; imports no PyMC."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from hdfm.exceptions import unknown
 from hdfm.sales.likelihoods.family import Likelihood
 from hdfm.sales.likelihoods.registry import likelihood_of
-from hdfm.sales.priors import ElasticityPriors
+from hdfm.sales.priors import ElasticityPriors, NoisePriors
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class DemandSpec:
     demand: str = "independent"
     dispersion: str = "shared"
     elasticity_path: str = "constant"
+    noise_priors: ClassVar[NoisePriors] = NoisePriors()
 
     @property
     def family(self) -> Likelihood:

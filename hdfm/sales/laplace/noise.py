@@ -77,9 +77,9 @@ class NoiseModel:
 
 def noise_model(spec: DemandSpec) -> NoiseModel:
     """The coordinates of a model; none where eta alone decides."""
-    priors, noise, out = spec.priors, spec.family.noise, []
+    priors, noise, out = spec.noise_priors, spec.family.noise, []
     if spec.wanders and noise is not None and noise.multiplicative:
-        out += _total_and_share(getattr(priors, noise.prior), priors.demand_sd)
+        out += _total_and_share(getattr(spec.priors, noise.prior), priors.demand_sd)
     else:
         out += [_log_noise(spec)] if noise is not None else []
         out += [_log_demand(priors.demand_sd)] if spec.wanders else []

@@ -42,7 +42,10 @@ def noise_slopes(at: Expansion, noise: NoiseModel, posterior: NormalPosterior) -
         down, up = (product_values(at, shared, other) for other in beside)
         prior_down, prior_up = (noise.log_prior(other) for other in beside)
         own = (up - down) / (2 * DIFFERENCE), (2 * here - up - down) / DIFFERENCE**2
-        of_prior = (prior_up - prior_down) / (2 * DIFFERENCE), (2 * prior - prior_up - prior_down) / DIFFERENCE**2
+        of_prior = (
+            (prior_up - prior_down) / (2 * DIFFERENCE),
+            (2 * prior - prior_up - prior_down) / DIFFERENCE**2,
+        )
         slope[j], curvature[j] = own[0].sum() + of_prior[0], own[1].sum() + of_prior[1]
         if coordinate.level:
             of_products, level_prior = own, (float(of_prior[0]), float(of_prior[1]))
@@ -54,12 +57,14 @@ def level_of(noise: NoiseModel) -> int:
     return next(j for j, coordinate in enumerate(noise.coordinates) if coordinate.level)
 
 
-def noise_hierarchy(model: ArrowModel, noise: NoiseModel, scales: Scales, slopes: NoiseSlopes) -> NoiseHierarchy:
+def noise_hierarchy(
+    model: ArrowModel, noise: NoiseModel, scales: Scales, slopes: NoiseSlopes
+) -> NoiseHierarchy:
     """What products tell of the logs of their noise."""
     level = slopes.v[level_of(noise)]
     log_ratio = np.zeros(len(model.panel.product)) if scales.ratio is None else np.log(scales.ratio)
     slope, curvature = slopes.level_prior
-    priors, (by_group, by_product) = model.spec.priors, model.spec.noise_levels
+    priors, (by_group, by_product) = model.spec.noise_priors, model.spec.noise_levels
     return hierarchy(
         level + log_ratio,
         *slopes.of_products,

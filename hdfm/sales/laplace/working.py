@@ -148,10 +148,12 @@ def _control_sums(model: ArrowModel, g: np.ndarray, A: Information) -> tuple[np.
     controls, gradient = np.zeros((K, K)), np.zeros(K)
     for part in A.pieces(panel) if K else ():
         z, x, group = Z[:, part], panel.log_price[part], panel.group[part]
-        Az, starts = A.part(part).times(z), np.flatnonzero(np.diff(group, prepend=-1))
+        Az = A.part(part).times(z)
         of_controls[0, part] = Az.sum(axis=2).T
         of_controls[1, part] = np.vecdot(Az, x).T
-        sum_controls[group[starts]] += np.add.reduceat(Az, starts, axis=1).T.swapaxes(0, 1)
+        for own in np.unique(group):
+            members = slice(*np.searchsorted(group, (own, own + 1)))
+            sum_controls[own] += Az[:, members].sum(axis=1).T
         controls += np.tensordot(Az, z, axes=([1, 2], [1, 2]))
         gradient += np.tensordot(z, g[part], axes=2)
     return of_controls, sum_controls, controls, gradient
