@@ -139,9 +139,7 @@ class Dense:
         return np.outer(gap, gap) + rows @ self.covariance @ rows.T
 
 
-def wandering(
-    W: np.ndarray, log_price: np.ndarray, half_lives: tuple[float, ...] = (4.0,)
-) -> PathInformation:
+def wandering(W: np.ndarray, log_price: np.ndarray, half_lives: tuple[float, ...]) -> PathInformation:
     """W (N, T) with paths of demand, and of elasticities where there are two half-lives, integrated out."""
     rng, (N, T) = np.random.default_rng(3), W.shape
     h = np.stack([np.ones((T, N)), log_price.T][: len(half_lives)])

@@ -80,7 +80,8 @@ class NoiseHierarchy:
         level, group, product = np.empty(n), np.empty((G, n)), np.empty((N, n))
         for k in np.unique(which):
             columns = np.flatnonzero(which == k)
-            parts = self._drawn(*values[k], len(columns), rng)
+            of_groups, of_products = values[k]
+            parts = self._drawn(of_groups, of_products, len(columns), rng)
             level[columns], group[:, columns], product[:, columns] = parts
         return {"spreads": values[which].T, "level": level, "group": group, "product": product}
 

@@ -73,7 +73,7 @@ class _Search:
     def still(self) -> bool:
         """Whether noise hardly moves."""
         enough = PATHS_SETTLED if self.scales.paths or self.scales.ratio is not None else SETTLED
-        return abs(self.noise_move).max(initial=self.ratio_move) < enough
+        return bool(abs(self.noise_move).max(initial=self.ratio_move) < enough)
 
     @property
     def settled(self) -> bool:
@@ -109,16 +109,15 @@ def _start(model: ArrowModel) -> Expansion:
 
 def _with_paths(model: ArrowModel, scales: Scales) -> Scales:
     """Scales with first values of paths and of products' noise, where the model has them."""
-    spec, priors, paths = model.spec, model.spec.noise_priors, {}
+    spec, priors = model.spec, model.spec.noise_priors
     if spec.wanders:
         share = np.sqrt(FIRST_SHARE)
         noise = scales.noise if spec.family.noise is not None else FIRST_NOISE
-        paths["demand"] = PathScale(share * min(noise, priors.demand_sd), priors.demand_half_life)
-        scales = replace(scales, noise=float(np.sqrt(1 - FIRST_SHARE)) * scales.noise)
+        demand = PathScale(float(share) * min(noise, priors.demand_sd), priors.demand_half_life)
+        scales = replace(scales, noise=float(np.sqrt(1 - FIRST_SHARE)) * scales.noise, demand=demand)
     if spec.moves:
-        paths["moves"] = PathScale(FIRST_MOVES, priors.elasticity_path_half_life)
-    ratio = np.ones(len(model.panel.product)) if any(spec.noise_levels) else None
-    return replace(scales, ratio=ratio, **paths)
+        scales = replace(scales, moves=PathScale(FIRST_MOVES, priors.elasticity_path_half_life))
+    return replace(scales, ratio=np.ones(len(model.panel.product)) if any(spec.noise_levels) else None)
 
 
 def first_guess(model: ArrowModel) -> tuple[Scales, Effects]:

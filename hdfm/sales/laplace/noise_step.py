@@ -21,7 +21,19 @@ LEAST_CURVATURE = 0.5  # the priors alone have about 1
 
 @dataclass(frozen=True, slots=True)
 class NoiseSlopes:
-    """First and second derivatives, negated, by v: sums (V,), priors included; by the level, of products (N,)."""
+    """Slope and curvature, minus the second derivative, by v.
+
+    Attributes
+    ----------
+    v : numpy.ndarray
+        Where (V,).
+    slope, curvature : numpy.ndarray
+        Of the log marginal posterior (V,).
+    of_products : tuple of numpy.ndarray
+        What products add to those by the level, without the prior (N,) and (N,).
+    level_prior : tuple of float
+        What the prior adds to them.
+    """
 
     v: np.ndarray
     slope: np.ndarray
@@ -42,13 +54,11 @@ def noise_slopes(at: Expansion, noise: NoiseModel, posterior: NormalPosterior) -
         down, up = (product_values(at, shared, other) for other in beside)
         prior_down, prior_up = (noise.log_prior(other) for other in beside)
         own = (up - down) / (2 * DIFFERENCE), (2 * here - up - down) / DIFFERENCE**2
-        of_prior = (
-            (prior_up - prior_down) / (2 * DIFFERENCE),
-            (2 * prior - prior_up - prior_down) / DIFFERENCE**2,
-        )
-        slope[j], curvature[j] = own[0].sum() + of_prior[0], own[1].sum() + of_prior[1]
+        rise = (prior_up - prior_down) / (2 * DIFFERENCE)
+        bend = (2 * prior - prior_up - prior_down) / DIFFERENCE**2
+        slope[j], curvature[j] = own[0].sum() + rise, own[1].sum() + bend
         if coordinate.level:
-            of_products, level_prior = own, (float(of_prior[0]), float(of_prior[1]))
+            of_products, level_prior = own, (float(rise), float(bend))
     return NoiseSlopes(v, slope, curvature, of_products, level_prior)
 
 

@@ -124,7 +124,7 @@ class Paths:
 
     def total(self, starts: np.ndarray) -> np.ndarray:
         """Sums of A over products from each of ``starts`` (G,) to the next (G, T, T)."""
-        T, n = self.W.shape
+        T = len(self.W)
         sums = np.zeros((len(starts), T, T))
         for t, hW, rows in self._rows_of_inverse():
             products = -(rows * hW[:, None]).sum(axis=0)
@@ -171,9 +171,9 @@ def factored(W: np.ndarray, h: np.ndarray, prior: PathPrior) -> Paths:
         pivot[t], det = _inverse(D)
         log_det += np.log(det)
         if t < T - 1:
-            O = off[:, t, None] * precision
-            step[t] = pivot[t] * O
-            carried = O[:, None] * step[t]
+            above = off[:, t, None] * precision
+            step[t] = pivot[t] * above
+            carried = above[:, None] * step[t]
     return Paths(W, h, pivot, step, log_det)
 
 

@@ -58,8 +58,11 @@ class Scales:
 
     def same_noise(self, other: "Scales") -> bool:
         """Whether the working likelihood is that of other scales."""
-        mine, theirs = ((s.noise, s.ratio is None, s.demand, s.moves) for s in (self, other))
-        return mine == theirs and (self.ratio is None or np.array_equal(self.ratio, other.ratio))
+        if (self.noise, self.paths) != (other.noise, other.paths):
+            return False
+        if self.ratio is None or other.ratio is None:
+            return self.ratio is other.ratio
+        return np.array_equal(self.ratio, other.ratio)
 
     @property
     def covariance(self) -> np.ndarray:

@@ -28,7 +28,6 @@ from hdfm.sales.laplace.prior import ArrowModel, Scales, expected_products, prod
 from hdfm.sales.laplace.threads import in_threads
 from hdfm.sales.laplace.wandering import path_posterior
 from hdfm.sales.laplace.working import WorkingCells
-from hdfm.sales.likelihoods.noise import is_shared
 from hdfm.sampling.streams import Stream, stream
 
 PIECE = 256  # products at a time
@@ -96,8 +95,8 @@ def _values(at: Expansion, shared: SharedMoves, scales: Scales, rows: slice) -> 
     model, x = at.model, at.model.panel.log_price[rows]
     value, A, g = _integrated(at, scales, rows)
     d = shared.of_eta(model, rows)
-    A1, Ax, *Ad = A.times(np.concatenate([np.ones((1, *x.shape)), x[None], d]))
-    Ad = np.stack(Ad)
+    AZ, Ad = np.split(A.times(np.concatenate([np.ones((1, *x.shape)), x[None], d])), [2])
+    A1, Ax = AZ
     squares = np.stack([A1.sum(axis=1), Ax.sum(axis=1), np.vecdot(Ax, x)])
     blocks = product_blocks(squares, product_precision(scales, model.spec))
     pull = -Ad

@@ -4,6 +4,7 @@ Array names and axis order: D scales that are estimated, in coordinates u (D,) o
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -40,7 +41,7 @@ class ScaleModel:
 
     def scales(self, u: np.ndarray, like: Scales) -> Scales:
         """Scales of u; those that are not estimated as in ``like``."""
-        groups, changes = list(like.groups), {}
+        groups, changes = list(like.groups), dict[str, Any]()
         for name, value in zip(self.names, self._values(u), strict=True):
             if name.startswith("group "):
                 groups[int(name[6:])] = float(value)

@@ -99,7 +99,7 @@ def likelihood_of_paths(
 
 
 def moved_paths(posterior: PathPosterior, move: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Means of paths (k, T, N) given effects that move f (N, T); a step from ``before`` that is not too long."""
+    """Means of paths (k, T, N) given effects that move f (N, T), or a shorter step from ``before``."""
     step = posterior.given(move) - before
     length = abs(posterior.paths.h * step).sum(axis=0).max(axis=0)
     return before + step * np.minimum(1, LARGEST_MOVE / np.maximum(length, LARGEST_MOVE))

@@ -112,9 +112,7 @@ def test_slopes_of_a_product_are_those_of_the_marginal():
         assert slopes[i] == pytest.approx((up - down) / (2 * DIFFERENCE), abs=0.15)
 
 
-@pytest.mark.parametrize(
-    "likelihood", ["poisson", "negative_binomial", "log_normal", "zero_inflated_poisson"]
-)
+@pytest.mark.parametrize("likelihood", [*LIKELIHOODS, "poisson", "zero_inflated_poisson"])
 def test_coordinates_come_back(likelihood):
     one = case("one level", likelihood, noise="log_normal")
     one = one.having(spec=replace(one.spec, **PARTS["all"]))

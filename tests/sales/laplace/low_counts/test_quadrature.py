@@ -13,7 +13,7 @@ from hdfm.sales.laplace.mode import first_guess
 from hdfm.sales.laplace.newton import posterior_mode
 from hdfm.sales.laplace.posterior import normal_posterior
 from hdfm.sales.laplace.prior import expected_products, product_precision
-from hdfm.sales.laplace.working import working_cells, working_likelihood
+from hdfm.sales.laplace.working import working_cells
 
 STEP = 1e-5
 
