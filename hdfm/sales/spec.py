@@ -1,11 +1,12 @@
 """What the sales model is made of; imports no PyMC."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from hdfm.exceptions import unknown
 from hdfm.sales.likelihoods.family import Likelihood
 from hdfm.sales.likelihoods.registry import likelihood_of
-from hdfm.sales.priors import ElasticityPriors
+from hdfm.sales.priors import ElasticityPriors, NoisePriors
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,10 @@ class DemandSpec:
     priors: ElasticityPriors
     selected_above: float | None = None
     selected_share: float = 1.0  # of the periods over which products sold that, in X
+    demand: str = "independent"
+    dispersion: str = "shared"
+    elasticity_path: str = "constant"
+    noise_priors: ClassVar[NoisePriors] = NoisePriors()
 
     @property
     def family(self) -> Likelihood:
@@ -35,6 +40,41 @@ class DemandSpec:
                 return False
             case _:
                 raise unknown("product_effects", self.product_effects)
+
+    @property
+    def wanders(self) -> bool:
+        """Whether demand of a product wanders over time, beside independent noise."""
+        match self.demand:
+            case "wandering":
+                return True
+            case "independent":
+                return False
+            case _:
+                raise unknown("demand", self.demand)
+
+    @property
+    def noise_levels(self) -> tuple[bool, bool]:
+        """Whether noise differs by finest group, and by product."""
+        match self.dispersion:
+            case "product":
+                return True, True
+            case "group":
+                return True, False
+            case "shared":
+                return False, False
+            case _:
+                raise unknown("dispersion", self.dispersion)
+
+    @property
+    def moves(self) -> bool:
+        """Whether the elasticity of a product moves over time about its mean."""
+        match self.elasticity_path:
+            case "moving":
+                return True
+            case "constant":
+                return False
+            case _:
+                raise unknown("elasticity_path", self.elasticity_path)
 
     @property
     def selected_here(self) -> float | None:

@@ -11,8 +11,9 @@ import pandas as pd
 from hdfm import ElasticityPriors
 from hdfm.datasets import simulate_sales
 from hdfm.sales.laplace.effects import Effects, linear_predictor
-from hdfm.sales.laplace.information import DiagonalInformation, Information
+from hdfm.sales.laplace.information import DiagonalInformation, Information, PathInformation
 from hdfm.sales.laplace.layout import Layout
+from hdfm.sales.laplace.paths import PathPrior, factored
 from hdfm.sales.laplace.prior import (
     ArrowModel,
     Scales,
@@ -138,36 +139,12 @@ class Dense:
         return np.outer(gap, gap) + rows @ self.covariance @ rows.T
 
 
-@dataclass(frozen=True)
-class ExchangeableInformation:
-    """W_i - W_i 1 1' W_i / (v + 1' W_i 1): a product's noise of variance 1 / v, integrated out.
-
-    Diagonal less rank one, W (N, T), without being formed.
-    """
-
-    W: np.ndarray
-    v: float
-
-    def part(self, rows: slice) -> "ExchangeableInformation":
-        return ExchangeableInformation(self.W[rows], self.v)
-
-    def ones(self) -> np.ndarray:
-        return self.times(np.ones(self.W.shape))
-
-    def times(self, v: np.ndarray) -> np.ndarray:
-        share = (self.W * v).sum(axis=-1) / (self.v + self.W.sum(axis=1))
-        return self.W * (v - share[..., None])
-
-    def total(self) -> np.ndarray:
-        root = self.W / np.sqrt(self.v + self.W.sum(axis=1))[:, None]
-        return np.diag(self.W.sum(axis=0)) - root.T @ root
-
-    def along(self, totals: np.ndarray, cosines: np.ndarray, even: bool) -> np.ndarray:
-        return cosines @ totals @ cosines.T
-
-    def to_dense(self) -> np.ndarray:
-        total = (self.v + self.W.sum(axis=1))[:, None, None]
-        return self.W[:, :, None] * np.eye(self.W.shape[1]) - self.W[:, :, None] * self.W[:, None] / total
+def wandering(W: np.ndarray, log_price: np.ndarray, half_lives: tuple[float, ...]) -> PathInformation:
+    """W (N, T) with paths of demand, and of elasticities where there are two half-lives, integrated out."""
+    rng, (N, T) = np.random.default_rng(3), W.shape
+    h = np.stack([np.ones((T, N)), log_price.T][: len(half_lives)])
+    rho = np.repeat(2.0 ** (-1 / np.array(half_lives))[:, None], T - 1, axis=1)
+    return PathInformation(factored(W.T, h, PathPrior(rho, rng.uniform(0.3, 1, (len(h), N)))))
 
 
 def dense_posterior(case: Case, A: Information, s: np.ndarray) -> Dense:

@@ -10,8 +10,10 @@ Products i of group g over periods t; levels delta, elasticities beta, time effe
 2. p(u, noise | y): its evidence is what 1 integrates to; mode by Newton steps, then weighted points about it.
 3. Draws: a point, then effects given it.
 
-Reading order: ``layout``, ``prior`` (with ``selection``), ``effects``: the model. ``information`` (A_i, an
-operator), ``working`` (IRLS), ``arrow``, ``elimination``, ``posterior``, ``newton``: 1, and ``low_counts/``
-with ``expansion``. ``scales``, ``moments``, ``marginal``, ``mode``, ``integration``: 2. ``draws``: 3;
-``reliability`` says where 1 is poor; ``threads`` spreads the work.
+Reading order: ``layout``, ``prior`` (with ``selection``), ``effects``: the model. ``paths`` (of demand and
+elasticities that move), ``information`` (A_i, an operator), ``working`` (IRLS), ``wandering`` (paths
+integrated out), ``arrow``, ``elimination``, ``posterior``, ``newton``: 1, and ``low_counts/`` with
+``expansion``. ``scales``, ``noise`` and ``noise_step`` (with ``products``, ``dispersion``), ``moments``,
+``marginal``, ``mode``, ``integration``: 2. ``draws``: 3; ``reliability`` says where 1 is poor; ``threads``
+spreads the work.
 """

@@ -32,7 +32,7 @@ from hdfm.sales.laplace.marginal import (
     noise_quadratic,
     quadratic,
 )
-from hdfm.sales.laplace.mode import LEAST_CURVATURE, LEAST_NOISE, LaplaceMode
+from hdfm.sales.laplace.mode import LEAST_CURVATURE, LaplaceMode
 from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import Scales
 from hdfm.sales.laplace.threads import in_threads
@@ -125,7 +125,8 @@ def _split_normal(
     """
     variance, axes = np.linalg.eigh(normal.covariance)
     D, root = len(variance), axes * np.sqrt(variance)
-    low, high = np.transpose([*mode.coordinates.bounds(), (np.log(LEAST_NOISE), np.inf)][:D])
+    bounds = [*mode.coordinates.bounds(), *mode.coordinates.noise.bounds()]
+    low, high = np.transpose(bounds[:D])
 
     def places(z: np.ndarray) -> np.ndarray:
         return (normal.centre + z @ root.T).clip(low, high)

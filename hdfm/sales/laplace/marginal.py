@@ -27,6 +27,7 @@ from hdfm.sales.laplace.posterior import NormalPosterior, normal_posterior
 from hdfm.sales.laplace.prior import ArrowModel, Scales
 from hdfm.sales.laplace.scales import ScaleModel
 from hdfm.sales.laplace.threads import in_threads
+from hdfm.sales.laplace.wandering import likelihood_of_paths, path_posterior
 from hdfm.sales.laplace.working import (
     WorkingCells,
     WorkingLikelihood,
@@ -65,22 +66,25 @@ class Marginal:
         """Whose scales they are."""
         return self.expansion.model
 
-    def likelihood(self, noise: float) -> WorkingLikelihood:
-        """The working likelihood about the expansion's effects at some noise.
+    def likelihood(self, scales: Scales) -> WorkingLikelihood:
+        """The working likelihood about the expansion's effects at the noise and paths of scales.
 
         What quadrature makes of precisions and gradients is taken over from the expansion's noise.
         """
         at = self.expansion
-        if noise == at.noise:
+        if scales.same_noise(at.scales):
             return at.likelihood
-        plain = working_cells(self.model, at.eta, noise)
+        plain = working_cells(self.model, at.eta, self.model.variance(scales))
+        if scales.paths:
+            paths = path_posterior(self.model, scales, plain, at.path_means)
+            return likelihood_of_paths(self.model, at.effects, plain, paths)
         W = plain.precision * at.cells.precision / np.maximum(at.plain.precision, SMALL)
         g = plain.gradient + (at.cells.gradient - at.plain.gradient)
         return working_likelihood(self.model, at.effects, WorkingCells(plain.value, g, W))
 
     def posterior(self, scales: Scales) -> NormalPosterior:
         """Of effects."""
-        return normal_posterior(self.likelihood(scales.noise), scales)
+        return normal_posterior(self.likelihood(scales), scales)
 
     def value_given_noise(self, scales: Scales) -> float:
         """log p(u | y, noise), up to a constant."""
@@ -94,15 +98,16 @@ class Marginal:
         return value, log_marginal_slope(self.coordinates, posterior, products) + prior_slope
 
     def value(self, scales: Scales) -> float:
-        """log p(u, log noise | y), up to a constant."""
+        """log p(u, v | y), up to a constant."""
         return self.value_of(self.posterior(scales))
 
     def value_of(self, posterior: NormalPosterior) -> float:
         """The same, of the scales that a posterior of effects was made for."""
         value, _ = self._given_noise(posterior)
-        if self.model.spec.family.noise is None:
+        if not self.coordinates.noise.coordinates:
             return value
-        constant, prior = noise_terms(self.model, posterior.scales.noise)
+        constant = noise_constant(self.model, posterior.scales)
+        prior = self.coordinates.noise.log_prior(posterior.scales)
         return value + posterior.likelihood.value + constant + prior
 
     def value_of_noise(self, scales: Scales, log_noise: float) -> float:
@@ -110,10 +115,10 @@ class Marginal:
 
         .. math:: \log p(y \mid x_0, \varsigma) - \tfrac12 \log |P^{-1} (P + F' A F)| + \log p(\log \varsigma)
         """
-        noise, at = float(np.exp(log_noise)), self.expansion
-        cells = working_cells(self.model, at.eta, noise)
+        scales, at = replace(scales, noise=float(np.exp(log_noise))), self.expansion
+        cells = working_cells(self.model, at.eta, self.model.variance(scales))
         likelihood = working_likelihood(self.model, at.effects, cells)
-        constant, prior = noise_terms(self.model, noise)
+        constant, prior = noise_constant(self.model, scales), self.coordinates.noise.log_prior(scales)
         return cells.value + constant - normal_posterior(likelihood, scales).log_det / 2 + prior
 
     def _given_noise(self, posterior: NormalPosterior) -> tuple[float, np.ndarray | float]:
@@ -242,9 +247,7 @@ def _slope_by_covariance(Sigma: np.ndarray, squares: np.ndarray, N: int) -> np.n
     return (P @ squares @ P - N * P) / 2
 
 
-def noise_terms(model: ArrowModel, noise: float) -> tuple[float, float]:
-    """The part of the log-likelihood that depends on noise alone, and the log prior of log noise."""
+def noise_constant(model: ArrowModel, scales: Scales) -> float:
+    """The part of the log-likelihood that depends on noise alone."""
     parameter = model.spec.family.noise
-    assert parameter is not None
-    constant = parameter.log_constant(model.panel, model.by_product(noise))
-    return constant, parameter.log_prior(model.spec.priors, noise)
+    return 0.0 if parameter is None else parameter.log_constant(model.panel, model.noise(scales))

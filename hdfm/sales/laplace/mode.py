@@ -8,18 +8,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hdfm.sales.laplace.effects import Effects, linear_predictor
-from hdfm.sales.laplace.expansion import Expansion, expansion
+from hdfm.sales.laplace.expansion import Expansion, expansion, expansion_about
 from hdfm.sales.laplace.marginal import Marginal, Quadratic, noise_given_effects, quadratic
 from hdfm.sales.laplace.newton import posterior_mode
-from hdfm.sales.laplace.prior import ArrowModel, Scales, arrow_model
+from hdfm.sales.laplace.noise import LEAST_NOISE
+from hdfm.sales.laplace.noise_step import noise_step
+from hdfm.sales.laplace.prior import ArrowModel, PathScale, Scales, arrow_model
 from hdfm.sales.laplace.scales import ScaleModel, scale_model
-from hdfm.sales.laplace.working import WorkingLikelihood, working_cells, working_likelihood
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
 
 FIRST_NOISE = 0.3
-LEAST_NOISE = 1e-3  # less can't be told from none, and makes precisions singular
+FIRST_SHARE, FIRST_MOVES = 0.4, 0.2  # of noise that wanders, of variance; sd of elasticities' moves
 ROUNDS, SETTLED, ENOUGH = 20, 0.01, 0.01
+PATHS_SETTLED = 0.05  # of coordinates that are about standard normal a priori, and of log ratios
 NEAR = 1.2  # posterior sds of scales: points are laid about a Newton step further
 SHORT = 4.0  # posterior sds: after a shorter step the curvature is taken for the same
 LARGEST_STEP, HALVINGS = 1.0, 6
@@ -55,46 +57,67 @@ class LaplaceMode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Search:
-    """Where the search stands: scales, the last move of u and log noise (D + 1,), curvature (D, D) if known.
+    """Where the search stands: scales, the last move of u (D,) and of v (V,), curvature (D, D) if known.
 
-    ``length`` is that of the last Newton step, in posterior sds.
+    ``length`` is that of the last Newton step, in posterior sds; ``ratio_move`` the largest of log ratios.
     """
 
     scales: Scales
     move: np.ndarray
+    noise_move: np.ndarray
     length: float = np.inf
+    ratio_move: float = 0.0
     curvature: np.ndarray | None = None
 
     @property
+    def still(self) -> bool:
+        """Whether noise hardly moves."""
+        enough = PATHS_SETTLED if self.scales.paths or self.scales.ratio is not None else SETTLED
+        return bool(abs(self.noise_move).max(initial=self.ratio_move) < enough)
+
+    @property
     def settled(self) -> bool:
-        return self.length < NEAR and abs(self.move[-1]) < SETTLED
+        return self.length < NEAR and self.still
 
 
 def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
     """Laplace mode by Newton steps of effects, scales and noise in turn."""
     model = arrow_model(panel, spec)
     coordinates = scale_model(model)
-    scales, likelihood = _start(model)
-    search = _Search(scales=scales, move=np.zeros(len(coordinates.names) + 1))
+    about = _start(model)
+    nothing = np.zeros(len(coordinates.names)), np.zeros(len(coordinates.noise.coordinates))
+    search = _Search(scales=about.scales, move=nothing[0], noise_move=nothing[1])
     for k in range(ROUNDS):
-        about = expansion(likelihood, search.scales, rounds=1)
-        likelihood = about.likelihood
+        about = expansion(about, search.scales, rounds=1)
         search = _moved(search, Marginal(coordinates, about), early=k < 2)
         if search.settled:
             break
-    about = expansion(likelihood, search.scales, before=about.effects)
+    about = expansion(about, search.scales, before=about.effects)
     curvature = search.curvature if model.large else None
     return LaplaceMode(Marginal(coordinates, about), search.scales, curvature)
 
 
-def _start(model: ArrowModel) -> tuple[Scales, WorkingLikelihood]:
+def _start(model: ArrowModel) -> Expansion:
     """Rough scales, noise from moments, and the working likelihood about the mode of effects given them."""
     scales, effects = first_guess(model)
     effects = posterior_mode(model, scales, effects)
     eta, noise = linear_predictor(model, effects), model.spec.family.noise
     if noise is not None:
         scales = replace(scales, noise=noise.moment_estimate(model.panel, eta + model.panel.log_exposure))
-    return scales, working_likelihood(model, effects, working_cells(model, eta, scales.noise))
+    return expansion_about(model, _with_paths(model, scales), effects)
+
+
+def _with_paths(model: ArrowModel, scales: Scales) -> Scales:
+    """Scales with first values of paths and of products' noise, where the model has them."""
+    spec, priors = model.spec, model.spec.noise_priors
+    if spec.wanders:
+        share = np.sqrt(FIRST_SHARE)
+        noise = scales.noise if spec.family.noise is not None else FIRST_NOISE
+        demand = PathScale(float(share) * min(noise, priors.demand_sd), priors.demand_half_life)
+        scales = replace(scales, noise=float(np.sqrt(1 - FIRST_SHARE)) * scales.noise, demand=demand)
+    if spec.moves:
+        scales = replace(scales, moves=PathScale(FIRST_MOVES, priors.elasticity_path_half_life))
+    return replace(scales, ratio=np.ones(len(model.panel.product)) if any(spec.noise_levels) else None)
 
 
 def first_guess(model: ArrowModel) -> tuple[Scales, Effects]:
@@ -122,15 +145,18 @@ def _moved(search: _Search, marginal: Marginal, early: bool) -> _Search:
     """A Newton step in scales, and one in noise while that is far from settled."""
     coordinates = marginal.coordinates
     scales, length, H = improved_scales(marginal, search.scales, search.curvature)
-    place = coordinates.position(search.scales)
-    if early or length < SHORT or abs(search.move[-1]) > SETTLED:
-        scales = replace(scales, noise=improved_noise(marginal, scales))
+    place, D = coordinates.position(search.scales), len(coordinates.names)
+    if early or length < SHORT or not search.still:
+        scales = improved_noise(marginal, scales)
     move = coordinates.position(scales) - place
-    if length < SHORT and search.move @ move < 0:
+    before = np.append(search.move, search.noise_move)
+    if length < SHORT and before @ move < 0:
         move = move / 2  # spreads of time effects and the working likelihood, or noise, take turns
     return _Search(
         scales=coordinates.at_position(place + move, scales),
-        move=move,
+        move=move[:D],
+        noise_move=move[D:],
+        ratio_move=_largest_log_ratio(scales, search.scales),
         length=length,
         curvature=None if length > SHORT or marginal.model.selection is not None else H,
     )
@@ -173,10 +199,20 @@ def newton_step(H: np.ndarray, slope: np.ndarray) -> np.ndarray:
     return vectors @ (vectors.T @ slope / np.maximum(abs(values), LEAST_CURVATURE))
 
 
-def improved_noise(marginal: Marginal, scales: Scales) -> float:
-    """A noise with a higher marginal posterior given scales, by a Newton step in its log."""
+def _largest_log_ratio(scales: Scales, before: Scales) -> float:
+    """Of the noise of products, in a step."""
+    if scales.ratio is None or before.ratio is None:
+        return 0.0
+    return float(abs(np.log(scales.ratio / before.ratio)).max())
+
+
+def improved_noise(marginal: Marginal, scales: Scales) -> Scales:
+    """Noise and paths of a higher marginal posterior given the other scales, by a Newton step."""
+    if scales.paths or scales.ratio is not None:
+        return noise_step(marginal.expansion, marginal.coordinates.noise, marginal.posterior(scales))
     if marginal.model.spec.family.noise is None:
-        return scales.noise
+        return scales
     slope, second = noise_given_effects(marginal, scales)
     step = -slope / second if second < 0 else np.sign(slope)
-    return max(LEAST_NOISE, float(np.exp(np.log(scales.noise) + np.clip(step, -1, 1))))
+    noise = max(LEAST_NOISE, float(np.exp(np.log(scales.noise) + np.clip(step, -1, 1))))
+    return replace(scales, noise=noise)

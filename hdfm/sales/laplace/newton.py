@@ -24,7 +24,7 @@ HALVINGS = 12
 def posterior_mode(model: ArrowModel, scales: Scales, effects: Effects) -> Effects:
     """Mode of effects given scales, from ``effects`` on; steps are halved until the posterior rises."""
     eta = linear_predictor(model, effects)
-    cells = working_cells(model, eta, scales.noise)
+    cells = working_cells(model, eta, model.variance(scales))
     height = cells.value + log_prior(model, scales, effects)
     for _ in range(MOST_STEPS):
         target = normal_posterior(working_likelihood(model, effects, cells), scales).mean()
@@ -33,7 +33,7 @@ def posterior_mode(model: ArrowModel, scales: Scales, effects: Effects) -> Effec
         for _ in range(HALVINGS):
             new_effects = effects.towards(target, step)
             new_eta = eta + step * (towards - eta)
-            cells = working_cells(model, new_eta, scales.noise)
+            cells = working_cells(model, new_eta, model.variance(scales))
             new_height = cells.value + log_prior(model, scales, new_effects)
             if new_height >= height - SMALLEST_RISE:
                 break

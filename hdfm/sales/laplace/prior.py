@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hdfm.sales.laplace.layout import Layout, layout_of
+from hdfm.sales.laplace.paths import PathPrior
 from hdfm.sales.laplace.selection import Selection, selection_of
 from hdfm.sales.likelihoods.noise import by_product
 from hdfm.sales.panel.panel import SalesPanel
@@ -20,12 +21,22 @@ from hdfm.sales.spec import DemandSpec
 LARGE = 50_000  # cells
 
 
+@dataclass(frozen=True, slots=True)
+class PathScale:
+    """Of AR(1) paths: their sd, and their half-life in usual distances of periods."""
+
+    sd: float
+    half_life: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scales:
     """Spreads and noise of a demand model; parts that it does not have keep their value.
 
     ``groups`` are spreads of mean elasticities by level, coarse to fine; ``noise`` is the overdispersion
-    (dispersion**-0.5) of counts or the sd of log units.
+    (dispersion**-0.5) of counts or the sd of log units, ``ratio`` (N,) that of products over it, and of
+    their wander over that of ``demand``; None where it is 1. ``demand`` and ``moves`` are of paths of demand
+    and elasticities, None where there are none.
     """
 
     product_effect: float
@@ -36,6 +47,22 @@ class Scales:
     time_drift: float
     between_price: float
     noise: float
+    ratio: np.ndarray | None = None
+    demand: PathScale | None = None
+    moves: PathScale | None = None
+
+    @property
+    def paths(self) -> tuple[PathScale, ...]:
+        """Of demand, then of elasticities."""
+        return tuple(path for path in (self.demand, self.moves) if path is not None)
+
+    def same_noise(self, other: "Scales") -> bool:
+        """Whether the working likelihood is that of other scales."""
+        if (self.noise, self.paths) != (other.noise, other.paths):
+            return False
+        if self.ratio is None or other.ratio is None:
+            return self.ratio is other.ratio
+        return np.array_equal(self.ratio, other.ratio)
 
     @property
     def covariance(self) -> np.ndarray:
@@ -58,9 +85,28 @@ class ArrowModel:
         """Whether the panel is worth more than one core, and 32 bits where they do no harm."""
         return self.panel.units.size > LARGE
 
-    def by_product(self, shared: float) -> np.ndarray:
-        """What products share of noise, by product (N,)."""
-        return by_product(shared, len(self.panel.product))
+    def noise(self, scales: Scales) -> np.ndarray:
+        """By product (N,)."""
+        if scales.ratio is not None:
+            return scales.noise * scales.ratio
+        return by_product(scales.noise, len(self.panel.product))
+
+    def variance(self, scales: Scales) -> np.ndarray:
+        """Squared noise, by product (N,)."""
+        if scales.ratio is not None:
+            return (scales.noise * scales.ratio) ** 2
+        return by_product(scales.noise**2, len(self.panel.product))
+
+    def path_prior(self, scales: Scales) -> PathPrior:
+        """Prior of products' paths."""
+        N, rho = len(self.panel.product), np.empty((len(scales.paths), len(self.panel.period) - 1))
+        sd = np.empty((len(scales.paths), N))
+        for k, path in enumerate(scales.paths):
+            rho[k] = 2.0 ** (-np.diff(self.panel.timeline.steps) / path.half_life)
+            sd[k] = path.sd
+        if scales.demand is not None and scales.ratio is not None:
+            sd[0] *= scales.ratio
+        return PathPrior(rho, sd)
 
 
 def arrow_model(panel: SalesPanel, spec: DemandSpec) -> ArrowModel:

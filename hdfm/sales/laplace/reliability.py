@@ -69,7 +69,7 @@ def log_ratios(mode: LaplaceMode, rng: np.random.Generator) -> np.ndarray:
 def _exact_less_working(mode: LaplaceMode, v: np.ndarray, part: slice) -> np.ndarray:
     """Log-likelihood less the working one (n, S) of a part of products, v (2, n, S) from their means."""
     panel, at, family = mode.model.panel, mode.expansion, mode.model.spec.family
-    variance = mode.model.by_product(mode.scales.noise**2)
+    variance = mode.model.variance(mode.scales)
     move = v[0, :, None] + panel.log_price[part, :, None] * v[1, :, None]
     W, g = at.cells.precision[part, :, None], at.cells.gradient[part, :, None]
     exact, _, _ = family.working(

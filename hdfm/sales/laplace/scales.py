@@ -4,10 +4,12 @@ Array names and axis order: D scales that are estimated, in coordinates u (D,) o
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from hdfm.sales.laplace.noise import NoiseModel, noise_model
 from hdfm.sales.laplace.prior import ArrowModel, Scales
 
 SPREAD_RANGE, CORRELATION_RANGE = (-3.5, 8.0), (-3.0, 3.0)
@@ -27,6 +29,7 @@ class ScaleModel:
     names: tuple[str, ...]
     sizes: np.ndarray
     eta: float
+    noise: NoiseModel
 
     def coordinates(self, scales: Scales) -> np.ndarray:
         """u (D,) of scales."""
@@ -38,7 +41,7 @@ class ScaleModel:
 
     def scales(self, u: np.ndarray, like: Scales) -> Scales:
         """Scales of u; those that are not estimated as in ``like``."""
-        groups, changes = list(like.groups), {}
+        groups, changes = list(like.groups), dict[str, Any]()
         for name, value in zip(self.names, self._values(u), strict=True):
             if name.startswith("group "):
                 groups[int(name[6:])] = float(value)
@@ -47,14 +50,14 @@ class ScaleModel:
         return replace(like, groups=tuple(groups), **changes)
 
     def position(self, scales: Scales) -> np.ndarray:
-        """u and log noise (D + 1,)."""
-        return np.append(self.coordinates(scales), np.log(scales.noise))
+        """u and v (D + V,)."""
+        return np.append(self.coordinates(scales), self.noise.position(scales))
 
     def at_position(self, place: np.ndarray, like: Scales) -> Scales:
-        """Scales of u and log noise (D + 1,), or of u alone (D,)."""
+        """Scales of u and v (D + V,), or of u alone (D,)."""
         D = len(self.names)
         scales = self.scales(place[:D], like)
-        return replace(scales, noise=float(np.exp(place[D]))) if len(place) > D else scales
+        return self.noise.at(place[D:], scales) if len(place) > D else scales
 
     def log_prior(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """Log density of u and its gradient."""
@@ -102,4 +105,5 @@ def scale_model(model: ArrowModel) -> ScaleModel:
         sizes |= {"time_shock": priors.time_shock_sd, "time_drift": priors.time_drift_sd}
     if "slope" in layout.group:
         sizes["between_price"] = priors.between_price_sd
-    return ScaleModel(tuple(sizes), np.array(list(sizes.values())), priors.correlation or 1.0)
+    correlation, noise = priors.correlation or 1.0, noise_model(spec)
+    return ScaleModel(tuple(sizes), np.array(list(sizes.values())), correlation, noise)

@@ -80,9 +80,9 @@ class WorkingLikelihood:
     controls_gradient: np.ndarray
 
 
-def working_cells(model: ArrowModel, eta: np.ndarray, noise: float) -> WorkingCells:
-    """Log-likelihood, gradient and observed information at eta (N, T) less exposure."""
-    panel, value, variance = model.panel, 0.0, model.by_product(noise**2)
+def working_cells(model: ArrowModel, eta: np.ndarray, variance: np.ndarray) -> WorkingCells:
+    """Log-likelihood, gradient and observed information at eta (N, T) less exposure, of noise (N,)."""
+    panel, value = model.panel, 0.0
     gradient, precision = np.empty(eta.shape), np.empty(eta.shape)
     for start in range(0, len(eta), CHUNK):
         part = slice(start, start + CHUNK)
@@ -112,18 +112,17 @@ def working_sums(
     panel, Phi = model.panel, model.layout.cosines
     (N, T), G, w = g.shape, panel.n_groups, len(Phi)
     dtype = np.float32 if model.large else np.float64
-    basis, totals = Phi.T.astype(dtype), [A.part(slice(0)).total()] * G
+    basis, sum_g = Phi.T.astype(dtype), np.zeros((G, T))
     cosines, information, gradient = np.empty((2, N, w), dtype), np.empty((3, N)), np.empty((2, N))
-    sum_g = np.zeros((G, T))
-    for group, part in chunks(panel):
+    for part in A.pieces(panel):
         A_i, slope, x = A.part(part), g[part], panel.log_price[part]
         A1, Ax = A_i.ones(), A_i.times(x)
         np.matmul(A1.astype(dtype), basis, out=cosines[0, part])
         np.matmul(Ax.astype(dtype), basis, out=cosines[1, part])
         information[:, part] = A1.sum(axis=1), Ax.sum(axis=1), np.vecdot(Ax, x)
         gradient[:, part] = slope.sum(axis=1), np.vecdot(slope, x)
-        totals[group] = totals[group] + A_i.total()
-        sum_g[group] += slope.sum(axis=0)
+    for group, part in chunks(panel):
+        sum_g[group] += g[part].sum(axis=0)
     of_controls, sum_controls, controls, controls_gradient = _control_sums(model, g, A)
     return WorkingLikelihood(
         model=model,
@@ -133,7 +132,7 @@ def working_sums(
         information=information,
         gradient=gradient,
         of_controls=of_controls,
-        cosine_information=A.along(np.stack(totals), Phi, model.layout.even) if w else np.zeros((G, 0, 0)),
+        cosine_information=A.along(A.totals(panel), Phi, model.layout.even) if w else np.zeros((G, 0, 0)),
         cosine_gradient=sum_g @ Phi.T,
         cosine_controls=Phi @ sum_controls,
         controls=controls,
@@ -147,12 +146,14 @@ def _control_sums(model: ArrowModel, g: np.ndarray, A: Information) -> tuple[np.
     K, Z = len(panel.controls), panel.controls
     of_controls, sum_controls = np.zeros((2, N, K)), np.zeros((panel.n_groups, T, K))
     controls, gradient = np.zeros((K, K)), np.zeros(K)
-    for group, part in chunks(panel) if K else ():
-        z, x = Z[:, part], panel.log_price[part]
+    for part in A.pieces(panel) if K else ():
+        z, x, group = Z[:, part], panel.log_price[part], panel.group[part]
         Az = A.part(part).times(z)
         of_controls[0, part] = Az.sum(axis=2).T
         of_controls[1, part] = np.vecdot(Az, x).T
-        sum_controls[group] += Az.sum(axis=1).T
+        for own in np.unique(group):
+            members = slice(*np.searchsorted(group, (own, own + 1)))
+            sum_controls[own] += Az[:, members].sum(axis=1).T
         controls += np.tensordot(Az, z, axes=([1, 2], [1, 2]))
         gradient += np.tensordot(z, g[part], axes=2)
     return of_controls, sum_controls, controls, gradient

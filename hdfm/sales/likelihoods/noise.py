@@ -69,6 +69,8 @@ class Noise:
         Variables that are reported beside it, and which power of it they are.
     scale : str
         Which of these variables densities take.
+    multiplicative : bool
+        Whether it is about the sd of log units that eta leaves.
     sweep_estimate : callable
         (panel, response (N, T), Scores) -> float: its moment estimate in the sweeps before sampling.
     moment_estimate : callable
@@ -82,6 +84,7 @@ class Noise:
     prior: str
     powers: tuple[tuple[str, int], ...] = ()
     scale: str
+    multiplicative: bool = True
     sweep_estimate: Callable[[SalesPanel, np.ndarray, Scores], float]
     moment_estimate: Callable[[SalesPanel, np.ndarray], float]
     log_constant: Callable[[SalesPanel, np.ndarray], float]

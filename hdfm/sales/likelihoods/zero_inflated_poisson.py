@@ -160,6 +160,7 @@ ZERO_INFLATED_POISSON = Likelihood(
         prior="root_zero_odds",
         powers=(("zero_odds", 2),),
         scale="zero_odds",
+        multiplicative=False,
         sweep_estimate=sweep_estimate,
         moment_estimate=moment_estimate,
         log_constant=log_constant,

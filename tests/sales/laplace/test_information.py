@@ -1,8 +1,10 @@
 """Information over periods as an operator: against its dense matrices, alone and in the elimination."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from reference.sales import LAYOUTS, ExchangeableInformation, case, dense_posterior, vector
+from reference.sales import LAYOUTS, case, dense_posterior, vector, wandering
 
 from hdfm.sales.graph.cosines import zero_sum_cosines
 from hdfm.sales.laplace.information import DiagonalInformation
@@ -14,11 +16,17 @@ EXACT = {"rtol": 1e-9, "atol": 1e-10}
 STEPS = {"even": np.ones(T - 1), "uneven": np.array([1.0, 2, 1, 1, 3, 1])}
 
 
-@pytest.fixture(params=["diagonal", "diagonal less rank one"])
+HALF_LIVES = {"demand wanders": (4.0,), "elasticities move too": (4.0, 1.5)}
+
+
+@pytest.fixture(params=["independent", *HALF_LIVES])
 def information(request):
-    W = np.random.default_rng(0).exponential(1, (N, T))
+    rng = np.random.default_rng(0)
+    W, x = rng.exponential(1, (N, T)), rng.normal(size=(N, T))
     W[1, 2:5] = 0
-    return DiagonalInformation(W) if request.param == "diagonal" else ExchangeableInformation(W, 0.7)
+    if request.param == "independent":
+        return DiagonalInformation(W)
+    return wandering(W, x, HALF_LIVES[request.param])
 
 
 def test_products_with_vectors(information):
@@ -31,19 +39,19 @@ def test_products_with_vectors(information):
 @pytest.mark.parametrize("steps", STEPS)
 def test_sums_along_cosines(information, steps):
     Phi, _ = zero_sum_cosines(STEPS[steps])
-    parts = [slice(0, 2), slice(2, N), slice(0)]
-    totals = np.stack([information.part(part).total() for part in parts])
-    along = information.along(totals, Phi, steps == "even")
-    dense = [Phi @ information.to_dense()[part].sum(axis=0) @ Phi.T for part in parts]
+    panel = SimpleNamespace(product=range(N), group=np.array([0, 0, 1, 1, 1]), n_groups=2)
+    along = information.along(information.totals(panel), Phi, steps == "even")
+    dense = [Phi @ information.to_dense()[part].sum(axis=0) @ Phi.T for part in (slice(2), slice(2, N))]
     np.testing.assert_allclose(along, dense, **EXACT)
 
 
+@pytest.mark.parametrize("half_lives", HALF_LIVES.values(), ids=HALF_LIVES)
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_any_information_is_eliminated_as_its_dense_matrix(name):
-    """Mean, determinant and second moments of noise by product, integrated out of W."""
+def test_any_information_is_eliminated_as_its_dense_matrix(name, half_lives):
+    """Mean, determinant and second moments, paths integrated out of W."""
     one = case(name)
     diagonal, s = one.working
-    A = ExchangeableInformation(diagonal.W, 0.7)
+    A = wandering(diagonal.W, one.panel.log_price, half_lives)
     arrow = normal_posterior(one.likelihood_of(A, s), one.scales)
     dense = dense_posterior(one, A, s)
     np.testing.assert_allclose(vector(arrow.mean()), dense.mean, **EXACT)

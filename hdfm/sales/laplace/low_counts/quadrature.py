@@ -60,7 +60,8 @@ class _Rules:
         Positions of the products (n,).
     eta : numpy.ndarray
         At the centre (N, T), of all products.
-    noise : float
+    variance : numpy.ndarray
+        Of noise (N,), of all products.
     blocks : ProductBlocks
         Roots L of their normal posteriors.
     omega : numpy.ndarray
@@ -73,7 +74,7 @@ class _Rules:
 
     which: np.ndarray
     eta: np.ndarray
-    noise: float
+    variance: np.ndarray
     blocks: ProductBlocks
     omega: np.ndarray
     move: np.ndarray
@@ -165,7 +166,7 @@ def _rules(posterior: NormalPosterior, effects: Effects, eta: np.ndarray, which:
     return _Rules(
         which=which,
         eta=eta,
-        noise=posterior.scales.noise,
+        variance=model.variance(posterior.scales),
         blocks=blocks,
         omega=omega,
         move=move,
@@ -212,7 +213,7 @@ def _at_nodes(model: ArrowModel, rules: _Rules, part: slice) -> NodeLikelihood:
             eta=rules.eta[rows] + panel.log_exposure[rows],
             x=panel.log_price[rows],
             move=rules.move[:, part],
-            variance=model.by_product(rules.noise**2)[rows],
+            variance=rules.variance[rows],
             weight=None if panel.weight is None else panel.weight[rows],
         )
     )

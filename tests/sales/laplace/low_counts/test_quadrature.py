@@ -7,13 +7,13 @@ from scipy.stats import multivariate_normal, skew
 
 from hdfm.sales.laplace.arrow import ProductBlocks
 from hdfm.sales.laplace.effects import linear_predictor
-from hdfm.sales.laplace.expansion import expansion
+from hdfm.sales.laplace.expansion import expansion, expansion_about
 from hdfm.sales.laplace.low_counts.quadrature import ENOUGH
 from hdfm.sales.laplace.mode import first_guess
 from hdfm.sales.laplace.newton import posterior_mode
 from hdfm.sales.laplace.posterior import normal_posterior
 from hdfm.sales.laplace.prior import expected_products, product_precision
-from hdfm.sales.laplace.working import working_cells, working_likelihood
+from hdfm.sales.laplace.working import working_cells
 
 STEP = 1e-5
 
@@ -22,9 +22,7 @@ def refined(one):
     """The working likelihood at the fixed point, from the mode."""
     _, effects = first_guess(one.model)
     effects = posterior_mode(one.model, one.scales, effects)
-    eta = linear_predictor(one.model, effects)
-    cells = working_cells(one.model, eta, one.scales.noise)
-    return expansion(working_likelihood(one.model, effects, cells), one.scales)
+    return expansion(expansion_about(one.model, one.scales, effects), one.scales)
 
 
 @pytest.fixture(scope="module", params=["poisson", "negative_binomial"])
@@ -41,9 +39,9 @@ def test_working_likelihood_is_the_sum_of_cells(likelihood):
     one = case("one level")
     panel = replace(one.panel, units=np.where(one.panel.observed, np.maximum(one.panel.units, 1.0), 0.0))
     model = one.having(panel=panel, spec=replace(one.spec, likelihood=likelihood)).model
-    eta = np.random.default_rng(1).normal(size=panel.units.shape)
-    now = working_cells(model, eta, 0.4)
-    up, down = (working_cells(model, eta + h, 0.4) for h in (STEP, -STEP))
+    eta, variance = np.random.default_rng(1).normal(size=panel.units.shape), np.full(len(panel.units), 0.16)
+    now = working_cells(model, eta, variance)
+    up, down = (working_cells(model, eta + h, variance) for h in (STEP, -STEP))
     assert now.gradient.sum() == pytest.approx((up.value - down.value) / (2 * STEP), rel=1e-6)
     np.testing.assert_allclose(
         now.precision, -(up.gradient - down.gradient) / (2 * STEP), rtol=1e-5, atol=1e-8
@@ -182,7 +180,7 @@ def test_slope_of_evidence_is_that_of_second_moments(found, k):
 def test_nothing_is_written_into_what_is_given(found):
     """Rows of the working likelihood that quadrature changes, and draws that it reshapes, are new arrays."""
     one, now = found
-    plain = working_cells(one.model, now.eta, one.scales.noise)
+    plain = working_cells(one.model, now.eta, one.model.variance(one.scales))
     np.testing.assert_array_equal(now.plain.precision, plain.precision)
     np.testing.assert_array_equal(now.plain.gradient, plain.gradient)
     assert (now.cells.precision[now.low.which] != plain.precision[now.low.which]).any()

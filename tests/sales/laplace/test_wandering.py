@@ -1,0 +1,137 @@
+"""Noise by product and paths through time, integrated out: against dense matrices, and truths."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from reference.sales import case, columns, dense_posterior, size
+from scipy.stats import multivariate_normal
+
+from hdfm.sales.laplace.expansion import expansion, expansion_about
+from hdfm.sales.laplace.information import DiagonalInformation
+from hdfm.sales.laplace.marginal import Marginal
+from hdfm.sales.laplace.mode import first_guess
+from hdfm.sales.laplace.newton import posterior_mode
+from hdfm.sales.laplace.noise_step import DIFFERENCE, noise_slopes
+from hdfm.sales.laplace.prior import PathScale
+from hdfm.sales.laplace.scales import scale_model
+
+PARTS = {
+    "noise by product": {"dispersion": "product"},
+    "demand wanders": {"demand": "wandering"},
+    "all": {"dispersion": "product", "demand": "wandering", "elasticity_path": "moving"},
+}
+LIKELIHOODS = ["log_normal", "negative_binomial"]
+
+
+def scales_of(one, parts):
+    """Some scales with what a model has."""
+    rng, changes = np.random.default_rng(5), {}
+    if "dispersion" in parts:
+        changes["ratio"] = np.exp(rng.normal(0, 0.3, len(one.panel.product)))
+    if "demand" in parts:
+        changes["demand"] = PathScale(0.25, 5.0)
+    if "elasticity_path" in parts:
+        changes["moves"] = PathScale(0.4, 1.5)
+    return replace(one.scales, **changes)
+
+
+def model_of(name, likelihood, parts):
+    one = case(name, likelihood, noise=likelihood)
+    one = one.having(spec=replace(one.spec, **PARTS[parts]))
+    one = replace(one, scales=scales_of(one, PARTS[parts]))
+    plain = replace(one.scales, ratio=None, demand=None, moves=None)
+    effects = posterior_mode(one.model, plain, first_guess(one.model)[1])
+    at = expansion(expansion_about(one.model, one.scales, effects), one.scales)
+    return one, Marginal(scale_model(one.model), at)
+
+
+def noise_covariance(one, scales):
+    """Of all cells (N T, N T): independent noise, and paths."""
+    (N, T), steps = one.panel.units.shape, one.panel.timeline.steps
+    gap, out = abs(steps[:, None] - steps), np.zeros((N * T, N * T))
+    ratio = np.ones(N) if scales.ratio is None else scales.ratio
+    for i in range(N):
+        rows, x = slice(i * T, (i + 1) * T), one.panel.log_price[i]
+        K = (scales.noise * ratio[i]) ** 2 * np.eye(T)
+        if scales.demand is not None:
+            K += (scales.demand.sd * ratio[i]) ** 2 * 2 ** (-gap / scales.demand.half_life)
+        if scales.moves is not None:
+            K += scales.moves.sd**2 * 2 ** (-gap / scales.moves.half_life) * np.outer(x, x)
+        out[rows, rows] = K
+    return out
+
+
+@pytest.mark.parametrize("parts", PARTS)
+@pytest.mark.parametrize("name", ["one level", "two levels, a control", "shared time effects"])
+def test_the_marginal_of_volumes_is_exact(name, parts):
+    """log y ~ N(F m, F P^-1 F' + noise and paths), times priors."""
+    one, marginal = model_of(name, "log_normal", parts)
+    seen = one.panel.observed.ravel()
+    data, F = np.log(one.panel.units.ravel()[seen]), columns(one).reshape(-1, size(one))[seen]
+    nothing = 0 * one.panel.units
+
+    def exact(scales):
+        prior = dense_posterior(replace(one, scales=scales), DiagonalInformation(nothing), nothing)
+        covariance = F @ np.linalg.inv(prior.prior) @ F.T + noise_covariance(one, scales)[np.ix_(seen, seen)]
+        priors = marginal.coordinates.log_prior(marginal.coordinates.coordinates(scales))[0]
+        priors += marginal.coordinates.noise.log_prior(scales)
+        return multivariate_normal.logpdf(data, F @ prior.mean, covariance) + priors
+
+    noise = marginal.coordinates.noise
+    other = replace(one.scales, elasticity=0.6, product_effect=1.2, time_drift=0.3)
+    other = noise.at(noise.position(other) + 0.4, other)
+    ours = [marginal.value(scales) for scales in (one.scales, other)]
+    assert ours[0] - ours[1] == pytest.approx(exact(one.scales) - exact(other), abs=1e-6)
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+@pytest.mark.parametrize("parts", PARTS)
+def test_slopes_by_noise_are_those_of_the_marginal(likelihood, parts):
+    """Sums over products, which hold what is shared at its posterior, against differences of the whole."""
+    one, marginal = model_of("two levels, a control", likelihood, parts)
+    noise, v = marginal.coordinates.noise, marginal.coordinates.noise.position(one.scales)
+    slopes = noise_slopes(marginal.expansion, noise, marginal.posterior(one.scales))
+    for j in range(len(v)):
+        step = DIFFERENCE * np.eye(len(v))[j]
+        up, down = (marginal.value(noise.at(v + sign * step, one.scales)) for sign in (1, -1))
+        expected = (up - down) / (2 * DIFFERENCE)
+        assert slopes.slope[j] == pytest.approx(expected, abs=0.3 + 0.03 * abs(expected))
+
+
+def test_slopes_of_a_product_are_those_of_the_marginal():
+    one, marginal = model_of("one level", "negative_binomial", "all")
+    noise = marginal.coordinates.noise
+    slopes = noise_slopes(marginal.expansion, noise, marginal.posterior(one.scales)).of_products[0]
+    for i in range(len(slopes)):
+        step = np.where(np.arange(len(slopes)) == i, DIFFERENCE, 0.0)
+        up, down = (
+            marginal.value(replace(one.scales, ratio=one.scales.ratio * np.exp(sign * step)))
+            for sign in (1, -1)
+        )
+        assert slopes[i] == pytest.approx((up - down) / (2 * DIFFERENCE), abs=0.15)
+
+
+@pytest.mark.parametrize("likelihood", [*LIKELIHOODS, "poisson", "zero_inflated_poisson"])
+def test_coordinates_come_back(likelihood):
+    one = case("one level", likelihood, noise="log_normal")
+    one = one.having(spec=replace(one.spec, **PARTS["all"]))
+    scales, noise = scales_of(one, PARTS["all"]), scale_model(one.model).noise
+    v = noise.position(scales) + 0.3
+    np.testing.assert_allclose(noise.position(noise.at(v, scales)), v, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_parts_of_no_size_are_no_parts(likelihood):
+    """Paths of next to no spread and ratios of 1: the marginal of today's model."""
+    one, marginal = model_of("one level", likelihood, "all")
+    nearly = PathScale(1e-7, 4.0)
+    small = replace(one.scales, ratio=np.ones(len(one.panel.product)), demand=nearly, moves=nearly)
+    none = replace(one.scales, ratio=None, demand=None, moves=None)
+    plain = replace(marginal.expansion, low=None, paths=None, path_means=None)
+    expected = replace(marginal, expansion=plain).posterior(replace(none, noise=none.noise))
+    ours = replace(
+        marginal, expansion=replace(marginal.expansion, path_means=0 * marginal.expansion.path_means)
+    ).posterior(small)
+    assert ours.log_marginal == pytest.approx(expected.log_marginal, rel=1e-8)
+    np.testing.assert_allclose(ours.mean().product, expected.mean().product, rtol=1e-6, atol=1e-7)
