@@ -559,8 +559,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         from hdfm.sales.posterior.diagnostics import diagnostics_table
 
         check_is_fitted(self, "idata_")
-        exact = self._fitted_engine().exact
-        return diagnostics_table(self.idata_, None if exact else self.pareto_k())
+        in_parts = self._fitted_engine().pareto_k is not None
+        return diagnostics_table(self.idata_, self.pareto_k() if in_parts else None)
 
     @computes
     def pareto_k(self) -> pd.Series:
@@ -580,13 +580,12 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
            Machine Learning Research 25(72).
         """
         check_is_fitted(self, "idata_")
-        if self._fitted_engine().exact:
+        engine = self._fitted_engine()
+        if engine.pareto_k is None:
             raise InvalidArgumentError(
                 f"pareto_k is about {LAPLACE.argument}; this model was sampled: see diagnostics()."
             )
-        from hdfm.sales.laplace.reliability import pareto_k
-
-        values = pareto_k(self.panel_, self.spec_, self.seed_)
+        values = engine.pareto_k(self.panel_, self.spec_, self.seed_)
         return pd.Series(values, index=self.panel_.product, name="pareto_k")
 
     @computes
