@@ -130,9 +130,10 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
     priors : ChoicePriors, optional
         Hyperparameters of the priors; None for ``ChoicePriors()``. Each is a parameter for ``set_params`` and
         searches too, such as ``priors__customer_sd``.
-    inference : {"nuts", "map", "variational"}
-        "map" (the mode) and "variational" (mean-field normal) are quick looks, to compare models: the first
-        has no intervals, those of the second are too narrow.
+    inference : str
+        How the posterior is found, by the name of an engine in :data:`hdfm.choice.engines.ENGINES`: "nuts"
+        samples it; "map" (the mode) and "variational" (mean-field normal) are quick looks, to compare models:
+        the first has no intervals, those of the second are too narrow.
     sampler : {"numpyro", "nutpie"}
         The implementation of NUTS; nutpie needs ``pip install "hdfm[nutpie]"``.
     draws, tune, chains : int

@@ -104,9 +104,11 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         :math:`\lambda_g` between products, and the price asked about, against it, along the elasticity:
         it stands for :math:`\overline{\log p_i}`. By default, and where it is missing, the mean log price
         of the product's group, of which a ``DataWarning`` tells.
-    likelihood : {"negative_binomial", "poisson", "log_normal", "zero_inflated_poisson"}
-        Distribution of the units; the last for products that in some periods are not to be had, whatever
-        their price: more zeros than counts of their mean have.
+    likelihood : str
+        Distribution of the units, by its name in :data:`hdfm.sales.likelihoods.registry.FAMILIES`. Among them
+        are "negative_binomial" and "poisson" counts, "log_normal" volumes, and "zero_inflated_poisson" for
+        products that in some periods are not to be had, whatever their price: more zeros than counts of
+        their mean have.
     time_effects : {"category", "shared", None}
         One effect per period and finest group, per period, or none. They say which moves of prices tell
         of elasticities: with those of groups a price against the group's others; with shared ones also
@@ -133,9 +135,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     priors : ElasticityPriors, optional
         Hyperparameters of the priors; None for ``ElasticityPriors()``. Each is a parameter for ``set_params``
         and searches too, such as ``priors__product_sd``.
-    inference : {"nuts", "laplace"}
-        How the posterior is found: by sampling, or by draws from its Laplace approximation with the scales
-        integrated out [4]_, in seconds for millions of rows: ``chains`` times ``draws`` independent ones.
+    inference : str
+        How the posterior is found, by the name of an engine in :data:`hdfm.sales.engines.ENGINES`: "nuts"
+        samples it; "laplace" draws from its Laplace approximation with the scales integrated out [4]_, in
+        seconds for millions of rows: ``chains`` times ``draws`` independent draws.
         ``fit`` warns (:class:`hdfm.exceptions.ApproximationWarning`) where data are too few or degenerate for
         it. Not for ``sign="negative"``.
     sampler : {"numpyro", "nutpie"}
