@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from hdfm.choice.engines import ENGINES as OF_CHOICES
+from hdfm.choice.panel.roles import DIMENSIONS
+from hdfm.factors.kernels import KERNELS
 from hdfm.factors.tier import TIERS
 from hdfm.sales.engines import ENGINES as OF_SALES
 from hdfm.sales.likelihoods.registry import LIKELIHOODS
@@ -51,8 +53,9 @@ NAMES = {
     *("random", "fixed", "shared", "negative"),
     "log_normal",  # of lengthscales too
     *ENGINES,
-    *("one", "category", "customer", "global", "individual", "population"),
-    *("log", "linear", "weibull", "hsgp", "exact", "matern32", "matern52", "sq_exp"),
+    *(name for tier in TIERS.values() for name in (tier.name, tier.owner.name)),
+    *KERNELS,
+    *("population", "log", "linear", "weibull", "hsgp", "exact"),
     *("profit", "revenue", "units"),
 }
 
@@ -327,11 +330,11 @@ def test_the_rule_finds_likelihoods_asked_for(code):
     assert list(asked_for(ast.parse(code), LIKELIHOODS))
 
 
-ROLES = {"category", "customer"}
+ROLES = set(DIMENSIONS)
 
 
 def names_of_tiers(module):
-    """Names of tiers, their owners and variables; "category" and "customer" are roles of columns too."""
+    """Names of tiers, their owners and variables; owners such as "category" are roles of columns too."""
     names = {name for tier in TIERS.values() for name in (tier.name, tier.owner.name)}
     prefixed = [tier for tier in TIERS.values() if tier.prefix]
     variables = {name for tier in prefixed for name in (tier.dim, *tier.by_factor, *tier.wide)}

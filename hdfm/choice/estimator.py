@@ -118,9 +118,10 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
     priors : ChoicePriors, optional
         Hyperparameters of the priors; None for ``ChoicePriors()``. Each is a parameter for ``set_params`` and
         searches too, such as ``priors__customer_sd``.
-    inference : {"nuts", "map", "variational"}
-        "map" (the mode) and "variational" (mean-field normal) are quick looks, to compare models: the first
-        has no intervals, those of the second are too narrow.
+    inference : str
+        How the posterior is found, by the name of an engine in :data:`hdfm.choice.engines.ENGINES`: "nuts"
+        samples it; "map" (the mode) and "variational" (mean-field normal) are quick looks, to compare models:
+        the first has no intervals, those of the second are too narrow.
     sampler : {"numpyro", "nutpie"}
         The implementation of NUTS; nutpie needs ``pip install "hdfm[nutpie]"``.
     draws, tune, chains : int
@@ -443,7 +444,8 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         prior = draw_prior(self.panel_, self.spec_, self.gp_, prior_draws, self.seed_)
         before = values_of(prior["prior"].to_dataset())
         after = values_of(self.idata_["posterior"].to_dataset())
-        return identification_table(after, before, self.panel_.parts, self.panel_.coefficient_scale)
+        panel = self.panel_
+        return identification_table(after, before, panel.parts, panel.coefficient_scale, owners=panel.owners)
 
     @computes
     def loo(self) -> Any:
@@ -547,9 +549,9 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
         from hdfm.choice.posterior.kept import all_values
         from hdfm.factors.tables import factor_table
 
-        values, ci_prob = all_values(self.idata_), default_ci_prob(None)
+        values, panel, ci_prob = all_values(self.idata_), self.panel_, default_ci_prob(None)
         return factor_table(
-            values, self.panel_.parts, self.panel_.coefficient_scale, self.panel_.time_span, ci_prob
+            values, panel.parts, panel.coefficient_scale, panel.time_span, ci_prob, owners=panel.owners
         )
 
     def _roles(self) -> ChoiceRoles:
@@ -575,9 +577,7 @@ class DynamicFactorChoiceModel(ClassifierMixin, ChoiceAnswers, BayesianEstimator
                     f"time column {self.time!r} holds one period: the model has no factors.", DataWarning
                 )
             return panel, replace(spec, tiers=()), classes
-        if len(panel.customer) < 2:
-            spec = spec.without_zero_sums()
-        return panel, spec, classes
+        return panel, spec.without_lone_owners(panel.owners), classes
 
     def _apart(self, X: Any, y: Any = None) -> "Market":
         """New choice sets, for answers about one at a time."""

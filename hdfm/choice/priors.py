@@ -44,8 +44,9 @@ class ChoicePriors(Hyperparameters):
         Half-normal scale of individual factors' loadings.
     individual_sd : float
         Half-normal scale of the log of customers' multipliers of individual factors.
-    kernel : {"matern32", "matern52", "sq_exp"}
-        Covariance of factors over time.
+    kernel : str
+        Covariance of factors over time, by its name in :data:`hdfm.factors.kernels.KERNELS`: "matern32",
+        "matern52" and "sq_exp" (squared exponential) are among them.
 
     Examples
     --------

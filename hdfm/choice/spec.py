@@ -1,9 +1,12 @@
 """What the choice model is made of; imports no PyMC."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from hdfm.choice.priors import ChoicePriors
-from hdfm.factors.tier import TierSize
+from hdfm.factors.tier import TierSize, n_owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,13 @@ class ChoiceSpec:
         """Factors of all tiers."""
         return sum(size.number for size in self.tiers)
 
-    def without_zero_sums(self) -> "ChoiceSpec":
-        """The same without tiers whose paths sum to zero over their owners."""
-        return replace(self, tiers=tuple(size for size in self.tiers if not size.tier.zero_sum))
+    def without_lone_owners(self, owners: Mapping[str, np.ndarray]) -> "ChoiceSpec":
+        """The same without tiers whose paths sum to zero over their owners, where there is one alone.
+
+        Parameters
+        ----------
+        owners : mapping of str to numpy.ndarray
+            As in :class:`hdfm.factors.data.FactorData`.
+        """
+        tiers = (size for size in self.tiers if not size.tier.zero_sum or n_owners(size.tier, owners) > 1)
+        return replace(self, tiers=tuple(tiers))

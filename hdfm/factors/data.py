@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from hdfm.factors.hsgp import TimeGP
-from hdfm.factors.tier import Tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,3 @@ class FactorData:
     owners: Mapping[str, np.ndarray]
     information: Sequence[Any]
     score: Sequence[Any]
-
-    def n_owners(self, tier: Tier) -> int:
-        """Number of owners G of a tier's paths, where they are customers or groups of them."""
-        return len(np.unique(self.owners[tier.owner.name]))

@@ -35,6 +35,8 @@ class TierDraws:
         (D, L)
     multiplier : numpy.ndarray
         What paths (D, G) of unit variance were multiplied with; (1, 1) where that is 1.
+    member : numpy.ndarray or None
+        Which of the owners each customer (N,) belongs to, where they are groups of customers.
     ahead : numpy.ndarray or None
         The paths (D, G, F, L) in periods that were not fitted.
     """
@@ -44,6 +46,7 @@ class TierDraws:
     path: np.ndarray
     lengthscale: np.ndarray
     multiplier: np.ndarray
+    member: np.ndarray | None = None
     ahead: np.ndarray | None = None
 
     def at(self, d: np.ndarray, category: int, customer: np.ndarray, period: np.ndarray) -> np.ndarray:
@@ -58,7 +61,8 @@ class TierDraws:
         customer : numpy.ndarray
             Positions (1 or d, O) of customers.
         """
-        owner, T = self.tier.owner.reads(category, customer), self.path.shape[2]
+        members = customer if self.member is None else self.member[customer]
+        owner, T = self.tier.owner.reads(category, members), self.path.shape[2]
         out = self.path[d, owner, np.minimum(period, T - 1)]
         if self.ahead is None:
             return out
@@ -73,6 +77,7 @@ class TierDraws:
             self,
             loading=self.loading if self.loading.shape[1] == 1 else self.loading[:, which],
             path=self.path[:, which] if self.tier.owner.by_customer else self.path,
+            member=None if self.member is None else self.member[which],
         )
 
     def mean(
@@ -98,6 +103,9 @@ class TierDraws:
             path = self.path[:, self.tier.owner.reads(category, slice(None))]
             if self.tier.owner.by_customer:
                 path = mean_of_customers(path, which, weights)
+            elif self.member is not None:
+                times = np.bincount(self.member[which], weights, minlength=path.shape[1])
+                path = mean_of_customers(path, slice(None), times)
             moved.append(np.einsum("dsl,dtl->dts", w[:, block], path))
         return moved[0] if len(moved) == 1 else np.concatenate(moved, axis=2)
 
@@ -115,8 +123,15 @@ def tier_draws(
     path: np.ndarray,
     lengthscale: np.ndarray,
     multiplier: np.ndarray | None = None,
+    member: np.ndarray | None = None,
 ) -> TierDraws:
-    """Draws of a tier from its variables by draw, as graphs report them; without ``multiplier`` it is 1."""
+    """Draws of a tier from its variables by draw, as graphs report them; without ``multiplier`` it is 1.
+
+    Parameters
+    ----------
+    member : numpy.ndarray, optional
+        Which of the paths' owners each customer (N,) belongs to, where they are customers or groups of them.
+    """
     D, L = len(path), path.shape[-1]
     return TierDraws(
         tier=tier,
@@ -124,6 +139,7 @@ def tier_draws(
         path=path if tier.owner.dims else path[:, None],
         lengthscale=np.broadcast_to(lengthscale.reshape(D, -1), (D, L)).astype(float),
         multiplier=np.ones((1, 1)) if multiplier is None else multiplier,
+        member=None if tier.owner.by_customer else member,
     )
 
 

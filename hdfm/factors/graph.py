@@ -22,7 +22,8 @@ from hdfm.factors.evidence import evidence_by_period, together
 from hdfm.factors.hsgp import gp_factors
 from hdfm.factors.loadings import LoadingPriors, loadings
 from hdfm.factors.paths import LengthscalePriors, lengthscales, whitened_factors
-from hdfm.factors.tier import COEFFICIENT, TierSize
+from hdfm.factors.tier import COEFFICIENT, TierSize, n_owners
+from hdfm.hierarchy.data import held
 
 
 class Moving(NamedTuple):
@@ -88,7 +89,7 @@ def moving_tiers(
     for size in tiers:
         if not size.tier.zero_sum:
             moving.append(whitened_tier(size, priors, data, first[size.name]))
-        elif data.n_owners(size.tier) > 1:
+        elif n_owners(size.tier, data.owners) > 1:
             moving.append(zero_sum_tier(size, priors, data))
     return moving
 
@@ -139,7 +140,7 @@ def zero_sum_tier(size: TierSize, priors: FactorPriors, data: FactorData) -> Mov
     ----------
     .. [1] Rue and Held (2005), "Gaussian Markov Random Fields", section 2.3.3.
     """
-    tier, L, N = size.tier, size.number, data.n_owners(size.tier)
+    tier, L, N = size.tier, size.number, n_owners(size.tier, data.owners)
     (S,) = data.scale.type.shape
     rho = lengthscales(tier.lengthscale, priors, None, None)
     z = pm.ZeroSumNormal(tier.variable("raw"), 1.0, shape=(data.gp.size, L, N))
@@ -152,4 +153,6 @@ def zero_sum_tier(size: TierSize, priors: FactorPriors, data: FactorData) -> Mov
     a = pt.exp(spread * pm.Normal(tier.variable("multiplier_raw"), 0, 1, dims=tier.owner.dims))
     pm.Deterministic(tier.multiplier, a, dims=tier.owner.dims)
     path = pm.Deterministic(tier.path, a[:, None, None] * phi, dims=tier.path_dims)
+    if not tier.owner.by_customer:
+        path = path[held(tier.variable("member"), data.owners[tier.owner.name])]
     return Moving(lam[None], (path,) * len(data.parts))

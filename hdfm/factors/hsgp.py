@@ -38,7 +38,8 @@ def basis_size(kernel: str, half_range: float, shortest: float, longest: float) 
 
     Parameters
     ----------
-    kernel : {"matern32", "matern52", "sq_exp"}
+    kernel : str
+        The name of one of :data:`hdfm.factors.kernels.KERNELS`.
     half_range : float
         S, half the distance from the first to the last time.
     shortest, longest : float
@@ -200,7 +201,8 @@ def choose_gp(gp: str, kernel: str, times: np.ndarray, shortest: float, longest:
     Parameters
     ----------
     gp : {"hsgp", "exact"}
-    kernel : {"matern32", "matern52", "sq_exp"}
+    kernel : str
+        The name of one of :data:`hdfm.factors.kernels.KERNELS`.
     times : numpy.ndarray
         The training periods (T,), on a scale from 0 to 1.
     shortest, longest : float

@@ -95,7 +95,8 @@ def root_spectral_density(kernel: str, omega, lengthscale):
 
     Parameters
     ----------
-    kernel : {"matern32", "matern52", "sq_exp"}
+    kernel : str
+        The name of one of :data:`KERNELS`.
     omega : array or TensorVariable
         Radians a unit of time, say (m, 1) for m eigenfunctions.
     lengthscale : array or TensorVariable

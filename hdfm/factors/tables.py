@@ -50,17 +50,34 @@ def tier_curves(tier: Tier, values: Values, parts: Sequence[slice], scale: np.nd
     return contribution_curves(w, _paths(tier, values), blocks)
 
 
-def tier_variances(values: Values, parts: Sequence[slice], scale: np.ndarray) -> dict[str, np.ndarray]:
-    """:func:`hdfm.factors.variances.factor_variances` (K, D, L) by name of a tier."""
+def tier_variances(
+    values: Values, parts: Sequence[slice], scale: np.ndarray, owners: Values | None = None
+) -> dict[str, np.ndarray]:
+    """:func:`hdfm.factors.variances.factor_variances` (K, D, L) by name of a tier.
+
+    Parameters
+    ----------
+    owners : mapping of str to numpy.ndarray, optional
+        As in :class:`hdfm.factors.data.FactorData`; needed of groups of customers.
+    """
     variances: dict[str, np.ndarray] = {}
     for tier in present_tiers(values):
         squares, theta = mean_squares(values[tier.loading]) * scale[:, None] ** 2, _paths(tier, values)
+        times = _members(tier, owners or {})
         blocks = [
-            factor_variances(squares[..., block, :], theta[:, :, tier.owner.reads(category, slice(None))])
+            factor_variances(
+                squares[..., block, :], theta[:, :, tier.owner.reads(category, slice(None))], times
+            )
             for block, category in tier.owner.blocks(parts)
         ]
         variances[tier.name] = np.sum(blocks, axis=0)
     return variances
+
+
+def _members(tier, owners):
+    """Number of customers (G,) of each owner; None where owners are no groups of customers."""
+    are_groups = tier.owner.name in owners and not tier.owner.by_customer
+    return np.bincount(owners[tier.owner.name]) if are_groups else None
 
 
 def _paths(tier, values):
@@ -75,9 +92,20 @@ def static_variances(values: Values, scale: np.ndarray) -> np.ndarray | None:
 
 
 def factor_table(
-    values: Values, parts: Sequence[slice], scale: np.ndarray, time_span: float, ci_prob: float
+    values: Values,
+    parts: Sequence[slice],
+    scale: np.ndarray,
+    time_span: float,
+    ci_prob: float,
+    *,
+    owners: Values | None = None,
 ) -> pd.DataFrame:
     """Each factor's share of variance and lengthscale, a row by ``tier`` and ``factor``.
+
+    Parameters
+    ----------
+    owners : mapping of str to numpy.ndarray, optional
+        As in :func:`tier_variances`.
 
     Returns
     -------
@@ -87,7 +115,7 @@ def factor_table(
         posterior median, with interval, in the unit of the time column (days for dates).
     """
     ends = [(1 - ci_prob) / 2, (1 + ci_prob) / 2]
-    variances = tier_variances(values, parts, scale)
+    variances = tier_variances(values, parts, scale, owners)
     moving, every = variance_shares(variances), variance_shares(variances, static_variances(values, scale))
     tables = {}
     for tier, share in moving.items():
@@ -115,7 +143,12 @@ def factor_table(
 
 
 def identification_table(
-    values: Values, prior: Values, parts: Sequence[slice], scale: np.ndarray
+    values: Values,
+    prior: Values,
+    parts: Sequence[slice],
+    scale: np.ndarray,
+    *,
+    owners: Values | None = None,
 ) -> pd.DataFrame:
     """The :func:`hdfm.factors.align.identification_report` of all tiers.
 
@@ -123,8 +156,11 @@ def identification_table(
     ----------
     values, prior : mapping of str to numpy.ndarray
         Aligned draws of the posterior, and draws of the prior, which are put in order in place.
+    owners : mapping of str to numpy.ndarray, optional
+        As in :func:`tier_variances`.
     """
-    shares = variance_shares(tier_variances(values, parts, scale), static_variances(values, scale))
+    variances = tier_variances(values, parts, scale, owners)
+    shares = variance_shares(variances, static_variances(values, scale))
     before = align_factors(prior, parts, scale)
     tables = {}
     for tier in present_tiers(values):

@@ -6,9 +6,11 @@ Array names and axis order: N customers, S coefficients in C categories, T perio
 paths of a factor: one for each of its owners.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from hdfm.exceptions import unknown
 
@@ -27,11 +29,12 @@ class Owner:
     dims : tuple of str
         The dimension of paths (G, T, L) in graphs and posteriors; none where all have the same (T, L).
     by_customer : bool
-        Whether customers have paths of their own.
+        Whether customers have paths of their own; groups of customers have theirs in common.
     groups : callable
         (things of the C categories, in order) -> groups of them whose coefficients read the same paths.
     reads : callable
-        (position of a category, customers) -> which of the G paths its coefficients read, of these customers.
+        (position of a category, members) -> which of the G paths its coefficients read, of customers who
+        belong to these of the owners: themselves, or groups of them.
     """
 
     name: str
@@ -57,21 +60,21 @@ OF_ALL = Owner(
     dims=(),
     by_customer=False,
     groups=lambda categories: [categories],
-    reads=lambda category, customers: 0,
+    reads=lambda category, members: 0,
 )
 OF_CATEGORY = Owner(
     name="category",
     dims=("category",),
     by_customer=False,
     groups=lambda categories: [[category] for category in categories],
-    reads=lambda category, customers: category,
+    reads=lambda category, members: category,
 )
 OF_CUSTOMER = Owner(
     name="customer",
     dims=("customer",),
     by_customer=True,
     groups=lambda categories: [categories],
-    reads=lambda category, customers: customers,
+    reads=lambda category, members: members,
 )
 
 
@@ -90,8 +93,8 @@ class Tier:
     owner : Owner
         Who has a path of a factor.
     zero_sum : bool
-        Whether paths sum to zero over their owners: see :func:`hdfm.factors.graph.zero_sum_tier`, and
-        :func:`hdfm.factors.graph.whitened_tier` for the others.
+        Whether paths sum to zero over their owners, as those of customers and of groups of them do: see
+        :func:`hdfm.factors.graph.zero_sum_tier`, and :func:`hdfm.factors.graph.whitened_tier` for the others.
     sized : tuple of str
         The variables beside loadings and paths that have a factor on their last axis, without the prefix.
     """
@@ -186,6 +189,17 @@ def tier_of(name: str) -> Tier:
     if name not in TIERS:
         raise unknown("tier", name)
     return TIERS[name]
+
+
+def n_owners(tier: Tier, owners: Mapping[str, np.ndarray]) -> int:
+    """Number of owners G of a tier's paths, where they are customers or groups of them.
+
+    Parameters
+    ----------
+    owners : mapping of str to numpy.ndarray
+        By name of an owner: which of them each customer (N,) belongs to.
+    """
+    return len(np.unique(owners[tier.owner.name]))
 
 
 def present_tiers(variables: Collection) -> list[Tier]:

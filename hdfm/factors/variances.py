@@ -20,7 +20,7 @@ def mean_squares(loadings: np.ndarray) -> np.ndarray:
     return by_draw(lambda w: np.einsum("nisl,nisl->nsl", w, w) / w.shape[1], loadings)
 
 
-def factor_variances(squares: np.ndarray, paths: np.ndarray) -> np.ndarray:
+def factor_variances(squares: np.ndarray, paths: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
     r"""Variance over time that each factor gives to a customer's coefficients (K, D, L).
 
     .. math:: v_l = \frac{1}{N} \sum_{is} \operatorname{Var}_t(w_{isl} \, \theta_l(t))
@@ -28,10 +28,18 @@ def factor_variances(squares: np.ndarray, paths: np.ndarray) -> np.ndarray:
     as in :meth:`hdfm.datasets.ChoiceTruth.variance_shares`, of the :func:`mean_squares` of loadings. For
     category factors, add up the categories, each with its own coefficients and paths. The paths of individual
     factors, :math:`a_i \phi_{il}(t)`, are (K, D, N, T, L).
+
+    Parameters
+    ----------
+    times : numpy.ndarray, optional
+        Number of customers (G,) that have each of the paths (K, D, G, T, L), where not as many have each.
     """
     L = paths.shape[-1]
-    variance = by_draw(lambda path: path.var(axis=-2).reshape(len(path), -1, L).mean(axis=1), paths)
-    return squares.sum(axis=2) * variance
+
+    def mean_variance(path: np.ndarray) -> np.ndarray:
+        return np.average(path.var(axis=-2).reshape(len(path), -1, L), axis=1, weights=times)
+
+    return squares.sum(axis=2) * by_draw(mean_variance, paths)
 
 
 def customer_variances(alpha: np.ndarray) -> np.ndarray:

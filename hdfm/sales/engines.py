@@ -11,6 +11,12 @@ def _laplace(problem, settings):
     return sample_laplace(problem.panel, problem.spec, settings)
 
 
+def _pareto_k(panel, spec, seed):
+    from hdfm.sales.laplace.reliability import pareto_k
+
+    return pareto_k(panel, spec, seed)
+
+
 def _refuse_sign(spec: DemandSpec) -> None:
     """The approximation of a product is normal, of which no part can be cut off."""
     if spec.negative:
@@ -20,5 +26,5 @@ def _refuse_sign(spec: DemandSpec) -> None:
         )
 
 
-LAPLACE = Engine(name="laplace", run=_laplace, check=_refuse_sign, independent=True)
+LAPLACE = Engine(name="laplace", run=_laplace, check=_refuse_sign, pareto_k=_pareto_k)
 ENGINES = (*NUTS, LAPLACE)

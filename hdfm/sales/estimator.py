@@ -101,9 +101,11 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         :math:`\lambda_g` between products, and the price asked about, against it, along the elasticity:
         it stands for :math:`\overline{\log p_i}`. By default, and where it is missing, the mean log price
         of the product's group, of which a ``DataWarning`` tells.
-    likelihood : {"negative_binomial", "poisson", "log_normal", "zero_inflated_poisson"}
-        Distribution of the units; the last for products that in some periods are not to be had, whatever
-        their price: more zeros than counts of their mean have.
+    likelihood : str
+        Distribution of the units, by its name in :data:`hdfm.sales.likelihoods.registry.FAMILIES`. Among them
+        are "negative_binomial" and "poisson" counts, "log_normal" volumes, and "zero_inflated_poisson" for
+        products that in some periods are not to be had, whatever their price: more zeros than counts of
+        their mean have.
     time_effects : {"category", "shared", None}
         One effect per period and finest group, per period, or none. They say which moves of prices tell
         of elasticities: with those of groups a price against the group's others; with shared ones also
@@ -130,9 +132,10 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     priors : ElasticityPriors, optional
         Hyperparameters of the priors; None for ``ElasticityPriors()``. Each is a parameter for ``set_params``
         and searches too, such as ``priors__product_sd``.
-    inference : {"nuts", "laplace"}
-        How the posterior is found: by sampling, or by draws from its Laplace approximation with the scales
-        integrated out [4]_, in seconds for millions of rows: ``chains`` times ``draws`` independent ones.
+    inference : str
+        How the posterior is found, by the name of an engine in :data:`hdfm.sales.engines.ENGINES`: "nuts"
+        samples it; "laplace" draws from its Laplace approximation with the scales integrated out [4]_, in
+        seconds for millions of rows: ``chains`` times ``draws`` independent draws.
         ``fit`` warns (:class:`hdfm.exceptions.ApproximationWarning`) where data are too few or degenerate for
         it. Not for ``sign="negative"``.
     sampler : {"numpyro", "nutpie"}
@@ -553,8 +556,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         from hdfm.sales.posterior.diagnostics import diagnostics_table
 
         check_is_fitted(self, "idata_")
-        exact = self._fitted_engine().exact
-        return diagnostics_table(self.idata_, None if exact else self.pareto_k())
+        in_parts = self._fitted_engine().pareto_k is not None
+        return diagnostics_table(self.idata_, self.pareto_k() if in_parts else None)
 
     @computes
     def pareto_k(self) -> pd.Series:
@@ -574,13 +577,12 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
            Machine Learning Research 25(72).
         """
         check_is_fitted(self, "idata_")
-        if self._fitted_engine().exact:
+        engine = self._fitted_engine()
+        if engine.pareto_k is None:
             raise InvalidArgumentError(
                 f"pareto_k is about {LAPLACE.argument}; this model was sampled: see diagnostics()."
             )
-        from hdfm.sales.laplace.reliability import pareto_k
-
-        values = pareto_k(self.panel_, self.spec_, self.seed_)
+        values = engine.pareto_k(self.panel_, self.spec_, self.seed_)
         return pd.Series(values, index=self.panel_.product, name="pareto_k")
 
     @computes

@@ -68,8 +68,8 @@ class ElasticityPriors(Hyperparameters):
     control_sd : float
         Normal prior, mean 0, of control effects per standard deviation of the control.
     overdispersion : float
-        Half-normal scale of dispersion**-0.5 of the negative binomial, which is the coefficient of
-        variation of the multiplicative noise.
+        Half-normal scale of dispersion**-0.5 of overdispersed counts: of the negative binomial, the
+        coefficient of variation of the multiplicative noise.
     noise_sd : float
         Half-normal scale of the noise of log units.
     root_zero_odds : float

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from hdfm.exceptions import unknown
 from hdfm.sampling.draws import PosteriorDraws, no_draws
 from hdfm.sampling.progress import announce
@@ -53,9 +55,10 @@ class Engine:
     has_draws : bool
         Whether draws spread as the posterior does; else there is a point alone.
     exact : bool
-        Whether they are, in the limit, of the posterior; else of an approximation.
-    independent : bool
-        Whether draws are independent of each other, so that there are no chains to converge.
+        Whether they are, in the limit, of the posterior; else of an approximation, whose draws have the
+        statistic ``log_weight``, log density less that of the approximation, unless there is ``pareto_k``.
+    pareto_k : callable, optional
+        (panel, spec, seed) -> Pareto k of the parts that are approximated one by one.
     resumes : bool
         Whether it goes on from the blocks of a checkpoint.
     """
@@ -66,7 +69,7 @@ class Engine:
     check: Callable[[Any], None] = accepts_all
     has_draws: bool = True
     exact: bool = False
-    independent: bool = False
+    pareto_k: Callable[[Any, Any, int], np.ndarray] | None = None
     resumes: bool = False
 
     @property
@@ -146,5 +149,5 @@ def _variational(problem, settings):
 NUMPYRO = Engine(name="nuts", sampler="numpyro", run=_numpyro, exact=True, resumes=True)
 NUTPIE = Engine(name="nuts", sampler="nutpie", run=_nutpie, exact=True)
 MODE = Engine(name="map", run=_mode, has_draws=False)
-VARIATIONAL = Engine(name="variational", run=_variational, independent=True)
+VARIATIONAL = Engine(name="variational", run=_variational)
 NUTS = (NUMPYRO, NUTPIE)

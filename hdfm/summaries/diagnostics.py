@@ -1,13 +1,17 @@
 """Can the draws be trusted? Rows of a table, and a verdict."""
 
+from collections.abc import Sequence
+
 import arviz as az
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hdfm.exceptions import ConvergenceWarning, warn_caller
+from hdfm.exceptions import ApproximationWarning, ConvergenceWarning, warn_caller
 from hdfm.factors.pieces import pieces
+from hdfm.sampling.engines import NUMPYRO, Engine
 from hdfm.summaries.intervals import default_ci_prob
+from hdfm.summaries.loo import GOOD_K, pareto_k_of_weights
 
 R_HAT = 1.01
 R_HAT_OF_MANY = 1.02
@@ -66,6 +70,32 @@ def with_sampler(table: pd.DataFrame, tree: xr.DataTree) -> pd.DataFrame:
     table = table[[*(["about"] if "about" in table else []), *COLUMNS]]
     table["n"] = table["n"].astype(int)
     return table
+
+
+def approximation_table(tree: xr.DataTree, engine: Engine, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
+    """Diagnostics of an approximation: the sampler alone, with Pareto k of importance weights."""
+    table, k = with_sampler(pd.DataFrame(columns=list(columns)), tree), _pareto_k(tree)
+    table.insert(list(table).index("n") + 1, "pareto_k", k)
+    table.attrs["verdict"] = (
+        f"A quick look by {engine.argument}: not draws of the posterior; intervals are too narrow. "
+        f"Pareto k of its draws is {k:.2f}; below {GOOD_K} weights could mend them."
+    )
+    return table
+
+
+def warn_of_approximation(tree: xr.DataTree, engine: Engine) -> None:
+    """Warn where draws of an approximation are too far from the posterior for weights to mend them."""
+    if _pareto_k(tree) > GOOD_K:
+        warn_caller(
+            f"{engine.argument} is far from the posterior here (diagnostics() has its Pareto k): take its "
+            f"means as a first look, and its intervals as too narrow; {NUMPYRO.argument} has those that "
+            "hold.",
+            ApproximationWarning,
+        )
+
+
+def _pareto_k(tree):
+    return pareto_k_of_weights(tree["sample_stats"]["log_weight"].to_numpy())
 
 
 def summary(table: pd.DataFrame) -> str:

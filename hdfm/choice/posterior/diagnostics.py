@@ -4,12 +4,19 @@ import pandas as pd
 import xarray as xr
 
 from hdfm.choice.engines import ENGINES
-from hdfm.exceptions import ApproximationWarning, warn_caller
 from hdfm.factors.pieces import by_draw
 from hdfm.factors.tier import TIERS
-from hdfm.sampling.engines import NUMPYRO, Engine, engine_of
-from hdfm.summaries.diagnostics import COLUMNS, OK, summary, variable_rows, warn_of_chains, with_sampler
-from hdfm.summaries.loo import GOOD_K, pareto_k_of_weights
+from hdfm.sampling.engines import Engine, engine_of
+from hdfm.summaries.diagnostics import (
+    COLUMNS,
+    OK,
+    approximation_table,
+    summary,
+    variable_rows,
+    warn_of_approximation,
+    warn_of_chains,
+    with_sampler,
+)
 
 R_HAT_OF_CUSTOMERS, ESS_OF_CUSTOMERS = 1.05, 25
 INVARIANT = ("coefficient_path", "coefficient_mean", "customer_sd", "covariate_effect")
@@ -39,7 +46,7 @@ def choice_diagnostics(tree: xr.DataTree) -> pd.DataFrame:
     engine = engine_of(ENGINES, tree.attrs["inference"])
     if not engine.has_draws:
         return _of_mode(tree, engine)
-    return _of_chains(tree) if engine.exact else _of_approximation(tree, engine)
+    return _of_chains(tree) if engine.exact else approximation_table(tree, engine, ["about", *COLUMNS])
 
 
 def warn_of_draws(tree: xr.DataTree) -> None:
@@ -49,13 +56,8 @@ def warn_of_draws(tree: xr.DataTree) -> None:
         return
     if engine.exact:
         warn_of_chains(_invariant(tree))
-    elif _pareto_k(tree) > GOOD_K:
-        warn_caller(
-            f"{engine.argument} is far from the posterior here (diagnostics() has its Pareto k): take its "
-            f"means as a first look, and its intervals as too narrow; {NUMPYRO.argument} has those that "
-            "hold.",
-            ApproximationWarning,
-        )
+    else:
+        warn_of_approximation(tree, engine)
 
 
 def _of_mode(tree, engine: Engine):
@@ -66,21 +68,6 @@ def _of_mode(tree, engine: Engine):
         "diagnose; intervals are missing."
     )
     return table
-
-
-def _of_approximation(tree, engine: Engine):
-    """Diagnostics of an approximation: the sampler alone, with Pareto k of importance weights."""
-    table, k = with_sampler(pd.DataFrame(columns=["about", *COLUMNS]), tree), _pareto_k(tree)
-    table.insert(2, "pareto_k", k)
-    table.attrs["verdict"] = (
-        f"A quick look by {engine.argument}: not draws of the posterior; intervals are too narrow. "
-        f"Pareto k of its draws is {k:.2f}; below {GOOD_K} weights could mend them."
-    )
-    return table
-
-
-def _pareto_k(tree):
-    return pareto_k_of_weights(tree["sample_stats"]["log_weight"].to_numpy())
 
 
 def _invariant(tree):

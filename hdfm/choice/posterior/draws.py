@@ -196,7 +196,14 @@ def choice_draws(posterior: xr.Dataset, panel: ChoicePanel) -> ChoiceDraws:
 
     alpha = get("alpha")
     tiers = [
-        tier_draws(tier, get(tier.loading), get(tier.path), get(tier.lengthscale), get(tier.multiplier))
+        tier_draws(
+            tier,
+            get(tier.loading),
+            get(tier.path),
+            get(tier.lengthscale),
+            get(tier.multiplier),
+            member=panel.owners.get(tier.owner.name),
+        )
         for tier in present_tiers(posterior)
     ]
     return ChoiceDraws(

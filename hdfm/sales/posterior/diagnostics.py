@@ -6,7 +6,16 @@ import xarray as xr
 
 from hdfm.sales.engines import ENGINES
 from hdfm.sampling.engines import engine_of
-from hdfm.summaries.diagnostics import COLUMNS, OK, summary, variable_rows, warn_of_chains, with_sampler
+from hdfm.summaries.diagnostics import (
+    COLUMNS,
+    OK,
+    approximation_table,
+    summary,
+    variable_rows,
+    warn_of_approximation,
+    warn_of_chains,
+    with_sampler,
+)
 from hdfm.summaries.loo import GOOD_K
 
 
@@ -26,15 +35,18 @@ def diagnostics_table(tree: xr.DataTree, pareto_k: pd.Series | None = None) -> p
         1.01 and both effective sample sizes at least 100 a chain [1]_; the largest R-hat of a vector may
         reach 1.02, since the largest of hundreds passes 1.01 by chance. ``attrs["verdict"]`` sums up. Of
         Laplace's approximation, whose draws are independent, a row ``product`` with the largest ``pareto_k``
-        and one for the sampler.
+        and one for the sampler; of another approximation the last row, with ``pareto_k`` of its draws.
 
     References
     ----------
     .. [1] Vehtari, Gelman, Simpson, Carpenter, Buerkner (2021), "Rank-normalization, folding, and
        localization: An improved R-hat for assessing convergence of MCMC", Bayesian Analysis 16(2).
     """
-    if engine_of(ENGINES, tree.attrs["inference"]).independent:
-        return _of_independent_draws(tree, pareto_k)
+    engine = engine_of(ENGINES, tree.attrs["inference"])
+    if engine.pareto_k is not None:
+        return _of_products(tree, pareto_k)
+    if not engine.exact:
+        return approximation_table(tree, engine)
     table = with_sampler(variable_rows(tree["posterior"].to_dataset()), tree)
     table.attrs["verdict"] = summary(table)
     return table
@@ -42,11 +54,14 @@ def diagnostics_table(tree: xr.DataTree, pareto_k: pd.Series | None = None) -> p
 
 def warn_of_draws(tree: xr.DataTree) -> None:
     """Say at once what a user should hear of draws; of Laplace's approximation its engine has."""
-    if not engine_of(ENGINES, tree.attrs["inference"]).independent:
+    engine = engine_of(ENGINES, tree.attrs["inference"])
+    if engine.exact:
         warn_of_chains(tree["posterior"].to_dataset())
+    elif engine.pareto_k is None:
+        warn_of_approximation(tree, engine)
 
 
-def _of_independent_draws(tree, pareto_k):
+def _of_products(tree, pareto_k):
     """Products and the sampler; the verdict says on how many values of the scales draws rest."""
     table = with_sampler(pd.DataFrame(columns=COLUMNS), tree)
     draws = table.loc["sampler", "n"]

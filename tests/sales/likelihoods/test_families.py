@@ -11,6 +11,7 @@ from reference.sales import case
 from scipy import stats
 from scipy.special import gammaln
 
+from hdfm.datasets.simulate import NOISES
 from hdfm.sales.likelihoods.negative_binomial import NEGATIVE_BINOMIAL, graph_log_rising, log_rising
 from hdfm.sales.likelihoods.nodes import NodeCells
 from hdfm.sales.likelihoods.noise import by_product, is_shared
@@ -37,7 +38,8 @@ def family(request):
 
 @pytest.fixture(scope="module", params=["complete", "gaps", "weighted"])
 def panel(request, family):
-    panel = case("one level", family.name, noise=family.name).panel
+    noise = family.name if family.name in NOISES else "poisson"  # no family needs a simulator
+    panel = case("one level", family.name, noise=noise).panel
     match request.param:
         case "complete":
             filled = np.where(panel.observed, panel.units, 1.0)
