@@ -23,7 +23,7 @@ TOWERS = ("sales", "choice")
 # A room imports from the rooms before it, and from itself.
 FLOORS = (
     *(("exceptions",), ("files",), ("frames",), ("hierarchy",), ("sampling",), ("factors",), ("summaries",)),
-    *(("datasets",), ("estimator",), ("model_selection",), TOWERS, ("plots",), ("__init__", "__main__")),
+    *(("datasets",), ("estimator",), TOWERS, ("model_selection", "plots"), ("__init__", "__main__")),
 )
 ROOMS = (
     "priors",

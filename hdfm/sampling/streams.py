@@ -21,6 +21,8 @@ class Stream(IntEnum):
     PARETO_K = 6
     NUTS = 7
     TIME_EFFECTS = 8
+    COPIES = 9
+    BOOTSTRAP = 10
 
 
 def stream(seed: int, use: Stream, *numbers: int) -> np.random.Generator:

@@ -6,7 +6,7 @@ last, so that picking the rows of a product copies contiguous memory.
     beta, delta (N, S); gamma (G, T, S); kappa (K, S) per unit of the standardised control; scale (N, S)
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,16 @@ class DemandDraws:
         out = self.gamma[np.where(is_ahead, 0, block), np.where(is_ahead, 0, period)]
         out[is_ahead] = self.ahead[period[is_ahead] - T]
         return out
+
+    def some(self, which: np.ndarray) -> "DemandDraws":
+        """The draws at some positions (s,)."""
+
+        def taken(value):
+            if isinstance(value, dict):
+                return {name: taken(draws) for name, draws in value.items()}
+            return None if value is None else value[..., which]
+
+        return replace(self, **{field.name: taken(getattr(self, field.name)) for field in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +197,10 @@ def _of_group(values, group, rng):
 def _group_latent(posterior, rows, row, rng):
     """Mean elasticity (S,) of the row's group before the sign constraint; new groups are drawn."""
     population, spec = posterior.draws.population, posterior.spec
-    value = _unbound(population["elasticity_global"], spec)
+    value = unbounded(population["elasticity_global"], spec)
     for level, codes in zip(posterior.panel.levels, rows.groups, strict=True):
         if codes[row] >= 0:
-            value = _unbound(population[f"elasticity_{level.name}"][codes[row]], spec)
+            value = unbounded(population[f"elasticity_{level.name}"][codes[row]], spec)
         else:
             sd = population.get(f"elasticity_{level.name}_sd", spec.priors.group_sd)
             value = value + sd * _even_normals(rng, len(value))
@@ -221,8 +231,8 @@ def _bound(latent, spec):
     return -np.logaddexp(0, -latent) if spec.negative else latent
 
 
-def _unbound(elasticity, spec):
-    """Inverse of the sign constraint beta = -softplus(-b)."""
+def unbounded(elasticity: np.ndarray, spec: DemandSpec) -> np.ndarray:
+    """Inverse of the sign constraint beta = -softplus(-b): elasticities in which the hierarchy is normal."""
     if not spec.negative:
         return elasticity
     size = -elasticity

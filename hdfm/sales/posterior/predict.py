@@ -16,10 +16,10 @@ from scipy.special import logsumexp
 
 from hdfm.exceptions import InvalidArgumentError
 from hdfm.sales.likelihoods.noise import scale_of_rows
-from hdfm.sales.panel.rows import SalesRows
+from hdfm.sales.panel.rows import SalesRows, panel_rows
 from hdfm.sales.posterior.draws import DemandPosterior, extend_to_rows
 from hdfm.sales.posterior.walk import time_key
-from hdfm.sampling.streams import Stream, labelled_stream
+from hdfm.sampling.streams import Stream, labelled_stream, stream
 
 BLOCK_CELLS = 2_000_000
 
@@ -106,6 +106,28 @@ def unit_blocks(
         rngs = (labelled_stream(posterior.seed, int(Stream.UNITS), *key) for key in keys)
         parts = zip(eta, np.broadcast_to(scale, eta.shape), rngs, strict=True)
         yield piece, np.stack([posterior.spec.family.draw_units(*part) for part in parts])
+
+
+def replicated_units(posterior: DemandPosterior, copies: int) -> np.ndarray:
+    r"""Posterior predictive replicates (K, n) of the fitted rows, in the order of the frame [1]_.
+
+    .. math:: \theta^{(k)} \sim p(\theta \mid y), \qquad y^{(k)}_{it} \sim p(y \mid \eta_{it}(\theta^{(k)}))
+
+    Units of a copy share one draw of all that is estimated; copies take draws without replacement as long as
+    there are enough.
+
+    References
+    ----------
+    .. [1] Gelman, Meng, Stern (1996), "Posterior predictive assessment of model fitness via realized
+       discrepancies", Statistica Sinica 6(4).
+    """
+    size = posterior.draws.delta.shape[1]
+    which = stream(posterior.seed, Stream.COPIES).choice(size, copies, replace=copies > size)
+    rows, _ = panel_rows(posterior.panel)
+    out = np.empty((len(rows.product), copies))
+    for piece, units in unit_blocks(replace(posterior, draws=posterior.draws.some(which)), rows):
+        out[piece] = units
+    return out[posterior.panel.cell].T
 
 
 def _places(rows, piece):
