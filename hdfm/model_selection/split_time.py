@@ -90,8 +90,10 @@ def split_time_check(
     that intervals should be as much wider.
 
     Splits differ in what they see. Halves find what moves slowly or trends, such as elasticities of last year
-    and this; interleaved blocks find noise that lasts about as long as they do. Alternating single periods
-    see the least: their parts have nearly the same demand.
+    and this; blocks that alternate find noise that lasts about as long as they do. Errors that both parts
+    share leave no gap between them: where noise wanders, single periods that alternate have a ratio
+    below 1 while halves have one above, and what is wrong all along, such as prices that follow demand, shows
+    on no split.
 
     Parameters
     ----------
@@ -294,6 +296,9 @@ def _fit(model, X, y, name):
             model.fit(X, y)
         except HdfmError as error:
             raise InvalidDataError(f"{name[0].upper()}{name[1:]} can't be fitted apart: {error}") from error
+        except Exception as error:
+            error.add_note(f"In the fit to {name}.")
+            raise
     if any(issubclass(warning.category, InterruptedSamplingWarning) for warning in caught):
         raise KeyboardInterrupt
     said = [(warning.category, f"{name}: {warning.message}") for warning in caught]

@@ -169,13 +169,16 @@ def larger_error(se: float, se_copies: float) -> float:
 
 
 def verdict(ratio: float, error: float) -> str:
-    """What a ratio with a standard error says of intervals, in words."""
+    """What a ratio with a standard error says of intervals, in words.
+
+    Below 1 there are two readings, for errors that both parts share leave no gap between them.
+    """
     if np.isnan(ratio):
         return "nothing to compare"
     if ratio > 1 + ERRORS * error:
         return f"too narrow by {100 * (ratio - 1):.0f} %"
     if ratio < 1 - ERRORS * error:
-        return f"too wide by {100 * (1 - ratio):.0f} %"
+        return f"too wide by {100 * (1 - ratio):.0f} %, or errors are shared"
     return "about right" if error <= UNCLEAR else FEW
 
 

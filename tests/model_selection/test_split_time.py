@@ -69,6 +69,8 @@ def test_noise_that_wanders_shows_on_long_blocks():
     ratio = table.xs("product", level="level")["ratio"]
     assert ratio["halves"] > 1.3
     assert ratio["halves"] > ratio["blocks of 4"] > ratio["blocks of 1"]
+    assert ratio["blocks of 1"] < 0.9  # neighbouring periods share what wanders
+    assert "errors are shared" in table.loc[("blocks of 1", "product"), "verdict"]
     assert table.attrs["verdict"].startswith("On halves the intervals of products are too narrow by")
 
 
@@ -164,6 +166,16 @@ def test_a_part_that_fails_is_named(sales, monkeypatch):
     monkeypatch.setattr(HierarchicalElasticity, "fit", refusing(fail, third))
     with pytest.raises(InvalidDataError, match=r"^Copy 1, the first part of halves .* can't be fitted"):
         check(sales, blocks=())
+
+
+def test_other_errors_of_a_part_name_it_too(sales, monkeypatch):
+    def fail(X):
+        raise np.linalg.LinAlgError("singular")
+
+    monkeypatch.setattr(HierarchicalElasticity, "fit", refusing(fail, is_second))
+    with pytest.raises(np.linalg.LinAlgError, match="singular") as caught:
+        check(sales)
+    assert caught.value.__notes__ == ["In the fit to the second part of halves (12 of 24 periods)."]
 
 
 def test_warnings_of_parts_are_told_once(sales, monkeypatch):
