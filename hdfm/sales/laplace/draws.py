@@ -12,6 +12,7 @@ from hdfm.exceptions import ApproximationWarning, InvalidDataError, warn_caller
 from hdfm.sales.laplace.effects import Effects, time_paths
 from hdfm.sales.laplace.integration import Point, integration_points
 from hdfm.sales.laplace.mode import LaplaceMode, laplace_mode
+from hdfm.sales.laplace.noise_step import level_of, noise_hierarchy, noise_slopes
 from hdfm.sales.laplace.prior import Scales
 from hdfm.sales.laplace.threads import in_threads
 from hdfm.sales.panel.panel import SalesPanel
@@ -49,7 +50,7 @@ def _sample(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> 
     begin = time.perf_counter()
     rng = stream(settings.seed, Stream.LAPLACE)
     mode = laplace_mode(panel, spec)
-    points, log_noise_sd = integration_points(mode, rng)
+    points, noise_sd = integration_points(mode, rng)
     weight = np.array([point.weight for point in points])
     _warn_of_few(1 / (weight**2).sum(), len(points))
     shape = (settings.chains, settings.draws)
@@ -57,11 +58,13 @@ def _sample(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> 
     times = _systematic(weight, size, rng)
     order = rng.permutation(size)
     values = _drawn(mode, points, times, order, seed=settings.seed)
-    if log_noise_sd and spec.family.noise is not None:
-        factor = np.exp(log_noise_sd * rng.standard_normal(size))
+    point = np.repeat(np.arange(len(points)), times)[order]
+    if mode.scales.paths or mode.scales.ratio is not None:
+        values |= _noise_about(mode, points, point, noise_sd, rng)
+    elif noise_sd.any() and spec.family.noise is not None:
+        factor = np.exp(noise_sd[0] * rng.standard_normal(size))
         values |= {name: values[name] * power for name, power in spec.family.noise.variables(factor)}
-    point = np.repeat(np.arange(len(points)), times)[order].reshape(shape)
-    statistics = {"diverging": np.zeros(shape, dtype=bool), "point": point}
+    statistics = {"diverging": np.zeros(shape, dtype=bool), "point": point.reshape(shape)}
     values = {name: _by_chain(array, shape) for name, array in values.items()}
     return PosteriorDraws(values, statistics, 0, time.perf_counter() - begin, "laplace")
 
@@ -87,6 +90,38 @@ def _drawn(
         for row in array.reshape(-1, len(order)):  # a whole copy would double the memory
             row[:] = row[order]
     return out
+
+
+def _noise_about(
+    mode: LaplaceMode, points: list[Point], point: np.ndarray, noise_sd: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Draws (..., S) of noise and paths about those of points (S,), and of the noise of products.
+
+    Effects are drawn with the ratios of the mode; the level that these are relative to comes with them.
+    """
+    scales, noise, spec = mode.scales, mode.coordinates.noise, mode.model.spec
+    v = np.array([noise.position(at.scales) for at in points])[point]
+    v += noise_sd * rng.standard_normal(v.shape)
+    out: dict[str, np.ndarray] = {}
+    if scales.ratio is not None:
+        slopes = noise_slopes(mode.expansion, noise, mode.marginal.posterior(scales))
+        log_noise = noise_hierarchy(mode.model, noise, scales, slopes).draw(len(v), rng)
+        v[:, level_of(noise)] = log_noise["level"]
+        out = _named_ratios(log_noise, spec)
+    low, high = np.transpose(noise.bounds())
+    drawn = [_named_noise(spec, noise.at(row, scales)) for row in v.clip(low, high)]
+    return out | {name: np.array([draw[name] for draw in drawn]) for name in drawn[0]}
+
+
+def _named_ratios(log_noise: dict[str, np.ndarray], spec: DemandSpec) -> dict[str, np.ndarray]:
+    """Products' noise over its level, and what it comes from, where it differs by these."""
+    by_group, by_product = spec.noise_levels
+    of_groups, of_products = log_noise["spreads"]
+    out = {"noise_ratio": np.exp(log_noise["product"] - log_noise["level"])}
+    if by_group:
+        out["noise_group_sd"] = of_groups
+        out["noise_group_ratio"] = np.exp(log_noise["group"] - log_noise["level"])
+    return out | ({"noise_product_sd": of_products} if by_product else {})
 
 
 def _warn_of_few(effective: float, size: int) -> None:
@@ -156,6 +191,14 @@ def _named_scales(
         for k, (level, sd) in enumerate(zip(panel.levels, scales.groups, strict=True))
         if f"group {k}" in estimated
     }
-    if spec.family.noise is not None:
-        values |= dict(spec.family.noise.variables(scales.noise))
+    values |= _named_noise(spec, scales)
     return {name: np.array([value]) for name, value in values.items()}
+
+
+def _named_noise(spec: DemandSpec, scales: Scales) -> dict[str, float]:
+    """Of noise and paths."""
+    values = {} if spec.family.noise is None else dict(spec.family.noise.variables(scales.noise))
+    for name, path in (("demand", scales.demand), ("elasticity_path", scales.moves)):
+        if path is not None:
+            values |= {f"{name}_sd": path.sd, f"{name}_half_life": path.half_life}
+    return values

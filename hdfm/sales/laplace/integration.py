@@ -29,10 +29,12 @@ from hdfm.sales.laplace.marginal import (
     Marginal,
     Quadratic,
     joint_quadratic,
+    joint_with_noise,
     noise_quadratic,
     quadratic,
 )
 from hdfm.sales.laplace.mode import LEAST_CURVATURE, LaplaceMode
+from hdfm.sales.laplace.noise_step import noise_slopes
 from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import Scales
 from hdfm.sales.laplace.threads import in_threads
@@ -60,7 +62,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class NormalScales:
-    """Normal approximation of D coordinates: u, and log noise, or else the sd of that alone.
+    """Normal approximation of D coordinates: u, and v, or else the sds of these alone.
 
     Attributes
     ----------
@@ -68,16 +70,17 @@ class NormalScales:
         A Newton step from the mode (D,), which is known to a fixed length, not to one in sds.
     covariance : numpy.ndarray
         (D, D)
-    log_noise_sd : float
+    noise_sd : numpy.ndarray
+        Of v (V,); 0 where they are among the D.
     """
 
     centre: np.ndarray
     covariance: np.ndarray
-    log_noise_sd: float
+    noise_sd: np.ndarray
 
 
-def integration_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[list[Point], float]:
-    r"""Values of the scales with weights that sum to one, and the sd of log noise about theirs.
+def integration_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[list[Point], np.ndarray]:
+    r"""Values of the scales with weights that sum to one, and sds (V,) of noise and paths about theirs.
 
     .. math:: w_k \propto p(y | u_k) \, p(u_k) / q(u_k), \qquad u_k \sim q, \quad k = 1, \ldots, K
 
@@ -96,7 +99,7 @@ def integration_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[lis
     """
     normal = normal_scales(mode)
     if not len(normal.covariance):
-        return [Point(mode.scales, 1.0)], normal.log_noise_sd
+        return [Point(mode.scales, 1.0)], normal.noise_sd
     places, log_density = _split_normal(mode, normal, rng)
     scales = [mode.coordinates.at_position(place, mode.scales) for place in places]
     pairs = list(
@@ -108,7 +111,7 @@ def integration_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[lis
         Point(at, float(np.exp(w)), posterior)
         for at, w, (_, posterior) in zip(scales, log_weight, pairs, strict=True)
     ]
-    return points, normal.log_noise_sd
+    return points, normal.noise_sd
 
 
 def _split_normal(
@@ -145,19 +148,25 @@ def _split_normal(
 
 
 def normal_scales(mode: LaplaceMode) -> NormalScales:
-    """Normal approximation of u and log noise, from slope and curvature of their marginal log posterior.
+    """Normal approximation of u and v, from slope and curvature of their marginal log posterior.
 
-    Noise that the data tell to 1 % is left out: it hardly moves the others.
+    Noise that the data tell to 1 %, and paths of large panels, are left out: they hardly move the others.
     """
-    marginal, scales, noise_sd = mode.marginal, mode.scales, 0.0
-    at = _by_scales(mode)
-    if mode.model.spec.family.noise is not None:
+    marginal, scales, noise = mode.marginal, mode.scales, mode.coordinates.noise
+    at, noise_sd = _by_scales(mode), np.zeros(len(noise.coordinates))
+    if scales.paths or scales.ratio is not None:
+        if mode.model.large:
+            slopes = noise_slopes(mode.expansion, noise, marginal.posterior(scales))
+            noise_sd = np.maximum(slopes.curvature, LEAST_CURVATURE) ** -0.5
+        else:
+            at = joint_with_noise(marginal, scales, at)
+    elif mode.model.spec.family.noise is not None:
         by_noise = noise_quadratic(marginal, scales)
         curvature = by_noise.curvature[0, 0]
         if curvature < KNOWN_NOISE**-2:
             at = joint_quadratic(marginal, scales, at, by_noise)
         else:
-            noise_sd = curvature**-0.5
+            noise_sd = np.array([curvature**-0.5])
     covariance = _inverse(at.curvature)
     step = covariance @ at.slope
     length = float(np.sqrt(step @ at.slope))  # in sds

@@ -172,6 +172,33 @@ def joint_quadratic(
     return Quadratic(by_noise.value, np.append(by_scales.slope, by_noise.slope), H)
 
 
+def joint_with_noise(marginal: Marginal, scales: Scales, by_scales: Quadratic) -> Quadratic:
+    """log p(u, v | y), (D + V,) and (D + V, D + V), from that along u, by differences in v."""
+    noise, D = marginal.coordinates.noise, len(by_scales.slope)
+    V, v = len(noise.coordinates), noise.position(scales)
+    steps = DIFFERENCE * np.eye(V)
+
+    def at(step: np.ndarray) -> tuple[float, np.ndarray]:
+        posterior = marginal.posterior(noise.at(v + step, scales))
+        return marginal.value_of(posterior), log_marginal_slope(marginal.coordinates, posterior)
+
+    pairs = [(j, k) for j in range(V) for k in range(j)]
+    both = [steps[j] + steps[k] for j, k in pairs]
+    places = [0 * v, *steps, *-steps, *both]
+    values, slopes = map(np.array, zip(*in_threads(marginal.model, at, places), strict=True))
+    here, up, down = values[0], values[1 : V + 1], values[V + 1 : 2 * V + 1]
+    H = np.zeros((D + V, D + V))
+    H[:D, :D] = by_scales.curvature
+    H[D:, :D] = (slopes[V + 1 : 2 * V + 1] - slopes[1 : V + 1]) / (2 * DIFFERENCE)
+    H[:D, D:] = H[D:, :D].T
+    H[D:, D:] = np.diag((2 * here - up - down) / DIFFERENCE**2)
+    for (j, k), value in zip(pairs, values[2 * V + 1 :], strict=True):
+        # of a quadratic, whose third derivatives are left out
+        cross = (value - up[j] - up[k] + here) / DIFFERENCE**2
+        H[D + j, D + k] = H[D + k, D + j] = -cross
+    return Quadratic(here, np.append(by_scales.slope, (up - down) / (2 * DIFFERENCE)), H)
+
+
 def noise_given_effects(marginal: Marginal, scales: Scales) -> tuple[float, float]:
     """First and second derivative of :meth:`Marginal.value_of_noise` by log noise, at that of scales."""
     place = np.log(scales.noise)

@@ -7,6 +7,7 @@ import pytest
 from reference.sales import case, columns, dense_posterior, size
 from scipy.stats import multivariate_normal
 
+from hdfm.sales.laplace.draws import sample_laplace
 from hdfm.sales.laplace.expansion import expansion, expansion_about
 from hdfm.sales.laplace.information import DiagonalInformation
 from hdfm.sales.laplace.marginal import Marginal
@@ -15,6 +16,7 @@ from hdfm.sales.laplace.newton import posterior_mode
 from hdfm.sales.laplace.noise_step import DIFFERENCE, noise_slopes
 from hdfm.sales.laplace.prior import PathScale
 from hdfm.sales.laplace.scales import scale_model
+from hdfm.sampling.settings import SamplingSettings
 
 PARTS = {
     "noise by product": {"dispersion": "product"},
@@ -135,3 +137,24 @@ def test_parts_of_no_size_are_no_parts(likelihood):
     ).posterior(small)
     assert ours.log_marginal == pytest.approx(expected.log_marginal, rel=1e-8)
     np.testing.assert_allclose(ours.mean().product, expected.mean().product, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("likelihood", [*LIKELIHOODS, "poisson", "zero_inflated_poisson"])
+@pytest.mark.parametrize("large", [False, True])
+def test_draws_have_noise_by_product_and_paths(monkeypatch, likelihood, large):
+    """In the integration, and held at their mode as in large panels."""
+    monkeypatch.setattr("hdfm.sales.laplace.prior.LARGE", 0 if large else 10**9)
+    monkeypatch.setattr("hdfm.sales.laplace.integration.MOST", 32)
+    one = case("one level", likelihood, noise="log_normal" if likelihood == "log_normal" else "poisson")
+    spec = replace(one.spec, **PARTS["all"])
+    settings = SamplingSettings(100, 0, 2, 0.8, 3, False, None)
+    values = sample_laplace(one.panel, spec, settings).values
+    names = {"noise_ratio": 12, "noise_group_ratio": 3, "noise_group_sd": 1, "noise_product_sd": 1}
+    names |= {f"{path}_{what}": 1 for path in ("demand", "elasticity_path") for what in ("sd", "half_life")}
+    for name, size in names.items():
+        assert values[name].reshape(200, -1).shape == (200, size)
+        assert (values[name] > 0).all()
+        assert (np.log(values[name]).reshape(200, -1).std(axis=0) > 0.01).all()
+    assert all(np.isfinite(value).all() for value in values.values())
+    again = sample_laplace(one.panel, spec, settings).values
+    assert all(np.array_equal(again[name], value) for name, value in values.items())
