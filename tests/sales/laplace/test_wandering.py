@@ -151,8 +151,8 @@ def test_draws_have_noise_by_product_and_paths(monkeypatch, likelihood, large):
     values = sample_laplace(one.panel, spec, settings).values
     names = {"noise_ratio": 12, "noise_group_ratio": 3, "noise_group_sd": 1, "noise_product_sd": 1}
     names |= {f"{path}_{what}": 1 for path in ("demand", "elasticity_path") for what in ("sd", "half_life")}
-    for name, size in names.items():
-        assert values[name].reshape(200, -1).shape == (200, size)
+    for name, length in names.items():
+        assert values[name].reshape(200, -1).shape == (200, length)
         assert (values[name] > 0).all()
         assert (np.log(values[name]).reshape(200, -1).std(axis=0) > 0.01).all()
     assert all(np.isfinite(value).all() for value in values.values())
