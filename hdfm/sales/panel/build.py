@@ -124,8 +124,9 @@ def _merged(frame, units, roles, weights):
         for name, role in ((roles.price, "price"), (roles.exposure, "exposure"))
         if name is not None
     }
-    columns = labels | numbers
-    rows = merge_equal_rows([*(columns[name] for name in frame.columns if name in columns), units], weights)
+    used = frame.columns[frame.columns != roles.reference_price]  # of which a fit knows nothing
+    columns = [(labels | numbers).get(name, frame[name]) for name in used]
+    rows = merge_equal_rows([*columns, units], weights)
     all_once = (rows.weight == 1).all()
     return frame.iloc[rows.first], units[rows.first], None if all_once else rows.weight, rows.merged
 
