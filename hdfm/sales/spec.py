@@ -11,7 +11,11 @@ from hdfm.sales.priors import ElasticityPriors, NoisePriors
 
 @dataclass(frozen=True, slots=True)
 class DemandSpec:
-    """What the demand model is made of; the likelihood by its name, as files hold it."""
+    """What the demand model is made of; the likelihood by its name, as files hold it.
+
+    Of ``demand``, ``dispersion`` and ``elasticity_path`` Laplace's approximation knows more than the
+    defaults; graph and predictions do not yet, and the estimator leaves them at these.
+    """
 
     likelihood: str
     time_effects: bool
