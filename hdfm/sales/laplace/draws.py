@@ -12,7 +12,7 @@ from hdfm.exceptions import ApproximationWarning, InvalidDataError, warn_caller
 from hdfm.sales.laplace.effects import Effects, time_paths
 from hdfm.sales.laplace.integration import Point, integration_points
 from hdfm.sales.laplace.mode import LaplaceMode, laplace_mode
-from hdfm.sales.laplace.noise_step import level_of, noise_hierarchy, noise_slopes
+from hdfm.sales.laplace.noise_step import level_of, noise_hierarchy
 from hdfm.sales.laplace.prior import Scales
 from hdfm.sales.laplace.threads import in_threads
 from hdfm.sales.panel.panel import SalesPanel
@@ -59,7 +59,7 @@ def _sample(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> 
     order = rng.permutation(size)
     values = _drawn(mode, points, times, order, seed=settings.seed)
     point = np.repeat(np.arange(len(points)), times)[order]
-    if mode.scales.paths or mode.scales.ratio is not None:
+    if not mode.scales.plain:
         values |= _noise_about(mode, points, point, noise_sd, rng)
     elif noise_sd.any() and spec.family.noise is not None:
         factor = np.exp(noise_sd[0] * rng.standard_normal(size))
@@ -103,9 +103,8 @@ def _noise_about(
     v = np.array([noise.position(at.scales) for at in points])[point]
     v += noise_sd * rng.standard_normal(v.shape)
     out: dict[str, np.ndarray] = {}
-    if scales.ratio is not None:
-        slopes = noise_slopes(mode.expansion, noise, mode.marginal.posterior(scales))
-        log_noise = noise_hierarchy(mode.model, noise, scales, slopes).draw(len(v), rng)
+    if scales.ratio is not None and mode.by_noise is not None:
+        log_noise = noise_hierarchy(mode.model, noise, scales, mode.by_noise).draw(len(v), rng)
         v[:, level_of(noise)] = log_noise["level"]
         out = _named_ratios(log_noise, spec)
     low, high = np.transpose(noise.bounds())

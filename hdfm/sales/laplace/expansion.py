@@ -71,11 +71,9 @@ class Expansion:
         return self.likelihood.at
 
 
-def expansion_about(
-    model: ArrowModel, scales: Scales, effects: Effects, path_means: np.ndarray | None = None
-) -> Expansion:
-    """The working likelihood about effects, and paths of these means (k, T, N), 0 if None."""
-    return _expansion(model, scales, effects, path_means, None)
+def expansion_about(model: ArrowModel, scales: Scales, effects: Effects) -> Expansion:
+    """The working likelihood about effects, paths at 0."""
+    return _expansion(model, scales, effects, None, None)
 
 
 def expansion(

@@ -25,6 +25,7 @@ from arviz_stats.base import array_stats
 from scipy.stats import qmc, truncnorm
 
 from hdfm.sales.laplace.marginal import (
+    LEAST_CURVATURE,
     SMALL,
     Marginal,
     Quadratic,
@@ -33,8 +34,7 @@ from hdfm.sales.laplace.marginal import (
     noise_quadratic,
     quadratic,
 )
-from hdfm.sales.laplace.mode import LEAST_CURVATURE, LaplaceMode
-from hdfm.sales.laplace.noise_step import noise_slopes
+from hdfm.sales.laplace.mode import LaplaceMode
 from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import Scales
 from hdfm.sales.laplace.threads import in_threads
@@ -154,10 +154,9 @@ def normal_scales(mode: LaplaceMode) -> NormalScales:
     """
     marginal, scales, noise = mode.marginal, mode.scales, mode.coordinates.noise
     at, noise_sd = _by_scales(mode), np.zeros(len(noise.coordinates))
-    if scales.paths or scales.ratio is not None:
+    if mode.by_noise is not None:
         if mode.model.large:
-            slopes = noise_slopes(mode.expansion, noise, marginal.posterior(scales))
-            noise_sd = np.maximum(slopes.curvature, LEAST_CURVATURE) ** -0.5
+            noise_sd = np.maximum(mode.by_noise.curvature, LEAST_CURVATURE) ** -0.5
         else:
             at = joint_with_noise(marginal, scales, at)
     elif mode.model.spec.family.noise is not None:

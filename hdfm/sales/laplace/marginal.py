@@ -36,6 +36,7 @@ from hdfm.sales.laplace.working import (
 )
 
 DIFFERENCE = 0.05
+LEAST_CURVATURE = 0.5  # of the marginal posterior of scales and noise; the prior alone has about 1
 SMALL = 1e-300
 
 
@@ -178,24 +179,25 @@ def joint_with_noise(marginal: Marginal, scales: Scales, by_scales: Quadratic) -
     V, v = len(noise.coordinates), noise.position(scales)
     steps = DIFFERENCE * np.eye(V)
 
-    def at(step: np.ndarray) -> tuple[float, np.ndarray]:
+    def value(step: np.ndarray) -> float:
+        return marginal.value(noise.at(v + step, scales))
+
+    def value_and_slope(step: np.ndarray) -> tuple[float, np.ndarray]:
         posterior = marginal.posterior(noise.at(v + step, scales))
         return marginal.value_of(posterior), log_marginal_slope(marginal.coordinates, posterior)
 
+    beside = in_threads(marginal.model, value_and_slope, [*steps, *-steps])
+    values, slopes = map(np.array, zip(*beside, strict=True))
     pairs = [(j, k) for j in range(V) for k in range(j)]
-    both = [steps[j] + steps[k] for j, k in pairs]
-    places = [0 * v, *steps, *-steps, *both]
-    values, slopes = map(np.array, zip(*in_threads(marginal.model, at, places), strict=True))
-    here, up, down = values[0], values[1 : V + 1], values[V + 1 : 2 * V + 1]
+    both = in_threads(marginal.model, value, [steps[j] + steps[k] for j, k in pairs])
+    here, up, down = value(0 * v), values[:V], values[V:]
     H = np.zeros((D + V, D + V))
     H[:D, :D] = by_scales.curvature
-    H[D:, :D] = (slopes[V + 1 : 2 * V + 1] - slopes[1 : V + 1]) / (2 * DIFFERENCE)
+    H[D:, :D] = (slopes[V:] - slopes[:V]) / (2 * DIFFERENCE)
     H[:D, D:] = H[D:, :D].T
     H[D:, D:] = np.diag((2 * here - up - down) / DIFFERENCE**2)
-    for (j, k), value in zip(pairs, values[2 * V + 1 :], strict=True):
-        # of a quadratic, whose third derivatives are left out
-        cross = (value - up[j] - up[k] + here) / DIFFERENCE**2
-        H[D + j, D + k] = H[D + k, D + j] = -cross
+    for (j, k), corner in zip(pairs, both, strict=True):
+        H[D + j, D + k] = H[D + k, D + j] = (up[j] + up[k] - corner - here) / DIFFERENCE**2
     return Quadratic(here, np.append(by_scales.slope, (up - down) / (2 * DIFFERENCE)), H)
 
 

@@ -9,10 +9,16 @@ import numpy as np
 
 from hdfm.sales.laplace.effects import Effects, linear_predictor
 from hdfm.sales.laplace.expansion import Expansion, expansion, expansion_about
-from hdfm.sales.laplace.marginal import Marginal, Quadratic, noise_given_effects, quadratic
+from hdfm.sales.laplace.marginal import (
+    LEAST_CURVATURE,
+    Marginal,
+    Quadratic,
+    noise_given_effects,
+    quadratic,
+)
 from hdfm.sales.laplace.newton import posterior_mode
 from hdfm.sales.laplace.noise import LEAST_NOISE
-from hdfm.sales.laplace.noise_step import noise_step
+from hdfm.sales.laplace.noise_step import NoiseSlopes, noise_slopes, noise_step
 from hdfm.sales.laplace.prior import ArrowModel, PathScale, Scales, arrow_model
 from hdfm.sales.laplace.scales import ScaleModel, scale_model
 from hdfm.sales.panel.panel import SalesPanel
@@ -25,19 +31,20 @@ PATHS_SETTLED = 0.05  # of coordinates that are about standard normal a priori, 
 NEAR = 1.2  # posterior sds of scales: points are laid about a Newton step further
 SHORT = 4.0  # posterior sds: after a shorter step the curvature is taken for the same
 LARGEST_STEP, HALVINGS = 1.0, 6
-LEAST_CURVATURE = 0.5  # of the marginal posterior of scales; the prior alone has about 1
 
 
 @dataclass(frozen=True, slots=True)
 class LaplaceMode:
     """Scales of the highest marginal posterior, and the marginal posterior about them.
 
-    ``curvature`` (D, D) is that of the last steps, if the panel is large and they were short.
+    ``curvature`` (D, D) is that of the last steps, if the panel is large and they were short; ``by_noise``
+    has the slopes by noise, where it differs by product or wanders.
     """
 
     marginal: Marginal
     scales: Scales
     curvature: np.ndarray | None
+    by_noise: NoiseSlopes | None
 
     @property
     def model(self) -> ArrowModel:
@@ -72,7 +79,7 @@ class _Search:
     @property
     def still(self) -> bool:
         """Whether noise hardly moves."""
-        enough = PATHS_SETTLED if self.scales.paths or self.scales.ratio is not None else SETTLED
+        enough = SETTLED if self.scales.plain else PATHS_SETTLED
         return bool(abs(self.noise_move).max(initial=self.ratio_move) < enough)
 
     @property
@@ -94,7 +101,11 @@ def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
             break
     about = expansion(about, search.scales, before=about.effects)
     curvature = search.curvature if model.large else None
-    return LaplaceMode(Marginal(coordinates, about), search.scales, curvature)
+    marginal, scales = Marginal(coordinates, about), search.scales
+    if scales.plain:
+        return LaplaceMode(marginal, scales, curvature, None)
+    slopes = noise_slopes(about, coordinates.noise, marginal.posterior(scales))
+    return LaplaceMode(marginal, scales, curvature, slopes)
 
 
 def _start(model: ArrowModel) -> Expansion:
@@ -208,7 +219,7 @@ def _largest_log_ratio(scales: Scales, before: Scales) -> float:
 
 def improved_noise(marginal: Marginal, scales: Scales) -> Scales:
     """Noise and paths of a higher marginal posterior given the other scales, by a Newton step."""
-    if scales.paths or scales.ratio is not None:
+    if not scales.plain:
         return noise_step(marginal.expansion, marginal.coordinates.noise, marginal.posterior(scales))
     if marginal.model.spec.family.noise is None:
         return scales

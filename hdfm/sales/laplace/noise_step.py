@@ -9,14 +9,13 @@ import numpy as np
 
 from hdfm.sales.laplace.dispersion import NoiseHierarchy, hierarchy
 from hdfm.sales.laplace.expansion import Expansion
+from hdfm.sales.laplace.marginal import DIFFERENCE, LEAST_CURVATURE
 from hdfm.sales.laplace.noise import NoiseModel
 from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import ArrowModel, Scales
 from hdfm.sales.laplace.products import product_values, shared_moves
 
-DIFFERENCE = 0.05
 LONGEST = 1.0
-LEAST_CURVATURE = 0.5  # the priors alone have about 1
 
 
 @dataclass(frozen=True, slots=True)

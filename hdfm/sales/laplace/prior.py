@@ -56,6 +56,11 @@ class Scales:
         """Of demand, then of elasticities."""
         return tuple(path for path in (self.demand, self.moves) if path is not None)
 
+    @property
+    def plain(self) -> bool:
+        """Whether noise is one for all products, and nothing wanders."""
+        return self.ratio is None and not self.paths
+
     def same_noise(self, other: "Scales") -> bool:
         """Whether the working likelihood is that of other scales."""
         if (self.noise, self.paths) != (other.noise, other.paths):

@@ -51,11 +51,6 @@ class PathPosterior:
         """What is left to effects."""
         return PathInformation(self.paths)
 
-    @property
-    def in_eta(self) -> np.ndarray:
-        """What paths of this mean add to eta (N, T)."""
-        return self.paths.of(self.mean).T
-
     def given(self, move: np.ndarray) -> np.ndarray:
         """Mean of paths (k, T, N) given effects that make f_0 + move (N, T)."""
         return self.mean - self.paths.towards(self.paths.W * move.T)

@@ -81,7 +81,7 @@ class WorkingLikelihood:
 
 
 def working_cells(model: ArrowModel, eta: np.ndarray, variance: np.ndarray) -> WorkingCells:
-    """Log-likelihood, gradient and observed information at eta (N, T) less exposure, of noise (N,)."""
+    """Log-likelihood, gradient and observed information at eta (N, T) less exposure; variances (N,)."""
     panel, value = model.panel, 0.0
     gradient, precision = np.empty(eta.shape), np.empty(eta.shape)
     for start in range(0, len(eta), CHUNK):

@@ -10,10 +10,10 @@ from scipy.stats import multivariate_normal
 from hdfm.sales.laplace.draws import sample_laplace
 from hdfm.sales.laplace.expansion import expansion, expansion_about
 from hdfm.sales.laplace.information import DiagonalInformation
-from hdfm.sales.laplace.marginal import Marginal
+from hdfm.sales.laplace.marginal import DIFFERENCE, Marginal
 from hdfm.sales.laplace.mode import first_guess
 from hdfm.sales.laplace.newton import posterior_mode
-from hdfm.sales.laplace.noise_step import DIFFERENCE, noise_slopes
+from hdfm.sales.laplace.noise_step import noise_slopes
 from hdfm.sales.laplace.prior import PathScale
 from hdfm.sales.laplace.scales import scale_model
 from hdfm.sampling.settings import SamplingSettings
