@@ -42,12 +42,13 @@ def moments(posterior: NormalPosterior) -> Moments:
     inverses, inverse_top = [_inverse(root) for root in arrow.roots], _inverse(arrow.top)
     V = inverse_top.T @ inverse_top
     slopes, finest = _of_finest(posterior, effects, inverses, inverse_top)
-    groups = [_coarser(model, depth, effects.top, V) for depth in range(len(model.panel.levels) - 1)]
+    levels = model.panel.levels if model.panel.roles.price is not None else ()
+    groups = [_coarser(model, depth, effects.top, V) for depth in range(len(levels) - 1)]
     gaps = effects.product - expected_products(model, effects.bundle)
     return Moments(
         products=gaps @ gaps.T + _product_covariances(posterior, inverses, inverse_top),
         cosines=_of_cosines(posterior, effects, inverses, inverse_top),
-        groups=[*groups, finest] if model.panel.levels else [],
+        groups=[*groups, finest] if levels else [],
         slopes=slopes,
     )
 

@@ -193,6 +193,18 @@ def test_every_layout(few_points, sales, changes):
     assert np.isfinite(model.predict(rows)).all()
 
 
+@pytest.mark.parametrize("product_effects", ["random", "fixed"])
+@pytest.mark.parametrize("time_effects", ["category", "shared", None])
+@pytest.mark.parametrize("price", ["price", None])
+@pytest.mark.parametrize("groups", [None, "category", ["department", "category"]], ids=str)
+def test_parts_that_stand_beside_each_other(few_points, groups, price, time_effects, product_effects):
+    sales = simulate_sales(6, 2, 10, seed=2)
+    rows = sales.assign(department=np.where(sales["category"] == sales["category"][0], "a", "b"))
+    parts = {"groups": groups, "price": price, "time_effects": time_effects}
+    model = laplace(**parts, product_effects=product_effects).fit(rows, rows["units_sold"])
+    assert np.isfinite(model.predict(rows)).all()
+
+
 def test_exposure_scales_units(sales):
     """Twice the stores and twice the units: the same elasticities."""
     stores = sales.assign(stores=3.0)
