@@ -19,6 +19,9 @@ from hdfm.sales.spec import DemandSpec
 TIME_EFFECTS = ("category", "shared", None)
 PRODUCT_EFFECTS = ("random", "fixed")
 SIGNS = (None, "negative")
+DEMANDS = ("wandering", "independent")
+DISPERSIONS = ("product", "group", "shared")
+ELASTICITY_PATHS = ("moving", "constant")
 
 
 class DemandArguments(Protocol):
@@ -37,6 +40,9 @@ class DemandArguments(Protocol):
     sign: str | None
     selected_above: float | None
     selected_periods: int | None
+    demand: str
+    dispersion: str
+    elasticity_path: str
 
 
 def demand_roles(given: DemandArguments) -> Roles:
@@ -58,6 +64,9 @@ def check_arguments(given: DemandArguments) -> None:
     check_word("time_effects", given.time_effects, TIME_EFFECTS)
     check_word("product_effects", given.product_effects, PRODUCT_EFFECTS)
     check_word("sign", given.sign, SIGNS)
+    check_word("demand", given.demand, DEMANDS)
+    check_word("dispersion", given.dispersion, DISPERSIONS)
+    check_word("elasticity_path", given.elasticity_path, ELASTICITY_PATHS)
     _check_selected_periods(given)
     _check_selected_above(given)
     if given.reference_price is not None and (given.product is None or given.price is None):
@@ -76,6 +85,9 @@ def demand_spec(given: DemandArguments, priors: ElasticityPriors) -> DemandSpec:
         negative=_is_negative(given.sign),
         priors=priors,
         selected_above=given.selected_above,
+        demand=given.demand if given.time is not None else "independent",
+        dispersion=given.dispersion,
+        elasticity_path=given.elasticity_path if None not in (given.time, given.price) else "constant",
     )
 
 
@@ -133,3 +145,9 @@ def _check_selected_above(given: DemandArguments) -> None:
             f"selected_above can't be had with likelihood={given.likelihood!r}, whose noise moves what a "
             "product is expected to sell in all. Take another likelihood, or selected_above=None."
         )
+    for name, plain in (("demand", "independent"), ("elasticity_path", "constant")):
+        if given.time is not None and getattr(given, name) != plain:
+            raise InvalidArgumentError(
+                f"selected_above can't be had with {name}={getattr(given, name)!r}: what moves over time moves "
+                f"what a product is expected to sell in all. Take {name}={plain!r}, or selected_above=None."
+            )

@@ -7,35 +7,6 @@ from hdfm.hierarchy.hyperparameters import Hyperparameters
 
 
 @dataclass(frozen=True)
-class NoisePriors(Hyperparameters):
-    """Priors of noise that differs by product, and of paths through time.
-
-    Parameters
-    ----------
-    noise_group_sd, noise_product_sd : float
-        Half-normal scales of the spreads of log noise between finest groups, and between products of a
-        group, where noise differs by these.
-    demand_sd : float
-        Half-normal scale of the sd of demand that wanders, in log units.
-    demand_half_life, demand_half_life_log_sd : float
-        Log-normal prior of its half-life, in usual distances of periods: the median, and the sd of the log.
-    elasticity_path_sd : float
-        Half-normal scale of the sd of elasticities' moves about their mean.
-    elasticity_path_half_life, elasticity_path_half_life_log_sd : float
-        Log-normal prior of the half-life of these, as that of demand.
-    """
-
-    noise_group_sd: float = 0.5
-    noise_product_sd: float = 0.5
-    demand_sd: float = 0.5
-    demand_half_life: float = 8.0
-    demand_half_life_log_sd: float = 1.0
-    elasticity_path_sd: float = 0.5
-    elasticity_path_half_life: float = 2.0
-    elasticity_path_half_life_log_sd: float = 1.0
-
-
-@dataclass(frozen=True)
 class ElasticityPriors(Hyperparameters):
     """Priors of :class:`hdfm.HierarchicalElasticity`.
 
@@ -74,6 +45,17 @@ class ElasticityPriors(Hyperparameters):
         Half-normal scale of the noise of log units.
     root_zero_odds : float
         Half-normal scale of the square root of the odds of an extra zero, of the zero-inflated Poisson.
+    noise_group_sd, noise_product_sd : float
+        Half-normal scales of the spreads of log noise between finest groups, and between products of a
+        group, where noise differs by these.
+    demand_sd : float
+        Half-normal scale of the sd of demand that wanders, in log units.
+    demand_half_life, demand_half_life_log_sd : float
+        Log-normal prior of its half-life, in usual distances of periods: the median, and the sd of the log.
+    elasticity_path_sd : float
+        Half-normal scale of the sd of elasticities' moves about their mean.
+    elasticity_path_half_life, elasticity_path_half_life_log_sd : float
+        Log-normal prior of the half-life of these, as that of demand.
 
     Examples
     --------
@@ -100,6 +82,14 @@ class ElasticityPriors(Hyperparameters):
     overdispersion: float = 1.0
     noise_sd: float = 1.0
     root_zero_odds: float = 1.0
+    noise_group_sd: float = 0.5
+    noise_product_sd: float = 0.5
+    demand_sd: float = 0.5
+    demand_half_life: float = 8.0
+    demand_half_life_log_sd: float = 1.0
+    elasticity_path_sd: float = 0.5
+    elasticity_path_half_life: float = 2.0
+    elasticity_path_half_life_log_sd: float = 1.0
 
     @classmethod
     def article(cls) -> "ElasticityPriors":

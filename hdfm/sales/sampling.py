@@ -155,6 +155,8 @@ def variable_dimensions(panel: SalesPanel) -> dict[str, list[str]]:
         "product_effect": ["product"],
         "elasticity": ["product"],
         "group_effect": ["group"],
+        "noise_ratio": ["product"],
+        "noise_group_ratio": ["group"],
         "between_price": ["group"],
         "time_effect": ["block", "time"],
     }

@@ -1,21 +1,16 @@
 """What the sales model is made of; imports no PyMC."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
 
 from hdfm.exceptions import unknown
 from hdfm.sales.likelihoods.family import Likelihood
 from hdfm.sales.likelihoods.registry import likelihood_of
-from hdfm.sales.priors import ElasticityPriors, NoisePriors
+from hdfm.sales.priors import ElasticityPriors
 
 
 @dataclass(frozen=True, slots=True)
 class DemandSpec:
-    """What the demand model is made of; the likelihood by its name, as files hold it.
-
-    Of ``demand``, ``dispersion`` and ``elasticity_path`` Laplace's approximation knows more than the
-    defaults; graph and predictions do not yet, and the estimator leaves them at these.
-    """
+    """What the demand model is made of; the likelihood by its name, as files hold it."""
 
     likelihood: str
     time_effects: bool
@@ -27,7 +22,6 @@ class DemandSpec:
     demand: str = "independent"
     dispersion: str = "shared"
     elasticity_path: str = "constant"
-    noise_priors: ClassVar[NoisePriors] = NoisePriors()
 
     @property
     def family(self) -> Likelihood:
@@ -58,7 +52,10 @@ class DemandSpec:
 
     @property
     def noise_levels(self) -> tuple[bool, bool]:
-        """Whether noise differs by finest group, and by product."""
+        """Whether noise differs by finest group, and by product; where there is noise to differ."""
+        noise = self.family.noise
+        if not self.wanders and (noise is None or not noise.multiplicative):
+            return False, False
         match self.dispersion:
             case "product":
                 return True, True
@@ -80,6 +77,15 @@ class DemandSpec:
             case _:
                 raise unknown("elasticity_path", self.elasticity_path)
 
+    def at_one_time(self) -> "DemandSpec":
+        """What is left of it in a single period."""
+        return replace(self, time_effects=False, demand="independent", elasticity_path="constant")
+
+    @property
+    def has_paths(self) -> bool:
+        """Whether anything of a product moves over time."""
+        return self.wanders or self.moves
+
     @property
     def selected_here(self) -> float | None:
         """Units in X above which products sold; None where they were not selected."""
@@ -95,4 +101,4 @@ class DemandSpec:
     @property
     def conditional(self) -> bool:
         """Whether product totals are conditioned on, which removes delta from the graph."""
-        return self.family.has_sufficient_totals and not self.pooled
+        return self.family.has_sufficient_totals and not self.pooled and not self.has_paths

@@ -120,7 +120,7 @@ def _start(model: ArrowModel) -> Expansion:
 
 def _with_paths(model: ArrowModel, scales: Scales) -> Scales:
     """Scales with first values of paths and of products' noise, where the model has them."""
-    spec, priors = model.spec, model.spec.noise_priors
+    spec, priors = model.spec, model.spec.priors
     if spec.wanders:
         share = np.sqrt(FIRST_SHARE)
         noise = scales.noise if spec.family.noise is not None else FIRST_NOISE

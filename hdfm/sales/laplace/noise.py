@@ -77,7 +77,7 @@ class NoiseModel:
 
 def noise_model(spec: DemandSpec) -> NoiseModel:
     """The coordinates of a model; none where eta alone decides."""
-    priors, noise, out = spec.noise_priors, spec.family.noise, []
+    priors, noise, out = spec.priors, spec.family.noise, []
     if spec.wanders and noise is not None and noise.multiplicative:
         out += _total_and_share(getattr(spec.priors, noise.prior), priors.demand_sd)
     else:

@@ -73,7 +73,7 @@ def noise_hierarchy(
     level = slopes.v[level_of(noise)]
     log_ratio = np.zeros(len(model.panel.product)) if scales.ratio is None else np.log(scales.ratio)
     slope, curvature = slopes.level_prior
-    priors, (by_group, by_product) = model.spec.noise_priors, model.spec.noise_levels
+    priors, (by_group, by_product) = model.spec.priors, model.spec.noise_levels
     return hierarchy(
         level + log_ratio,
         *slopes.of_products,
