@@ -10,9 +10,11 @@ import numpy as np
 
 from hdfm.hierarchy.data import MANY, held, padded, room_for, rounded_up
 from hdfm.hierarchy.groups import Members, held_members
+from hdfm.hierarchy.paths import PathEvidence
 from hdfm.hierarchy.whitened import Evidence
 from hdfm.sales.graph.cosines import zero_sum_cosines
 from hdfm.sales.graph.start import Start
+from hdfm.sales.graph.wandering import time_cosines
 from hdfm.sales.likelihoods.statistics import MASKED, UnitStatistics
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.selection import level_thresholds
@@ -54,6 +56,8 @@ def common_sizes(panel: SalesPanel) -> Sizes:
 def units_data(panel: SalesPanel, spec: DemandSpec, sizes: Sizes) -> UnitStatistics:
     """Statistics of units for the likelihood, registered in the model in whose context this is called."""
     units, (N, T, complete) = spec.family.statistics(panel, spec.conditional), sizes
+    if spec.has_paths and units.units_of_product is not None:
+        units = replace(units, units=panel.units)  # sums do not suffice for what differs by cell
     if complete:  # weights are 1
         units = replace(units, weight=None, log_weight=None)
     n = 0 if units.counts is None else len(units.counts)
@@ -97,6 +101,21 @@ class TimeData(NamedTuple):
     mixing: Any
 
 
+class PathData(NamedTuple):
+    """Of demand that wanders and elasticities that move.
+
+    Attributes
+    ----------
+    times : TensorVariable
+        (T,), in usual distances of periods.
+    evidence : PathEvidence or None
+        About demand; None where it does not wander.
+    """
+
+    times: Any
+    evidence: PathEvidence | None
+
+
 @dataclass(frozen=True, slots=True)
 class DemandData:
     """All data of a graph but units, ``pm.Data`` of its model.
@@ -127,6 +146,10 @@ class DemandData:
         Levels (N,) from which on products were selected.
     time : TimeData or None
         None without time effects.
+    noise_evidence : Evidence or None
+        About logs of products' noise (N,); None where these do not differ.
+    paths : PathData or None
+        None where there are none.
     """
 
     product: Any
@@ -144,6 +167,8 @@ class DemandData:
     within_group_price: Any
     threshold: Any
     time: TimeData | None
+    noise_evidence: Evidence | None
+    paths: PathData | None
 
 
 def demand_data(panel: SalesPanel, spec: DemandSpec, start: Start, sizes: Sizes) -> DemandData:
@@ -178,6 +203,8 @@ def demand_data(panel: SalesPanel, spec: DemandSpec, start: Start, sizes: Sizes)
         within_group_price=held("within_group_price", padded(within, N)),
         threshold=None if threshold is None else held("threshold", padded(threshold, N)),
         time=_time_data(panel, start, T) if spec.time_effects else None,
+        noise_evidence=_held_evidence("noise", start.noise_evidence, N) if any(spec.noise_levels) else None,
+        paths=_path_data(panel, spec, start, sizes) if spec.has_paths else None,
     )
 
 
@@ -209,6 +236,21 @@ def _time_data(panel, start, n_periods):
     )
 
 
+def _path_data(panel, spec, start, sizes):
+    N, T, _ = sizes
+    steps = panel.timeline.steps
+    after = steps[-1] + np.arange(1, T - len(steps) + 1)
+    times = held("path_times", np.append(steps, after))
+    if not spec.wanders:
+        return PathData(times, None)
+    evidence = PathEvidence(
+        about=_held_evidence("cell", start.cell_evidence, N, T),
+        cosines=held("path_cosines", padded(time_cosines(panel), T, T)),
+        there=held("cells", padded(np.ones(panel.units.shape), N, T)),
+    )
+    return PathData(times, evidence)
+
+
 def _of_cosines(array, n):
     return padded(array, len(array), n)
 
@@ -216,9 +258,12 @@ def _of_cosines(array, n):
 def _mixing_of_cosines(start, cosines, walk):
     """Cholesky roots (G, T - 1, T - 1) of the covariances that coordinates of cosines have.
 
-    Periods in which more is sold tell more, which joins cosines.
+    Periods in which more is sold tell more, which joins cosines; demand that wanders leaves slow ones less.
     """
     sd = np.sqrt(start.time_shock_sd**2 + start.time_drift_sd**2 * walk)
-    scale = sd / np.sqrt(1 + start.time_evidence.precision * sd**2)
-    precision = (cosines * start.time_information[:, None]) @ cosines.T + np.diag(sd**-2)
+    information = start.time_evidence.precision
+    scale = sd / np.sqrt(1 + information * sd**2)
+    left = np.sqrt(information / start.time_information.mean(axis=1, keepdims=True))
+    joint = (cosines * start.time_information[:, None]) @ cosines.T
+    precision = left[:, :, None] * joint * left[:, None] + np.diag(sd**-2)
     return np.linalg.cholesky(np.linalg.inv(scale[:, :, None] * precision * scale[:, None]))

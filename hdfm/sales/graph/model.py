@@ -2,11 +2,11 @@ r"""The graph of hierarchical demand.
 
 .. math::
 
-    \eta_{it} = \delta_i + \beta_i x_{it} + \gamma_{g(i) t} + \kappa' z_{it} + \log e_{it}
+    \eta_{it} = \delta_i + (\beta_i + b_{it}) x_{it} + \gamma_{g(i) t} + \kappa' z_{it} + u_{it} + \log e_{it}
 
 Array names and axis order: N products, G finest groups, T periods, K controls.
 
-    delta, beta (N,); gamma (G, T); kappa (K,); x, eta (N, T)
+    delta, beta (N,); gamma (G, T); kappa (K,); b, u, x, eta (N, T)
 
 What ends in ``_raw`` is a coordinate to sample in; deterministics are in the units of the data.
 """
@@ -19,6 +19,8 @@ from pymc.pytensorf import floatX
 from hdfm.hierarchy.data import labels_of, padded
 from hdfm.hierarchy.whitened import Evidence, evidence_about_means, half_normal, whitened_normal
 from hdfm.sales.graph.data import DemandData, Sizes, demand_data, sizes_of, units_data
+from hdfm.sales.graph.noise import noise_of_products
+from hdfm.sales.graph.paths import paths_of_products
 from hdfm.sales.graph.selection import selection
 from hdfm.sales.graph.start import Start
 from hdfm.sales.likelihoods.statistics import Effects
@@ -56,15 +58,18 @@ def effects(panel: SalesPanel, spec: DemandSpec, start: Start, data: DemandData)
 
 
 def log_likelihood(panel, spec, start, data, sizes, parts: Effects):
-    """Log-likelihood of the panel, a scalar; registers the parameter of its noise."""
-    eta, units, noise = linear_predictor(data, parts), units_data(panel, spec, sizes), spec.family.noise
-    scale = None if noise is None else noise.scale_in_graph(spec.priors, start.noise)
+    """Log-likelihood of the panel, a scalar; registers the parameters of its noise and paths."""
+    eta, units = linear_predictor(data, parts), units_data(panel, spec, sizes)
+    scale, demand_sd = noise_of_products(panel, spec, start, data)
+    paths = paths_of_products(panel, spec, data, eta, demand_sd)
+    if paths is not None:
+        parts, eta = parts._replace(paths=paths), eta + paths
     return spec.family.graph(units, parts, eta, scale)
 
 
 def linear_predictor(data: DemandData, parts: Effects):
-    """eta (N, T); parts that are None are left out."""
-    delta, beta, gamma, kappa = parts
+    """eta (N, T), without paths; parts that are None are left out."""
+    delta, beta, gamma, kappa, _ = parts
     eta = pt.zeros((1, 1)) if data.log_exposure is None else data.log_exposure
     if delta is not None:
         eta = eta + delta[:, None]

@@ -10,6 +10,7 @@ import numpy as np
 
 from hdfm.hierarchy.whitened import Evidence
 from hdfm.sales.graph.cosines import zero_sum_cosines
+from hdfm.sales.graph.wandering import noise_start, remainder
 from hdfm.sales.likelihoods.noise import by_product
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
@@ -36,13 +37,19 @@ class Start:
         log prices (G,).
     noise : float
         Overdispersion (dispersion**-0.5) of counts, or sd of log units.
+    demand_sd : float
+        Of demand that wanders, 0 if none does.
     product_evidence, elasticity_evidence : Evidence
         About products' levels and elasticities (N,), given everything else.
     time_evidence : Evidence
         About time effects along :func:`hdfm.sales.graph.cosines.zero_sum_cosines`, (G, 1) and (G, T - 1), as
-        if periods told equally much.
+        if periods told equally much; precisions (G, T - 1) where demand of products wanders.
     time_information : numpy.ndarray
-        What each period tells (G, T).
+        What each period tells (G, T), given paths.
+    noise_evidence : Evidence
+        About the log of products' noise (N,), see :class:`hdfm.sales.graph.wandering.NoiseStart`.
+    cell_evidence : Evidence
+        About what eta is in each cell (N, T).
     """
 
     product_effect: np.ndarray
@@ -51,6 +58,7 @@ class Start:
     group_elasticity: np.ndarray
     between_price: np.ndarray
     noise: float
+    demand_sd: float
     product_effect_sd: float
     elasticity_sd: float
     time_shock_sd: float
@@ -60,6 +68,8 @@ class Start:
     elasticity_evidence: Evidence
     time_evidence: Evidence
     time_information: np.ndarray
+    noise_evidence: Evidence
+    cell_evidence: Evidence
 
 
 def rough_estimates(panel: SalesPanel, spec: DemandSpec) -> Start:
@@ -75,7 +85,7 @@ class _Sweeper:
 
     def __init__(self, panel, spec):
         priors = spec.priors
-        self.panel, self.family, self.priors = panel, spec.family, priors
+        self.panel, self.spec, self.family, self.priors = panel, spec, spec.family, priors
         self.time_effects, self.pooled = spec.time_effects, spec.pooled
         self.has_price = panel.roles.price is not None
         self.response = spec.family.response(panel)
@@ -103,7 +113,11 @@ class _Sweeper:
         self._update_spreads()
 
     def finish(self):
-        product, elasticity, time, by_period = self._evidence()
+        noise = noise_start(self.panel, self.spec, self._scores, self.noise)
+        scores = self._scores(noise.variance(self.spec))
+        sd = noise.demand_sd * noise.ratio
+        left = remainder(self.panel, self.spec, scores.information, sd)
+        product, elasticity, time, by_period = self._evidence(scores, left)
         sd_delta, sd_beta = np.sqrt(np.diag(self.covariance))
         return Start(
             product_effect=self.delta,
@@ -111,7 +125,8 @@ class _Sweeper:
             group_effect=self._group_mean(self.delta),
             group_elasticity=self.group_means[-1] if self.group_means else np.array([self.global_mean]),
             between_price=self.between,
-            noise=self.noise,
+            noise=noise.noise,
+            demand_sd=noise.demand_sd,
             product_effect_sd=sd_delta,
             elasticity_sd=sd_beta,
             time_shock_sd=0.5 * self.time_sd,
@@ -121,17 +136,27 @@ class _Sweeper:
             elasticity_evidence=elasticity,
             time_evidence=time,
             time_information=by_period,
+            noise_evidence=noise.evidence,
+            cell_evidence=Evidence(
+                scores.information, scores.information * self._linear_predictor() + scores.score
+            ),
         )
 
-    def _scores(self):
-        """Fisher scores of the current estimates."""
+    def _linear_predictor(self):
+        """eta (N, T) of the current estimates."""
         panel = self.panel
         eta = self.delta[:, None] + self.beta[:, None] * panel.log_price + panel.log_exposure
         if self.time_effects:
             eta += self.gamma[panel.block]
         if len(self.kappa):
             eta += np.tensordot(self.kappa, panel.controls, axes=1)
-        return self.family.scores(panel, self.response, eta, by_product(self.noise**2, len(eta)))
+        return eta
+
+    def _scores(self, variance=None):
+        """Fisher scores of the current estimates, at squared noise (N,)."""
+        eta = self._linear_predictor()
+        variance = by_product(self.noise**2, len(eta)) if variance is None else variance
+        return self.family.scores(self.panel, self.response, eta, variance)
 
     def _working(self):
         """Working weights and residuals (N, T) of the current estimates; both 0 where not observed."""
@@ -213,16 +238,21 @@ class _Sweeper:
         if self.family.noise is not None:
             self.noise = self.family.noise.sweep_estimate(self.panel, self.response, self._scores())
 
-    def _evidence(self):
-        """Of product levels, of elasticities with levels profiled out, of cosines of time; by period."""
-        x = self.panel.log_price
-        W, r = self._working()
-        level, cross, score = W.sum(axis=1), (W * x).sum(axis=1), r.sum(axis=1)
+    def _evidence(self, scores, left):
+        """Of product levels, of elasticities with levels profiled out, of cosines of time; by period.
+
+        Of what is left to them by demand that wanders.
+        """
+        x, W = self.panel.log_price, scores.information
+        A, Ax, r = left.of(W), left.of(W * x), left.of(scores.score)
+        level, cross, score = A.sum(axis=1), Ax.sum(axis=1), r.sum(axis=1)
         tilt = cross / np.maximum(level, 1e-12)
-        slope = (W * x * x).sum(axis=1) - cross * tilt
+        slope = (Ax * x).sum(axis=1) - cross * tilt
         cosines, _ = zero_sum_cosines(np.diff(self.panel.timeline.steps))
         by_period = self._by_block(W)
         time = by_period.mean(axis=1, keepdims=True)
+        if self.spec.wanders:
+            time = self._by_block(W.mean(axis=1, keepdims=True) * left.share[:, 1:])
         return (
             Evidence(level, level * self.delta + score),
             Evidence(slope, slope * self.beta + (r * x).sum(axis=1) - tilt * score),

@@ -122,7 +122,7 @@ def graph(units: UnitStatistics, effects: Effects, eta: Any, scale: Any) -> Any:
     if is_shared_in_graph(scale):
         square, number = squares.sum(), units.number
     else:
-        square, number = squares.sum(axis=1), masked(units, pt.ones_like(eta)).sum(axis=1)
+        square, number = squares.sum(axis=1), masked(units, pt.ones_like(squares)).sum(axis=1)
     return units.constant - (0.5 * square / scale**2).sum() - (number * pt.log(scale)).sum()
 
 

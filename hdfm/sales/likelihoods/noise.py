@@ -97,12 +97,16 @@ class Noise:
         """Variables at a noise, by name; at a factor of the noise, what multiplies them."""
         yield from ((name, noise**power) for name, power in ((self.name, 1), *self.powers))
 
-    def scale_in_graph(self, priors: ElasticityPriors, start: float) -> Any:
-        """Scale by product (1,), its variables registered in the model in whose context this is called."""
+    def scale_at(self, noise: Any) -> Any:
+        """What densities take, at a noise."""
+        return dict(self.variables(noise))[self.scale]
+
+    def in_graph(self, priors: ElasticityPriors, start: float) -> Any:
+        """Noise, a scalar, its variables registered in the model in whose context this is called."""
         import pymc as pm
         from pymc.pytensorf import floatX
 
         noise = pm.HalfNormal(self.name, getattr(priors, self.prior), initval=floatX(start))
-        variables = {self.name: noise}
-        variables |= {name: pm.Deterministic(name, noise**power) for name, power in self.powers}
-        return variables[self.scale][None]
+        for name, power in self.powers:
+            pm.Deterministic(name, noise**power)
+        return noise

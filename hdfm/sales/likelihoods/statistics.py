@@ -14,12 +14,16 @@ MASKED = -1e30
 
 
 class Effects(NamedTuple):
-    """delta (N,), beta (N,), gamma (G, T) and kappa (K,); None for parts that the model does not have."""
+    """delta (N,), beta (N,), gamma (G, T), kappa (K,) and what paths add to eta (N, T).
+
+    None for parts that the model does not have.
+    """
 
     delta: Any
     beta: Any
     gamma: Any
     kappa: Any
+    paths: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +84,9 @@ def linear_sums(panel: SalesPanel) -> dict[str, np.ndarray]:
 def linear_statistic(units: UnitStatistics, effects: Effects) -> Any:
     r""":math:`\sum_{it} w_{it} y_{it} \eta_{it}` but for exposure; parts that are None are left out."""
     sums = (units.units_of_product, units.units_by_price, units.units_of_block, units.units_by_control)
-    pairs = zip(effects, sums, strict=True)
-    return sum((effect * total).sum() for effect, total in pairs if effect is not None)
+    pairs = zip(effects[:-1], sums, strict=True)
+    linear = sum((effect * total).sum() for effect, total in pairs if effect is not None)
+    return linear if effects.paths is None else linear + masked(units, units.units * effects.paths).sum()
 
 
 def masked(units: UnitStatistics, values: Any) -> Any:

@@ -34,7 +34,7 @@ def test_scale_of_rows(product):
 def test_variables_in_the_graph_are_those_of_laplace(name):
     noise, priors = NOISES[name], ElasticityPriors(overdispersion=0.8, noise_sd=0.6)
     with pm.Model() as model:
-        scale = noise.scale_in_graph(priors, 0.3)
+        scale = noise.scale_at(noise.in_graph(priors, 0.3)[None])
     variables = dict(noise.variables(0.3))
     assert is_shared_in_graph(scale)
     assert set(model.named_vars) == set(variables)
@@ -46,7 +46,7 @@ def test_priors_of_noise_are_one(name):
     """The density of log noise is that of the noise times it."""
     noise, priors = NOISES[name], ElasticityPriors(overdispersion=0.8, noise_sd=0.6)
     with pm.Model() as model:
-        noise.scale_in_graph(priors, 0.3)
+        noise.in_graph(priors, 0.3)
     values = np.array([0.1, 0.5, 2.0])
     density = pm.logp(model[noise.name], values).eval()
     gap = [noise.log_prior(priors, value) for value in values] - (density + np.log(values))
