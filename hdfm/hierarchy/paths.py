@@ -15,7 +15,7 @@ import pytensor.tensor as pt
 from pymc.pytensorf import floatX
 from pytensor.tensor import TensorVariable
 
-from hdfm.hierarchy.whitened import Evidence
+from hdfm.hierarchy.whitened import Evidence, whitened_normal
 
 
 class PathClock(NamedTuple):
@@ -48,16 +48,23 @@ class PathClock(NamedTuple):
         return pt.tril(self.correlation()) * self.steps()[1]
 
 
-def free_paths(name: str, sd: Any, clock: PathClock, *, dims: Any, shape: tuple[int, int]) -> TensorVariable:
-    """Paths (N, T) in coordinates that are standard normal a priori: innovations, in units of their sds.
+def paths_by_innovations(
+    name: str, sd: Any, clock: PathClock, evidence: Evidence, *, dims: Any, shape: tuple[int, int]
+) -> TensorVariable:
+    """Paths (N, T) by their innovations, each whitened by what data say about all that follows from it.
+
+    For paths that soon forget, about which some times say much and most say nothing.
 
     Parameters
     ----------
     sd : TensorVariable
-        sigma, (N, 1) or a scalar.
+        sigma, a scalar.
+    evidence : Evidence
+        About each path at each time, (N, T) and (N, T).
     """
-    innovations = pm.Normal(name, 0, 1, dims=dims, initval=floatX(np.zeros(shape)))
-    return sd * pt.dot(innovations, clock.root().T)
+    root, (precision, shift) = clock.root(), evidence
+    of_innovations = Evidence(pt.dot(precision, root**2), pt.dot(shift, root))
+    return pt.dot(whitened_normal(name, 0.0, sd, of_innovations, dims=dims, shape=shape), root.T)
 
 
 class PathEvidence(NamedTuple):

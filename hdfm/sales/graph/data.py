@@ -10,7 +10,6 @@ import numpy as np
 
 from hdfm.hierarchy.data import MANY, held, padded, room_for, rounded_up
 from hdfm.hierarchy.groups import Members, held_members
-from hdfm.hierarchy.paths import PathEvidence
 from hdfm.hierarchy.whitened import Evidence
 from hdfm.sales.graph.cosines import zero_sum_cosines
 from hdfm.sales.graph.start import Start
@@ -108,12 +107,18 @@ class PathData(NamedTuple):
     ----------
     times : TensorVariable
         (T,), in usual distances of periods.
-    evidence : PathEvidence or None
-        About demand; None where it does not wander.
+    evidence : Evidence
+        About eta by cell (N, T).
+    cosines : TensorVariable
+        Of time (T, T), the constant among them; 0 for those that there are not.
+    there : TensorVariable
+        1 for cells (N, T), and 0 for those of products and periods that there are not.
     """
 
     times: Any
-    evidence: PathEvidence | None
+    evidence: Evidence
+    cosines: Any
+    there: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +209,7 @@ def demand_data(panel: SalesPanel, spec: DemandSpec, start: Start, sizes: Sizes)
         threshold=None if threshold is None else held("threshold", padded(threshold, N)),
         time=_time_data(panel, start, T) if spec.time_effects else None,
         noise_evidence=_held_evidence("noise", start.noise_evidence, N) if any(spec.noise_levels) else None,
-        paths=_path_data(panel, spec, start, sizes) if spec.has_paths else None,
+        paths=_path_data(panel, start, sizes) if spec.has_paths else None,
     )
 
 
@@ -236,19 +241,16 @@ def _time_data(panel, start, n_periods):
     )
 
 
-def _path_data(panel, spec, start, sizes):
+def _path_data(panel, start, sizes):
     N, T, _ = sizes
     steps = panel.timeline.steps
     after = steps[-1] + np.arange(1, T - len(steps) + 1)
-    times = held("path_times", np.append(steps, after))
-    if not spec.wanders:
-        return PathData(times, None)
-    evidence = PathEvidence(
-        about=_held_evidence("cell", start.cell_evidence, N, T),
+    return PathData(
+        times=held("path_times", np.append(steps, after)),
+        evidence=_held_evidence("cell", start.cell_evidence, N, T),
         cosines=held("path_cosines", padded(time_cosines(panel), T, T)),
         there=held("cells", padded(np.ones(panel.units.shape), N, T)),
     )
-    return PathData(times, evidence)
 
 
 def _of_cosines(array, n):

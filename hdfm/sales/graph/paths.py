@@ -12,7 +12,7 @@ import numpy as np
 import pymc as pm
 from pymc.pytensorf import floatX
 
-from hdfm.hierarchy.paths import PathClock, free_paths, whitened_paths
+from hdfm.hierarchy.paths import PathClock, PathEvidence, paths_by_innovations, whitened_paths
 from hdfm.hierarchy.whitened import Evidence, spread
 
 
@@ -22,40 +22,45 @@ def paths_of_products(panel, spec, data, eta, demand_sd):
         return None
     moves = 0.0
     if spec.moves:
-        moves = elasticity_paths(panel, spec, data) * data.log_price
+        moves = elasticity_paths(panel, spec, data, eta) * data.log_price
     if not spec.wanders:
         return moves
     return moves + demand_paths(panel, spec, data, eta + moves, demand_sd)
 
 
-def elasticity_paths(panel, spec, data):
-    """b (N, T): single periods say little of it, and it is sampled as it is a priori."""
-    priors = spec.priors
+def elasticity_paths(panel, spec, data, eta):
+    """b (N, T) about eta (N, T) of effects; weeks of other prices than usual alone say something of it."""
+    priors, x = spec.priors, data.log_price
     size, median = priors.elasticity_path_sd, priors.elasticity_path_half_life
     sd = pm.Deterministic("elasticity_path_sd", spread("elasticity_path_sd_raw", size, size / 2))
     life = half_life("elasticity_path_half_life", median, priors.elasticity_path_half_life_log_sd)
-    dims, shape = _cells(panel, data)
-    return free_paths("elasticity_path_raw", sd, PathClock(data.paths.times, life), dims=dims, shape=shape)
+    precision, shift = _about(data, eta)
+    return paths_by_innovations(
+        "elasticity_path_raw",
+        sd,
+        PathClock(data.paths.times, life),
+        Evidence(precision * x**2, shift * x),
+        **_cells(panel, data),
+    )
 
 
 def demand_paths(panel, spec, data, eta, sd):
-    """u (N, T), with sds (N,) or (1,), about eta (N, T) of everything else.
-
-    Evidence about cells is evidence about u less eta: coordinates then are nearly independent of effects.
-    """
-    priors = spec.priors
+    """u (N, T), with sds (N,) or (1,), about eta (N, T) of effects and moves."""
+    priors, about = spec.priors, data.paths
     life = half_life("demand_half_life", priors.demand_half_life, priors.demand_half_life_log_sd)
-    precision, shift = data.paths.evidence.about
-    about = Evidence(precision, shift - precision * eta)
-    dims, shape = _cells(panel, data)
     return whitened_paths(
         "demand_raw",
         sd,
-        PathClock(data.paths.times, life),
-        data.paths.evidence._replace(about=about),
-        dims=dims,
-        shape=shape,
+        PathClock(about.times, life),
+        PathEvidence(_about(data, eta), about.cosines, about.there),
+        **_cells(panel, data),
     )
+
+
+def _about(data, eta):
+    """Evidence about what is added to eta (N, T): coordinates then are nearly independent of effects."""
+    precision, shift = data.paths.evidence
+    return Evidence(precision, shift - precision * eta)
 
 
 def half_life(name, median, log_sd):
@@ -66,4 +71,4 @@ def half_life(name, median, log_sd):
 def _cells(panel, data):
     """Names and sizes of the dimensions of a cell."""
     sizes = data.product.type.shape + data.paths.times.type.shape
-    return (panel.dims["product"], panel.dims["time"]), sizes
+    return {"dims": (panel.dims["product"], panel.dims["time"]), "shape": sizes}
