@@ -64,6 +64,8 @@ def log_likelihood(panel, spec, start, data, sizes, parts: Effects):
     paths = paths_of_products(panel, spec, data, eta, demand_sd)
     if paths is not None:
         parts, eta = parts._replace(paths=paths), eta + paths
+    if eta.type.shape[1] == 1:  # sums over periods are to count each
+        eta = pt.broadcast_to(eta, (sizes.products, sizes.periods))
     return spec.family.graph(units, parts, eta, scale)
 
 

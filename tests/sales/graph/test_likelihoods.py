@@ -15,8 +15,11 @@ from scipy import stats
 from scipy.special import softmax
 
 from hdfm import HierarchicalElasticity
+from hdfm.sales.graph.data import common_sizes, sizes_of
+from hdfm.sales.likelihoods.registry import LIKELIHOODS as FAMILIES
 from hdfm.sales.panel.rows import panel_rows
 from hdfm.sales.posterior.predict import expected_units, linear_predictor_blocks
+from hdfm.sales.sampling import demand_model
 
 UNOPTIMISED = Mode(linker="py", optimizer=None)
 # Sums over some hundred cells of differences of gammaln of counts to 1e6.
@@ -198,3 +201,22 @@ def test_currency_changes_no_prediction(mock_sampling, elasticity, sales):
     )
     prices = dollars.optimal_price(5.0), other.optimal_price(500.0)
     np.testing.assert_allclose(prices[1]["optimal_price"], 100 * prices[0]["optimal_price"])
+
+
+@pytest.mark.parametrize("likelihood", FAMILIES)
+def test_periods_that_are_alike_all_count(likelihood):
+    """Without prices and time effects eta is the same in all of them."""
+    noise = "log_normal" if likelihood == "log_normal" else "poisson"
+    sales = store_sales(noise)
+    model = HierarchicalElasticity(
+        product="product", groups="category", time="time_period", time_effects=None, likelihood=likelihood
+    )
+    panel, spec = model._panel(sales, sales["units_sold"])
+    assert sizes_of(panel).complete
+    values = []
+    for sizes in (None, common_sizes(panel)):
+        graph = demand_model(panel, spec, sizes)
+        (potential,) = graph.replace_rvs_by_values(graph.potentials)
+        evaluate = graph.compile_fn(potential, inputs=graph.value_vars, mode="FAST_COMPILE")
+        values.append(float(evaluate(graph.initial_point())))
+    assert values[0] == pytest.approx(values[1], rel=LIKELIHOOD)

@@ -13,13 +13,24 @@ from hdfm.sampling.draws import reported_names
 from hdfm.sampling.settings import SamplingSettings
 
 SETTINGS = SamplingSettings(draws=50, chains=2, progressbar=False)
+LIKELIHOODS = ["poisson", "negative_binomial", "log_normal"]
+ALL = {"demand": "wandering", "dispersion": "product", "elasticity_path": "moving"}
+OPTIONS = [ALL, ALL | {"dispersion": "group"}, {"demand": "wandering"}, {"dispersion": "product"}]
+VARIABLES = [
+    *((name, likelihood, {}) for name in LAYOUTS for likelihood in LIKELIHOODS),
+    *(("one level", likelihood, options) for likelihood in LIKELIHOODS for options in OPTIONS),
+    ("one level", "zero_inflated_poisson", ALL),
+    ("no groups, fixed effects", "poisson", ALL),
+]
 
 
-@pytest.mark.parametrize("likelihood", ["poisson", "negative_binomial", "log_normal"])
-@pytest.mark.parametrize("name", LAYOUTS)
-def test_variables_are_those_of_the_graph(name, likelihood, monkeypatch):
+@pytest.mark.filterwarnings("ignore:Laplace.s approximation of the posterior of scales")
+@pytest.mark.parametrize(("name", "likelihood", "options"), VARIABLES)
+def test_variables_are_those_of_the_graph(name, likelihood, options, monkeypatch):
     monkeypatch.setattr("hdfm.sales.laplace.integration.MOST", 32)
-    one = case(name, likelihood, noise=likelihood)
+    noise = "negative_binomial" if likelihood == "zero_inflated_poisson" else likelihood
+    one = case(name, likelihood, noise=noise)
+    one = one.having(spec=replace(one.spec, **options))
     found = sample_laplace(one.panel, one.spec, SETTINGS)
     model = demand_model(one.panel, one.spec)
     assert set(found.values) == set(reported_names(model))
