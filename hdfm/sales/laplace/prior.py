@@ -104,10 +104,11 @@ class ArrowModel:
 
     def path_prior(self, scales: Scales) -> PathPrior:
         """Prior of products' paths."""
-        N, rho = len(self.panel.product), np.empty((len(scales.paths), len(self.panel.period) - 1))
+        N, gaps = len(self.panel.product), np.diff(self.panel.timeline.steps)[:, None]
+        rho = np.empty((len(scales.paths), len(gaps), 1))
         sd = np.empty((len(scales.paths), N))
         for k, path in enumerate(scales.paths):
-            rho[k] = 2.0 ** (-np.diff(self.panel.timeline.steps) / path.half_life)
+            rho[k] = 2.0 ** (-gaps / path.half_life)
             sd[k] = path.sd
         if scales.demand is not None and scales.ratio is not None:
             sd[0] *= scales.ratio

@@ -113,7 +113,8 @@ def optimal_prices(
         \mathrm{profit}(r) = (p r - c) q r^{\beta}
 
     where q is expected units at the last price, averaged over the product's ``rows`` with their time effects,
-    controls and exposure: a mean of exponentials, as predictions are.
+    controls, exposure and paths: a mean of exponentials, as predictions are. beta is the elasticity that a
+    moving one moves about.
     """
     draws, panel = posterior.draws, posterior.panel
     assert draws.beta is not None
@@ -122,10 +123,10 @@ def optimal_prices(
     x = np.log(price) - panel.price_level
     tails = [(1 - ci_prob) / 2, (1 + ci_prob) / 2]
     table = []
-    for i, multiplier in enumerate(demand_multipliers(posterior, rows)):
+    for i, multiplier in enumerate(demand_multipliers(posterior, rows, x)):
         p, cost = price[i], np.nan if costs is None else costs[i]
         eta = draws.delta[i] + draws.beta[i] * x[i]
-        today = posterior.spec.family.mean_units(eta, draws.scale[i]) * multiplier
+        today = posterior.spec.family.mean_units(eta, draws.scale.of_rows(np.array([i]))[0]) * multiplier
         units = today * ratios ** draws.beta[i]
         value = _value(objective, p * ratios, cost, units)
         base = _value(objective, p, cost, today)
