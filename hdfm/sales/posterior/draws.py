@@ -169,7 +169,9 @@ def told_by_units(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec) -> De
     if spec.family.noise is not None:
         noise += draws.population[spec.family.noise.name].mean()
         noise *= ratio ** float(scale.power != 0)
-    means = {name: values.mean(keepdims=True) for name, values in draws.population.items() if values.ndim == 1}
+    means = {
+        name: values.mean(keepdims=True) for name, values in draws.population.items() if values.ndim == 1
+    }
     told = path_evidence(panel, spec.family, fixed, noise, motions_of(means, ratio))
     return replace(draws, told=told)
 
@@ -194,9 +196,7 @@ class ExtendedRows:
     newcomers: list[tuple]
 
 
-def extend_to_rows(
-    posterior: DemandPosterior, rows: SalesRows, *, common: bool = True
-) -> ExtendedRows:
+def extend_to_rows(posterior: DemandPosterior, rows: SalesRows, *, common: bool = True) -> ExtendedRows:
     """Draws and rows in which every label is known.
 
     An unknown product or group gets draws from the population. Their random numbers depend on the seed and

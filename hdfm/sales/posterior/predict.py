@@ -19,7 +19,7 @@ from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows, panel_rows
 from hdfm.sales.posterior.draws import DemandDraws, DemandPosterior, ExtendedRows, extend_to_rows
 from hdfm.sales.posterior.motion import Part, time_key
-from hdfm.sales.posterior.paths import Motions, drawn_paths, paths_at
+from hdfm.sales.posterior.paths import drawn_paths, paths_at
 from hdfm.sampling.streams import Stream, labelled_stream, stream
 
 BLOCK_CELLS = 2_000_000
@@ -75,33 +75,28 @@ def add_paths(
     rows = extended.rows
     for i in np.unique(rows.product[piece]):
         members = np.flatnonzero(rows.product[piece] == i)
-        times, of_time = np.unique(rows.time[piece[members]], return_inverse=True)
-        motions = extended.draws.motions(i)
-        paths = _paths_of(posterior, extended, int(i), times, motions)
-        eta[members] += (motions.columns(x[members])[..., None] * paths[:, of_time]).sum(axis=0)
+        paths = paths_of_product(posterior, extended, int(i), rows.time[piece[members]])
+        eta[members] += (extended.draws.motions(i).columns(x[members])[..., None] * paths).sum(axis=0)
 
 
-def _paths_of(
-    posterior: DemandPosterior,
-    extended: ExtendedRows,
-    i: int,
-    times: np.ndarray,
-    motions: Motions,
+def paths_of_product(
+    posterior: DemandPosterior, extended: ExtendedRows, i: int, time: np.ndarray
 ) -> np.ndarray:
-    """Paths (k, P, S) of a product at rising times (P,)."""
+    """Paths (k, n, S) of a product at times (n,)."""
     draws, panel, N = extended.draws, posterior.panel, len(posterior.panel.product)
-    steps, S, known = panel.timeline.steps, draws.delta.shape[1], i < N and draws.told is not None
+    steps, S, motions = panel.timeline.steps, draws.delta.shape[1], draws.motions(i)
     key = ("fitted", i) if i < N else extended.newcomers[i - N]
 
     def keyed(*numbers: int) -> np.random.Generator:
         return labelled_stream(posterior.seed, int(Stream.PATHS), *key, *numbers)
 
     fixed, x, told = np.zeros((len(steps), S)), np.zeros(len(steps)), None
-    if known:
+    if i < N and draws.told is not None:
         fixed, x = fixed_part(draws, panel, i), panel.log_price[i]
         told = draws.told.pull[i], draws.told.precision[i]
     paths = drawn_paths(steps, x, told, fixed, motions, keyed(Part.FITTED))
-    return paths_at(times, steps, paths, motions, keyed)
+    times, of_time = np.unique(time, return_inverse=True)
+    return paths_at(times, steps, paths, motions, keyed)[:, of_time]
 
 
 def fixed_part(draws: DemandDraws, panel: SalesPanel, i: int) -> np.ndarray:
@@ -124,35 +119,38 @@ def expected_units(posterior: DemandPosterior, rows: SalesRows) -> np.ndarray:
     return out
 
 
-def demand_multipliers(
-    posterior: DemandPosterior, rows: SalesRows, x: np.ndarray
-) -> Iterator[np.ndarray]:
-    r"""Demand multiplier (S,) of each product, a mean over its rows, a product after the other.
+def demand_multipliers(posterior: DemandPosterior, rows: SalesRows, x: np.ndarray) -> Iterator[np.ndarray]:
+    r"""Demand multipliers (m, S) of each product, means over its rows, a product after the other.
 
-    .. math:: m_i = \frac{1}{|R_i|} \sum_{t \in R_i}
-        e_{it} \exp(\gamma_{g(i), t} + \kappa' z_{it} + u_{it} + b_{it} x_i)
+    .. math:: m_i(x) = \frac{1}{|R_i|} \sum_{t \in R_i}
+        e_{it} \exp(\gamma_{g(i), t} + \kappa' z_{it} + u_{it} + b_{it} x)
 
     Parameters
     ----------
     rows : SalesRows
         Of fitted products, in their order, all of them; prices don't matter.
     x : numpy.ndarray
-        Log prices (N,) that products have in all rows, less their mean.
+        Log prices (N, m), less products' mean, at which elasticities that move are asked; the same for all x
+        where none move, then (N, 1) will do.
     """
     extended = extend_to_rows(posterior, rows)
     draws, rows, block_of = extended.draws, extended.rows, extended.block
     size = draws.delta.shape[1]
     starts = np.searchsorted(rows.product, np.arange(len(posterior.panel.product) + 1))
     for i, (start, stop) in enumerate(pairwise(starts)):
-        piece = np.arange(start, stop)
-        moved = np.zeros((stop - start, size))
+        piece = slice(start, stop)
+        exposure = np.exp(rows.log_exposure[piece])
+        factor = np.ones((stop - start, size))
         if draws.gamma is not None:
-            moved += draws.time_effect(block_of[piece], rows.period[piece])
+            factor = np.exp(draws.time_effect(block_of[piece], rows.period[piece]))
         if draws.kappa is not None:
-            moved += rows.controls[:, piece].T @ draws.kappa
-        if draws.has_paths:
-            add_paths(moved, posterior, extended, piece, np.full(stop - start, x[i]))
-        yield np.exp(rows.log_exposure[piece]) @ np.exp(moved) / (stop - start)
+            factor = factor * np.exp(rows.controls[:, piece].T @ draws.kappa)
+        if not draws.has_paths:
+            yield exposure @ factor[None] / (stop - start)
+            continue
+        paths = paths_of_product(posterior, extended, i, rows.time[piece])
+        columns = draws.motions(i).columns(np.repeat(x[i][:, None], stop - start, axis=1))
+        yield exposure @ (factor * np.exp(np.einsum("kmn,kns->mns", columns, paths))) / (stop - start)
 
 
 def unit_quantiles(posterior: DemandPosterior, rows: SalesRows, quantiles: Sequence[float]) -> np.ndarray:
