@@ -28,6 +28,7 @@ from scipy.stats import binom
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import DemandScales, simulate_demand
 from hdfm.exceptions import ApproximationWarning
+from hdfm.sales.laplace import integration
 
 PRIORS = ElasticityPriors(product_effect_sd=0.5, group_effect_sd=1.0, noise_sd=0.5, overdispersion=0.5)
 LEVEL = 5.0
@@ -47,12 +48,14 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="seed of the first")
     parser.add_argument("--sizes", type=int, nargs=3, default=[60, 6, 40], metavar=("N", "C", "T"))
     parser.add_argument("--off", nargs="*", default=[], choices=["demand", "dispersion", "elasticity_path"])
+    parser.add_argument("--points", type=int, default=integration.MOST, help="values of scales, at most")
     parser.add_argument("--out", type=Path, help="where ranks are added, line by line")
     parser.add_argument("--table", type=Path, help="print the table of a file of ranks, no fits")
     options = parser.parse_args()
     if options.table:
         print(table(pd.read_csv(options.table)).to_string())
         return
+    integration.MOST = options.points
     rows = []
     for seed in range(options.first, options.first + options.replications):
         rows.append(replication(seed, options))
