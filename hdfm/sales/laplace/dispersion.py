@@ -137,9 +137,13 @@ def hierarchy(
     sizes: tuple[float, float],
     longest: float,
 ) -> NoiseHierarchy:
-    """From slopes and curvatures (N,) about the present log noise (N,); a target is not farther than so."""
-    k = np.maximum(curvature, LEAST_INFORMATION)
-    return NoiseHierarchy(place + np.clip(slope / k, -longest, longest), k, group, level, sizes)
+    """From slopes and curvatures (N,) about the present log noise (N,); a target is not farther than so.
+
+    Where the log posterior is not concave, or a step would be longer, information is what makes precision
+    times step the slope all the same: where all targets are at their places, slopes are 0.
+    """
+    k = np.maximum(abs(curvature), np.maximum(abs(slope) / longest, LEAST_INFORMATION))
+    return NoiseHierarchy(place + slope / k, k, group, level, sizes)
 
 
 def _spreads(u: np.ndarray, size: float) -> np.ndarray:
