@@ -190,7 +190,11 @@ def _times(J: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Blocks (k, k, n) times v (k, ..., n)."""
     if len(J) == 1:
         return J[0] * v
-    return np.stack([J[0, 0] * v[0] + J[0, 1] * v[1], J[1, 0] * v[0] + J[1, 1] * v[1]])
+    out = np.empty(v.shape)
+    for j in range(2):
+        np.multiply(J[j, 0], v[0], out=out[j])
+        out[j] += J[j, 1] * v[1]
+    return out
 
 
 def _product(A: np.ndarray, B: np.ndarray) -> np.ndarray:
