@@ -60,7 +60,9 @@ def main() -> None:
     for seed in range(options.first, options.first + options.replications):
         rows.append(replication(seed, options))
         if options.out:
-            pd.DataFrame(rows[-1:]).to_csv(options.out, mode="a", header=not options.out.exists(), index=False)
+            pd.DataFrame(rows[-1:]).to_csv(
+                options.out, mode="a", header=not options.out.exists(), index=False
+            )
     print(table(pd.DataFrame(rows)).to_string())
 
 
@@ -111,7 +113,9 @@ def replication(seed: int, options: argparse.Namespace) -> dict[str, float]:
     posterior = model.idata_["posterior"]
     truths = {RENAMED.get(name, name): value for name, value in sales.attrs["truth"].items()}
     truths[NOISE_PRIOR[options.noise]] = truths.pop("noise")
-    truths = {name: value for name, value in truths.items() if name in posterior and name not in NOT_ESTIMATED}
+    truths = {
+        name: value for name, value in truths.items() if name in posterior and name not in NOT_ESTIMATED
+    }
     row = {"seed": seed, "seconds": seconds, "warned": few}
     for name, truth in truths.items():
         draws = posterior[name].to_numpy().ravel()

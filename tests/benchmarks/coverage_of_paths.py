@@ -137,7 +137,9 @@ def print_tables(fits: pd.DataFrame) -> None:
     others = by[["rms error", "rms z", "90 % width", "seconds"]].mean().round(3)
     print(coverage.join(others).assign(seeds=by.size()).to_string())
     wide = fits.set_index(["moves", "persistence", "seed", "model"])[["rms error", "90 % width"]].unstack()
-    ratio = pd.DataFrame({name: wide[name]["all on"] / wide[name]["today"] for name in ("rms error", "90 % width")})
+    ratio = pd.DataFrame(
+        {name: wide[name]["all on"] / wide[name]["today"] for name in ("rms error", "90 % width")}
+    )
     by = ratio.groupby(["moves", "persistence"])
     print("\nall on / today")
     print((by.mean().round(3).astype(str) + " (" + by.sem().round(3).astype(str) + ")").to_string())

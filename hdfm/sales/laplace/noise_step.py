@@ -105,13 +105,14 @@ def noise_hierarchy(
     others[level] = 0.0
     (slope, bend), (prior_slope, prior_bend) = slopes.of_products, slopes.level_prior
     prior_slope = prior_slope - float(others @ prior_bend)
+    prior_bend = max(0.0, float(prior_bend[level]))  # below it there is a bound, where the prior has a kink
     priors, (by_group, by_product) = model.spec.priors, model.spec.noise_levels
     return hierarchy(
         place + log_ratio,
         slope - others @ bend,
         bend[level],
         model.panel.group,
-        (prior_slope + float(prior_bend[level]) * place, float(prior_bend[level])),
+        (prior_slope + prior_bend * place, prior_bend),
         (by_group * priors.noise_group_sd, by_product * priors.noise_product_sd),
         LONGEST,
     )
@@ -139,6 +140,9 @@ def noise_step(at: Expansion, noise: NoiseModel, posterior: NormalPosterior) -> 
     if any(model.spec.noise_levels):
         spread = noise_hierarchy(model, noise, scales, slopes, v - slopes.v)
         sds, weight = spread.spreads()
-        v[level_of(noise)], by_product = spread.means(*(weight @ sds))
-        scales = replace(scales, ratio=np.exp(by_product - v[level_of(noise)]))
+        level, (mean, by_product) = level_of(noise), spread.means(*(weight @ sds))
+        v[level] = np.clip(mean, slopes.v[level] - LONGEST, slopes.v[level] + LONGEST)
+        before = slopes.v[level] + (0.0 if scales.ratio is None else np.log(scales.ratio))
+        by_product = by_product.clip(before - LONGEST, before + LONGEST)
+        scales = replace(scales, ratio=np.exp(by_product - v[level]))
     return noise.at(v.clip(low, high), scales)

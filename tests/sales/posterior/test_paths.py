@@ -73,8 +73,9 @@ def test_paths_are_those_of_dense_algebra(parts, told):
 
 @pytest.fixture(scope="module")
 def sales():
-    frame = simulate_sales(12, 3, 16, seed=5, noise="log_normal", promotion_prob=0.3)
-    return frame.drop(index=[5, 40, 41]).assign(units_sold=frame["units_sold"].round().clip(lower=1))
+    frame, _ = wandering_volumes(np.random.default_rng(5), N=9, periods=16, sd=0.4)
+    frame = frame.assign(category=frame["product"] % 3, units_sold=frame["units_sold"].round().clip(lower=1))
+    return frame.drop(index=[5, 40, 41])
 
 
 @pytest.fixture(scope="module", params=KINDS)
