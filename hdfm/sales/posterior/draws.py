@@ -152,7 +152,7 @@ def fitted_draws(tree: xr.DataTree, panel: SalesPanel, spec: DemandSpec) -> Dema
 
 
 def told_by_units(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec) -> DemandDraws:
-    """The draws with what units of the panel tell of paths, about posterior means of everything else."""
+    """The draws with what units of the panel tell of paths, about posterior means, of scales in logs."""
     if not draws.has_paths:
         return draws
     fixed = draws.delta.mean(axis=1)[:, None] + np.zeros(panel.units.shape)
@@ -162,18 +162,20 @@ def told_by_units(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec) -> De
         fixed += draws.gamma.mean(axis=2)[panel.block]
     if draws.kappa is not None:
         fixed += np.tensordot(draws.kappa.mean(axis=1), panel.controls, axes=1)
-    scale, ratio = draws.scale, np.ones(len(fixed))
-    if scale.ratio is not None:
-        ratio = scale.ratio.mean(axis=1)
-    noise = np.zeros(len(fixed))
+    ratio, noise = np.ones(len(fixed)), np.zeros(len(fixed))
+    if draws.scale.ratio is not None:
+        ratio = _middle(draws.scale.ratio)
     if spec.family.noise is not None:
-        noise += draws.population[spec.family.noise.name].mean()
-        noise *= ratio ** float(scale.power != 0)
-    means = {
-        name: values.mean(keepdims=True) for name, values in draws.population.items() if values.ndim == 1
-    }
+        noise = _middle(draws.population[spec.family.noise.name]) * ratio ** float(draws.scale.power != 0)
+    names = [f"{name}_{of}" for name in PATHS for of in ("sd", "half_life")]
+    means = {name: _middle(draws.population[name][None]) for name in names if name in draws.population}
     told = path_evidence(panel, spec.family, fixed, noise, motions_of(means, ratio))
     return replace(draws, told=told)
+
+
+def _middle(values):
+    """Geometric mean over draws (..., S), for of factors of noise data may tell the product alone."""
+    return np.exp(np.log(values).mean(axis=-1))
 
 
 @dataclass(frozen=True, slots=True)
