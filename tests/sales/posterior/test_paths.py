@@ -6,7 +6,6 @@ import pytest
 from conftest import ROLES
 
 from hdfm import HierarchicalElasticity
-from hdfm.datasets import simulate_sales
 from hdfm.sales.panel.rows import panel_rows
 from hdfm.sales.posterior.draws import DemandPosterior
 from hdfm.sales.posterior.motion import OrnsteinUhlenbeck
