@@ -6,6 +6,8 @@ import pytest
 from conftest import ROLES
 
 from hdfm import HierarchicalElasticity
+from hdfm.sales.laplace.mode import laplace_mode
+from hdfm.sales.laplace.reliability import log_ratios
 from hdfm.sales.panel.rows import panel_rows
 from hdfm.sales.posterior.draws import DemandPosterior
 from hdfm.sales.posterior.motion import OrnsteinUhlenbeck
@@ -210,3 +212,16 @@ def test_copies_have_paths_of_their_own():
     assert abs(shared.mean()) < 0.15
     neighbours = (left[..., 1:] * left[..., :-1]).mean() / (left**2).mean()
     assert neighbours > 0.5
+
+
+def test_volumes_have_no_importance_weights(sales):
+    """Paths and effects of volumes are normal given scales, and drawn as such."""
+    estimator = HierarchicalElasticity(**ROLES, **MOVING, likelihood="log_normal", inference="laplace")
+    panel, spec = estimator._panel(sales, sales["units_sold"])
+    ratios = log_ratios(laplace_mode(panel, spec), np.random.default_rng(1))
+    np.testing.assert_allclose(ratios - ratios[:, :1], 0, atol=1e-6)
+
+
+def test_counts_have_weights_that_can_mend_them(fitted):
+    if fitted.likelihood != "log_normal":
+        assert (fitted.pareto_k() < 0.7).all()
