@@ -42,6 +42,7 @@ STRANGER = "stranger"
 SETTINGS = SamplingSettings(draws=4, tune=0, chains=1, progressbar=False)
 SPEC = DemandSpec("poisson", True, "random", False, ElasticityPriors())
 OF_LIKELIHOOD, OF_EFFECTS = (replace(SPEC, **{name: STRANGER}) for name in ("likelihood", "product_effects"))
+WANDERING = replace(SPEC, demand="wandering")
 CHOICE_SPEC = ChoiceSpec((), True, ChoicePriors())
 OF_TIER = replace(CHOICE_SPEC, tiers=(TierSize(STRANGER, 1),))
 
@@ -80,6 +81,9 @@ SALES = {
     "costs": lambda panel: unit_costs(1.0, panel.product, STRANGER),
     "verdict": lambda panel: diagnostics_table(Tree()),
     "conditioning on totals": lambda panel: OF_LIKELIHOOD.conditional,
+    "laplace, demand": lambda panel: laplace_mode(panel, replace(SPEC, demand=STRANGER)),
+    "laplace, dispersion": lambda panel: laplace_mode(panel, replace(WANDERING, dispersion=STRANGER)),
+    "laplace, elasticity path": lambda panel: laplace_mode(panel, replace(SPEC, elasticity_path=STRANGER)),
 }
 CHOICES = {
     "engine": lambda choices: engine_of(OF_CHOICES, STRANGER, "numpyro"),

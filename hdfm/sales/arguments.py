@@ -148,6 +148,7 @@ def _check_selected_above(given: DemandArguments) -> None:
     for name, plain in (("demand", "independent"), ("elasticity_path", "constant")):
         if given.time is not None and getattr(given, name) != plain:
             raise InvalidArgumentError(
-                f"selected_above can't be had with {name}={getattr(given, name)!r}: what moves over time moves "
-                f"what a product is expected to sell in all. Take {name}={plain!r}, or selected_above=None."
+                f"selected_above can't be had with {name}={getattr(given, name)!r}: what moves over time "
+                f"moves what a product is expected to sell in all. Take {name}={plain!r}, or "
+                "selected_above=None."
             )

@@ -27,7 +27,7 @@ from hdfm.sales.panel.report import sales_findings, sales_report
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.rows import SalesRows, encode_rows, panel_rows, rows_of_frame, rows_of_periods
 from hdfm.sales.panel.selection import refuse_weights, selected_share, selection_finding
-from hdfm.sales.posterior.draws import DemandPosterior, demand_draws
+from hdfm.sales.posterior.draws import DemandPosterior, fitted_draws
 from hdfm.sales.posterior.elasticities import global_table, group_table, product_table
 from hdfm.sales.posterior.predict import (
     check_quantiles,
@@ -310,7 +310,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             self.idata_ = sample_demand(panel, spec, settings, self._engine())
             self.panel_, self.spec_, self.seed_ = panel, spec, seed
             self.data_report_ = sales_report(panel, findings)
-            self.draws_ = demand_draws(self.idata_["posterior"].to_dataset(), panel, spec)
+            self.draws_ = fitted_draws(self.idata_, panel, spec)
             self.elasticities_ = self.elasticities()
         warn_of_draws(self.idata_)
         return self
@@ -677,7 +677,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if hasattr(self, "idata_"):
-            self.draws_ = demand_draws(self.idata_["posterior"].to_dataset(), self.panel_, self.spec_)
+            self.draws_ = fitted_draws(self.idata_, self.panel_, self.spec_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

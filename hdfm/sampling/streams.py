@@ -23,6 +23,7 @@ class Stream(IntEnum):
     TIME_EFFECTS = 8
     COPIES = 9
     BOOTSTRAP = 10
+    PATHS = 11
 
 
 def stream(seed: int, use: Stream, *numbers: int) -> np.random.Generator:

@@ -5,6 +5,7 @@ import pandas as pd
 from conftest import ROLES
 
 from hdfm import ElasticityPriors
+from hdfm.sales.likelihoods.noise import ScaleDraws
 from hdfm.sales.posterior.draws import DemandDraws
 from hdfm.summaries.agreement import PooledLevel
 
@@ -79,7 +80,7 @@ def fit_exactly(model, X, y):
         delta=level[:, None] + sd / np.sqrt(n)[:, None] * rng.standard_normal((N, DRAWS)),
         gamma=None,
         kappa=None,
-        scale=np.full((N, DRAWS), sd),
+        scale=ScaleDraws(np.full(DRAWS, sd)),
         population={"elasticity_category": effects[N:-1], "elasticity_global": effects[-1]},
     )
     model.panel_, model.spec_, model.seed_ = panel, spec, seed

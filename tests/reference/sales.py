@@ -144,7 +144,7 @@ def wandering(W: np.ndarray, log_price: np.ndarray, half_lives: tuple[float, ...
     rng, (N, T) = np.random.default_rng(3), W.shape
     h = np.stack([np.ones((T, N)), log_price.T][: len(half_lives)])
     rho = np.repeat(2.0 ** (-1 / np.array(half_lives))[:, None], T - 1, axis=1)
-    return PathInformation(factored(W.T, h, PathPrior(rho, rng.uniform(0.3, 1, (len(h), N)))))
+    return PathInformation(factored(W.T, h, PathPrior(rho[..., None], rng.uniform(0.3, 1, (len(h), N)))))
 
 
 def dense_posterior(case: Case, A: Information, s: np.ndarray) -> Dense:

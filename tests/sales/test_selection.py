@@ -196,6 +196,18 @@ def test_thresholds_out_of_range(sellers, value):
         HierarchicalElasticity(**ROLES, selected_above=value).fit(sellers, sellers["units_sold"])
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [("demand", "wandering", "independent"), ("elasticity_path", "moving", "constant")],
+)
+def test_what_moves_over_time_can_not_be_had_with_a_selection(sellers, name, value, remedy):
+    model = HierarchicalElasticity(**ROLES, selected_above=ABOVE, **{name: value})
+    message = f"selected_above can't be had with {name}='{value}'.*Take {name}='{remedy}'"
+    with pytest.raises(InvalidArgumentError, match=message):
+        model.fit(sellers, sellers["units_sold"])
+    model.set_params(**{name: remedy}, dispersion="product").build_model(sellers, sellers["units_sold"])
+
+
 def test_products_that_were_not_selected_are_named(sellers):
     model = HierarchicalElasticity(**ROLES, selected_above=60, selected_periods=30)
     with pytest.raises(InvalidDataError, match=r"of \d+ did not \(such as \d+.*keep_sellers"):

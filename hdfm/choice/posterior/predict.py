@@ -158,8 +158,10 @@ def coefficients(draws: ChoiceDraws, sets: PlacedSets, piece: np.ndarray, some: 
     customer, period = sets.customer[piece], sets.period[piece]
     if isinstance(sets.source, slice):
         return draws.beta(sets.source, customer, period, some)
-    columns = [draws.borrowed(source, customer, period, some) for source in sets.source.T]
-    return np.stack(columns, axis=-1)
+    beta = np.empty((len(range(draws.n_draws)[some]), len(piece), sets.source.shape[1]))
+    for p, source in enumerate(sets.source.T):
+        beta[..., p] = draws.borrowed(source, customer, period, some)
+    return beta
 
 
 def _log_probabilities(u, outside):

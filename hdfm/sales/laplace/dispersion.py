@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp, ndtr, ndtri
 
-GRID = np.linspace(-2.5, 2.5, 21)  # of spreads, in a coordinate that is standard normal a priori
+FARTHEST, KNOTS, PASSES = 2.5, 21, 4  # of spreads, in a coordinate that is standard normal a priori
+REACH, COARSE = 3.5, 1.0  # sds that a grid covers, and the distance of knots in sds that calls for another
 LEAST_INFORMATION = 1e-3
 LEAST_SPREAD = 1e-4
 
@@ -44,13 +45,34 @@ class NoiseHierarchy:
     sizes: tuple[float, float]
 
     def spreads(self) -> tuple[np.ndarray, np.ndarray]:
-        """Values (K, 2) of the spreads between groups and products, and their posterior weights (K,)."""
-        axes = [_spreads(size) for size in self.sizes]
-        values = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
-        heights = [np.zeros(1) if size == 0 else -(GRID**2) / 2 for size in self.sizes]
-        prior = np.add.outer(*heights).ravel()
-        log_weight = prior + [self.log_marginal(*spreads) for spreads in values]
-        return values, np.exp(log_weight - logsumexp(log_weight))
+        """Values (K, 2) of the spreads between groups and products, and their posterior weights (K,).
+
+        On a grid over the prior, then, where few knots have the weight, on one over the posterior.
+        """
+        low, high = np.full(2, -FARTHEST), np.full(2, FARTHEST)
+        for _ in range(PASSES):
+            places, values, weight = self._weighed(low, high)
+            mean = weight @ places
+            knot = (high - low) / (KNOTS - 1)
+            sd = np.sqrt(weight @ (places - mean) ** 2)
+            coarse = (knot > COARSE * sd) & (np.array(self.sizes) > 0)
+            if not coarse.any():
+                break
+            reach = REACH * np.maximum(sd, knot / 2)
+            low, high = np.maximum(low, mean - reach), np.minimum(high, mean + reach)
+        return values, weight
+
+    def _weighed(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Knots (K, 2) between bounds (2,), spreads there (K, 2) and their posterior weights (K,)."""
+        axes = [
+            np.linspace(a, b, KNOTS) if size else np.zeros(1)
+            for a, b, size in zip(low, high, self.sizes, strict=True)
+        ]
+        places = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
+        values = np.stack([_spreads(u, size) for u, size in zip(places.T, self.sizes, strict=True)], axis=1)
+        log_weight = np.array([self.log_marginal(*spreads) for spreads in values])
+        log_weight -= np.square(places).sum(axis=1) / 2
+        return places, values, np.exp(log_weight - logsumexp(log_weight))
 
     def log_marginal(self, of_groups: float, of_products: float) -> float:
         """Log density of the targets given spreads, up to a constant."""
@@ -115,14 +137,18 @@ def hierarchy(
     sizes: tuple[float, float],
     longest: float,
 ) -> NoiseHierarchy:
-    """From slopes and curvatures (N,) about the present log noise (N,); a target is not farther than so."""
-    k = np.maximum(curvature, LEAST_INFORMATION)
-    return NoiseHierarchy(place + np.clip(slope / k, -longest, longest), k, group, level, sizes)
+    """From slopes and curvatures (N,) about the present log noise (N,); a target is not farther than so.
+
+    Where the log posterior is not concave, or a step would be longer, information is what makes precision
+    times step the slope all the same: where all targets are at their places, slopes are 0.
+    """
+    k = np.maximum(abs(curvature), np.maximum(abs(slope) / longest, LEAST_INFORMATION))
+    return NoiseHierarchy(place + slope / k, k, group, level, sizes)
 
 
-def _spreads(size: float) -> np.ndarray:
-    """Values of a half-normal spread on the grid; 0 alone where its scale is."""
-    return np.zeros(1) if size == 0 else np.maximum(-size * ndtri(ndtr(-GRID) / 2), LEAST_SPREAD)
+def _spreads(u: np.ndarray, size: float) -> np.ndarray:
+    """Values of a half-normal spread at u; 0 where its scale is."""
+    return np.zeros_like(u) if size == 0 else np.maximum(-size * ndtri(ndtr(-u) / 2), LEAST_SPREAD)
 
 
 def _towards(above, target, information, spread, rng):

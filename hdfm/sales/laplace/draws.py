@@ -12,7 +12,7 @@ from hdfm.exceptions import ApproximationWarning, InvalidDataError, warn_caller
 from hdfm.sales.laplace.effects import Effects, time_paths
 from hdfm.sales.laplace.integration import Point, integration_points
 from hdfm.sales.laplace.mode import LaplaceMode, laplace_mode
-from hdfm.sales.laplace.noise_step import level_of, noise_hierarchy
+from hdfm.sales.laplace.noise_step import level_given_others, level_of, noise_hierarchy
 from hdfm.sales.laplace.prior import Scales
 from hdfm.sales.laplace.threads import in_threads
 from hdfm.sales.panel.panel import SalesPanel
@@ -50,7 +50,7 @@ def _sample(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> 
     begin = time.perf_counter()
     rng = stream(settings.seed, Stream.LAPLACE)
     mode = laplace_mode(panel, spec)
-    points, noise_sd = integration_points(mode, rng)
+    points, noise_root = integration_points(mode, rng)
     weight = np.array([point.weight for point in points])
     _warn_of_few(1 / (weight**2).sum(), len(points))
     shape = (settings.chains, settings.draws)
@@ -60,9 +60,9 @@ def _sample(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> 
     values = _drawn(mode, points, times, order, seed=settings.seed)
     point = np.repeat(np.arange(len(points)), times)[order]
     if not mode.scales.plain:
-        values |= _noise_about(mode, points, point, noise_sd, rng)
-    elif noise_sd.any() and spec.family.noise is not None:
-        factor = np.exp(noise_sd[0] * rng.standard_normal(size))
+        values |= _noise_about(mode, points, point, noise_root, rng)
+    elif noise_root.any() and spec.family.noise is not None:
+        factor = np.exp(noise_root[0, 0] * rng.standard_normal(size))
         values |= {name: values[name] * power for name, power in spec.family.noise.variables(factor)}
     statistics = {"diverging": np.zeros(shape, dtype=bool), "point": point.reshape(shape)}
     values = {name: _by_chain(array, shape) for name, array in values.items()}
@@ -93,7 +93,11 @@ def _drawn(
 
 
 def _noise_about(
-    mode: LaplaceMode, points: list[Point], point: np.ndarray, noise_sd: np.ndarray, rng: np.random.Generator
+    mode: LaplaceMode,
+    points: list[Point],
+    point: np.ndarray,
+    noise_root: np.ndarray,
+    rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """Draws (..., S) of noise and paths about those of points (S,), and of the noise of products.
 
@@ -101,11 +105,11 @@ def _noise_about(
     """
     scales, noise, spec = mode.scales, mode.coordinates.noise, mode.model.spec
     v = np.array([noise.position(at.scales) for at in points])[point]
-    v += noise_sd * rng.standard_normal(v.shape)
+    v += rng.standard_normal(v.shape) @ noise_root.T
     out: dict[str, np.ndarray] = {}
     if scales.ratio is not None and mode.by_noise is not None:
         log_noise = noise_hierarchy(mode.model, noise, scales, mode.by_noise).draw(len(v), rng)
-        v[:, level_of(noise)] = log_noise["level"]
+        v[:, level_of(noise)] = log_noise["level"] + level_given_others(noise, mode.by_noise, v)
         out = _named_ratios(log_noise, spec)
     low, high = np.transpose(noise.bounds())
     drawn = [_named_noise(spec, noise.at(row, scales)) for row in v.clip(low, high)]

@@ -62,7 +62,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class NormalScales:
-    """Normal approximation of D coordinates: u, and v, or else the sds of these alone.
+    """Normal approximation of D coordinates: u, and v, or else a root of the covariance of these alone.
 
     Attributes
     ----------
@@ -70,17 +70,17 @@ class NormalScales:
         A Newton step from the mode (D,), which is known to a fixed length, not to one in sds.
     covariance : numpy.ndarray
         (D, D)
-    noise_sd : numpy.ndarray
-        Of v (V,); 0 where they are among the D.
+    noise_root : numpy.ndarray
+        Of the covariance of v (V, V); 0 where they are among the D.
     """
 
     centre: np.ndarray
     covariance: np.ndarray
-    noise_sd: np.ndarray
+    noise_root: np.ndarray
 
 
 def integration_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[list[Point], np.ndarray]:
-    r"""Values of the scales with weights that sum to one, and sds (V,) of noise and paths about theirs.
+    r"""Values of the scales with weights that sum to one, and a root (V, V) of what noise and paths are about theirs.
 
     .. math:: w_k \propto p(y | u_k) \, p(u_k) / q(u_k), \qquad u_k \sim q, \quad k = 1, \ldots, K
 
@@ -99,7 +99,7 @@ def integration_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[lis
     """
     normal = normal_scales(mode)
     if not len(normal.covariance):
-        return [Point(mode.scales, 1.0)], normal.noise_sd
+        return [Point(mode.scales, 1.0)], normal.noise_root
     places, log_density = _split_normal(mode, normal, rng)
     scales = [mode.coordinates.at_position(place, mode.scales) for place in places]
     pairs = list(
@@ -111,7 +111,7 @@ def integration_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[lis
         Point(at, float(np.exp(w)), posterior)
         for at, w, (_, posterior) in zip(scales, log_weight, pairs, strict=True)
     ]
-    return points, normal.noise_sd
+    return points, normal.noise_root
 
 
 def _split_normal(
@@ -153,10 +153,10 @@ def normal_scales(mode: LaplaceMode) -> NormalScales:
     Noise that the data tell to 1 %, and paths of large panels, are left out: they hardly move the others.
     """
     marginal, scales, noise = mode.marginal, mode.scales, mode.coordinates.noise
-    at, noise_sd = _by_scales(mode), np.zeros(len(noise.coordinates))
+    at, noise_root = _by_scales(mode), np.zeros((len(noise.coordinates),) * 2)
     if mode.by_noise is not None:
         if mode.model.large:
-            noise_sd = np.maximum(mode.by_noise.curvature, LEAST_CURVATURE) ** -0.5
+            noise_root = np.linalg.cholesky(_inverse(mode.by_noise.curvature))
         else:
             at = joint_with_noise(marginal, scales, at)
     elif mode.model.spec.family.noise is not None:
@@ -165,12 +165,12 @@ def normal_scales(mode: LaplaceMode) -> NormalScales:
         if curvature < KNOWN_NOISE**-2:
             at = joint_quadratic(marginal, scales, at, by_noise)
         else:
-            noise_sd = np.array([curvature**-0.5])
+            noise_root = np.array([[curvature**-0.5]])
     covariance = _inverse(at.curvature)
     step = covariance @ at.slope
     length = float(np.sqrt(step @ at.slope))  # in sds
     place = mode.coordinates.position(scales)[: len(step)]
-    return NormalScales(place + step * min(1, FARTHEST / max(length, SMALL)), covariance, noise_sd)
+    return NormalScales(place + step * min(1, FARTHEST / max(length, SMALL)), covariance, noise_root)
 
 
 def _by_scales(mode: LaplaceMode) -> Quadratic:

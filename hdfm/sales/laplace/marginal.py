@@ -228,6 +228,12 @@ def by_values(at: Quadratic, k: int, below: float, above: float) -> Quadratic:
     return Quadratic(at.value, slope, H)
 
 
+def newton_step(H: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """H^-1 slope, with H made positive definite."""
+    values, vectors = np.linalg.eigh(H)
+    return vectors @ (vectors.T @ slope / np.maximum(abs(values), LEAST_CURVATURE))
+
+
 def log_marginal_slope(
     coordinates: ScaleModel, posterior: NormalPosterior, more_products: np.ndarray | float = 0.0
 ) -> np.ndarray:

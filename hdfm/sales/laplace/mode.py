@@ -10,9 +10,9 @@ import numpy as np
 from hdfm.sales.laplace.effects import Effects, linear_predictor
 from hdfm.sales.laplace.expansion import Expansion, expansion, expansion_about
 from hdfm.sales.laplace.marginal import (
-    LEAST_CURVATURE,
     Marginal,
     Quadratic,
+    newton_step,
     noise_given_effects,
     quadratic,
 )
@@ -202,12 +202,6 @@ def _quadratic(marginal: Marginal, scales: Scales, curvature: np.ndarray | None)
     u = marginal.coordinates.coordinates(scales)
     value, slope = marginal.slope_given_noise(marginal.coordinates.scales(u, scales))
     return Quadratic(value, slope, curvature)
-
-
-def newton_step(H: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    """H^-1 slope, with H made positive definite."""
-    values, vectors = np.linalg.eigh(H)
-    return vectors @ (vectors.T @ slope / np.maximum(abs(values), LEAST_CURVATURE))
 
 
 def _largest_log_ratio(scales: Scales, before: Scales) -> float:

@@ -3,62 +3,91 @@
 Array names and axis order: N products, V coordinates v.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hdfm.sales.laplace.dispersion import NoiseHierarchy, hierarchy
 from hdfm.sales.laplace.expansion import Expansion
-from hdfm.sales.laplace.marginal import DIFFERENCE, LEAST_CURVATURE
+from hdfm.sales.laplace.marginal import DIFFERENCE, newton_step
 from hdfm.sales.laplace.noise import NoiseModel
 from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import ArrowModel, Scales
 from hdfm.sales.laplace.products import product_values, shared_moves
 
-LONGEST = 1.0
+LONGEST, HALVINGS, ENOUGH = 1.0, 4, 0.01
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseSlopes:
-    """Slope and curvature, minus the second derivative, by v.
+    """Slope and curvature, minus the second derivatives, by v.
 
     Attributes
     ----------
     v : numpy.ndarray
         Where (V,).
+    value : float
+        Log marginal posterior there, up to a constant.
     slope, curvature : numpy.ndarray
-        Of the log marginal posterior (V,).
+        Of the log marginal posterior (V,) and (V, V), ratios of products' noise held.
     of_products : tuple of numpy.ndarray
-        What products add to those by the level, without the prior (N,) and (N,).
-    level_prior : tuple of float
-        What the prior adds to them.
+        What products add to the slope (N,) and the curvatures (V, N) by the level, without the prior.
+    level_prior : tuple
+        What the prior adds to them: a slope, and curvatures (V,).
     """
 
     v: np.ndarray
+    value: float
     slope: np.ndarray
     curvature: np.ndarray
     of_products: tuple[np.ndarray, np.ndarray]
-    level_prior: tuple[float, float]
+    level_prior: tuple[float, np.ndarray]
 
 
 def noise_slopes(at: Expansion, noise: NoiseModel, posterior: NormalPosterior) -> NoiseSlopes:
-    """By differences of :func:`hdfm.sales.laplace.products.product_values`, about a posterior's scales."""
-    scales, shared = posterior.scales, shared_moves(posterior)
-    v, V = noise.position(scales), len(noise.coordinates)
-    here, prior = product_values(at, shared, scales), noise.log_prior(scales)
-    slope, curvature = np.empty(V), np.empty(V)
-    of_products, level_prior = (np.zeros(len(here)),) * 2, (0.0, 0.0)
-    for j, coordinate in enumerate(noise.coordinates):
-        beside = [noise.at(v + step * np.eye(V)[j], scales) for step in (-DIFFERENCE, DIFFERENCE)]
-        down, up = (product_values(at, shared, other) for other in beside)
-        prior_down, prior_up = (noise.log_prior(other) for other in beside)
-        own = (up - down) / (2 * DIFFERENCE), (2 * here - up - down) / DIFFERENCE**2
-        rise = (prior_up - prior_down) / (2 * DIFFERENCE)
-        bend = (2 * prior - prior_up - prior_down) / DIFFERENCE**2
-        slope[j], curvature[j] = own[0].sum() + rise, own[1].sum() + bend
-        if coordinate.level:
-            of_products, level_prior = own, (float(rise), float(bend))
-    return NoiseSlopes(v, slope, curvature, of_products, level_prior)
+    """By differences of :func:`hdfm.sales.laplace.products.product_values`, about a posterior's scales.
+
+    Coordinates lean on each other, such as a path's sd on its half-life: curvatures are those of pairs too.
+    """
+    scales, v, V = posterior.scales, noise.position(posterior.scales), len(noise.coordinates)
+    values, steps = _values(at, noise, posterior), DIFFERENCE * np.eye(V)
+    here, up, down = values(v), [values(v + step) for step in steps], [values(v - step) for step in steps]
+    slopes = (np.array(up) - down) / (2 * DIFFERENCE)  # by product, the prior last (V, N + 1)
+    curvature = np.empty((V, V))
+    level = level_of(noise) if any(coordinate.level for coordinate in noise.coordinates) else None
+    by_level = np.zeros((V, len(here)))
+    for j in range(V):
+        for k in range(j + 1):
+            if j == k:
+                bend = (2 * here - up[j] - down[j]) / DIFFERENCE**2
+            else:
+                bend = (up[j] + up[k] - values(v + steps[j] + steps[k]) - here) / DIFFERENCE**2
+            curvature[j, k] = curvature[k, j] = bend.sum()
+            if level in (j, k):
+                by_level[k if level == j else j] = bend
+    of_level = np.zeros(len(here)) if level is None else slopes[level]
+    return NoiseSlopes(
+        v=v,
+        value=float(here.sum()),
+        slope=slopes.sum(axis=1),
+        curvature=curvature,
+        of_products=(of_level[:-1], by_level[:, :-1]),
+        level_prior=(float(of_level[-1]), by_level[:, -1]),
+    )
+
+
+def _values(
+    at: Expansion, noise: NoiseModel, posterior: NormalPosterior
+) -> Callable[[np.ndarray], np.ndarray]:
+    """v -> values of products, and last the log prior of v (N + 1,)."""
+    shared = shared_moves(posterior)
+
+    def values(v: np.ndarray) -> np.ndarray:
+        scales = noise.at(v, posterior.scales)
+        return np.append(product_values(at, shared, scales), noise.log_prior(scales))
+
+    return values
 
 
 def level_of(noise: NoiseModel) -> int:
@@ -67,33 +96,53 @@ def level_of(noise: NoiseModel) -> int:
 
 
 def noise_hierarchy(
-    model: ArrowModel, noise: NoiseModel, scales: Scales, slopes: NoiseSlopes
+    model: ArrowModel, noise: NoiseModel, scales: Scales, slopes: NoiseSlopes, move: np.ndarray | None = None
 ) -> NoiseHierarchy:
-    """What products tell of the logs of their noise."""
-    level = slopes.v[level_of(noise)]
+    """What products tell of the logs of their noise, where other coordinates have moved by ``move`` (V,)."""
+    level = level_of(noise)
     log_ratio = np.zeros(len(model.panel.product)) if scales.ratio is None else np.log(scales.ratio)
-    slope, curvature = slopes.level_prior
+    place, others = slopes.v[level], np.zeros(len(slopes.v)) if move is None else move.copy()
+    others[level] = 0.0
+    (slope, bend), (prior_slope, prior_bend) = slopes.of_products, slopes.level_prior
+    prior_slope = prior_slope - float(others @ prior_bend)
+    prior_bend = max(0.0, float(prior_bend[level]))  # below it there is a bound, where the prior has a kink
     priors, (by_group, by_product) = model.spec.priors, model.spec.noise_levels
     return hierarchy(
-        level + log_ratio,
-        *slopes.of_products,
+        place + log_ratio,
+        slope - others @ bend,
+        bend[level],
         model.panel.group,
-        (slope + curvature * level, curvature),
+        (prior_slope + prior_bend * place, prior_bend),
         (by_group * priors.noise_group_sd, by_product * priors.noise_product_sd),
         LONGEST,
     )
 
 
+def level_given_others(noise: NoiseModel, slopes: NoiseSlopes, v: np.ndarray) -> np.ndarray:
+    """How far the level's expectation moves where other coordinates are v (..., V)."""
+    level, H = level_of(noise), slopes.curvature
+    beside = np.where(np.arange(len(H)) == level, 0.0, H[level] / max(H[level, level], 1.0))
+    return -(v - slopes.v) @ beside
+
+
 def noise_step(at: Expansion, noise: NoiseModel, posterior: NormalPosterior) -> Scales:
     """Scales with noise and paths a Newton step higher in the marginal posterior."""
     scales, model = posterior.scales, at.model
-    slopes = noise_slopes(at, noise, posterior)
-    step = slopes.slope / np.maximum(abs(slopes.curvature), LEAST_CURVATURE)
-    v = slopes.v + step.clip(-LONGEST, LONGEST)
+    slopes, values = noise_slopes(at, noise, posterior), _values(at, noise, posterior)
     low, high = np.transpose(noise.bounds())
+    step = newton_step(slopes.curvature, slopes.slope)
+    step *= min(1.0, LONGEST / max(abs(step).max(), LONGEST))
+    for _ in range(HALVINGS):
+        v = (slopes.v + step).clip(low, high)
+        if values(v).sum() >= slopes.value - ENOUGH:
+            break
+        step /= 2
     if any(model.spec.noise_levels):
-        spread = noise_hierarchy(model, noise, scales, slopes)
-        values, weight = spread.spreads()
-        v[level_of(noise)], by_product = spread.means(*(weight @ values))
-        scales = replace(scales, ratio=np.exp(by_product - v[level_of(noise)]))
+        spread = noise_hierarchy(model, noise, scales, slopes, v - slopes.v)
+        sds, weight = spread.spreads()
+        level, (mean, by_product) = level_of(noise), spread.means(*(weight @ sds))
+        v[level] = np.clip(mean, slopes.v[level] - LONGEST, slopes.v[level] + LONGEST)
+        before = slopes.v[level] + (0.0 if scales.ratio is None else np.log(scales.ratio))
+        by_product = by_product.clip(before - LONGEST, before + LONGEST)
+        scales = replace(scales, ratio=np.exp(by_product - v[level]))
     return noise.at(v.clip(low, high), scales)

@@ -18,7 +18,7 @@ for the rows of the inverse.
 
 Array names and axis order: k states (1 or 2), T periods, n products, last and fastest; m right-hand sides.
 
-    W (T, n); h (k, T, n); s (k, n); rho from one period to the next (k, T - 1)
+    W (T, n); h (k, T, n); s (k, n); rho from one period to the next (k, T - 1, n), or one for all: 1 for n
 
 References
 ----------
@@ -40,7 +40,7 @@ class PathPrior:
     Attributes
     ----------
     rho : numpy.ndarray
-        Correlation (k, T - 1) of one period with the next.
+        Correlation (k, T - 1, n), or (k, T - 1, 1), of one period with the next.
     sd : numpy.ndarray
         (k, n)
     """
@@ -49,13 +49,14 @@ class PathPrior:
     sd: np.ndarray
 
     def part(self, rows: slice) -> "PathPrior":
-        """Of some products."""
+        """Of some products, which have one rho."""
         return PathPrior(self.rho, self.sd[:, rows])
 
     def unit_precision(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Diagonal (k, T), off-diagonal (k, T - 1) and log determinant (k,) of R^-1."""
+        """Diagonal (k, T, n), off-diagonal (k, T - 1, n) and log determinant (k, n) of R^-1; or 1 for n."""
         left = 1 - self.rho**2
-        diagonal = np.ones((len(self.rho), self.rho.shape[1] + 1))
+        k, steps, n = self.rho.shape
+        diagonal = np.ones((k, steps + 1, n))
         diagonal[:, 1:] = 1 / left
         diagonal[:, :-1] += self.rho**2 / left
         return diagonal, -self.rho / left, -np.log(left).sum(axis=1)
@@ -156,13 +157,13 @@ def factored(W: np.ndarray, h: np.ndarray, prior: PathPrior) -> Paths:
     Parameters
     ----------
     W, h : numpy.ndarray
-        (T, n), (k, T, n)
+        (T, n), (k, T, n); or 1 for n where it is one for all.
     """
-    k, T, n = h.shape
+    (k, T, _), n = h.shape, prior.sd.shape[1]
     diagonal, off, unit_log_det = prior.unit_precision()
     precision = prior.sd**-2
     pivot, step = np.empty((T, k, k, n)), np.empty((T - 1, k, k, n))
-    log_det = 2 * T * np.log(prior.sd).sum(axis=0) - unit_log_det.sum()
+    log_det = 2 * T * np.log(prior.sd).sum(axis=0) - unit_log_det.sum(axis=0)
     carried = np.zeros((k, k, n))
     for t in range(T):
         D = h[:, None, t] * h[None, :, t] * W[t] - carried
@@ -171,7 +172,7 @@ def factored(W: np.ndarray, h: np.ndarray, prior: PathPrior) -> Paths:
         pivot[t], det = _inverse(D)
         log_det += np.log(det)
         if t < T - 1:
-            above = off[:, t, None] * precision
+            above = off[:, t] * precision
             step[t] = pivot[t] * above
             carried = above[:, None] * step[t]
     return Paths(W, h, pivot, step, log_det)
@@ -189,7 +190,11 @@ def _times(J: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Blocks (k, k, n) times v (k, ..., n)."""
     if len(J) == 1:
         return J[0] * v
-    return np.stack([J[0, 0] * v[0] + J[0, 1] * v[1], J[1, 0] * v[0] + J[1, 1] * v[1]])
+    out = np.empty(v.shape)
+    for j in range(2):
+        np.multiply(J[j, 0], v[0], out=out[j])
+        out[j] += J[j, 1] * v[1]
+    return out
 
 
 def _product(A: np.ndarray, B: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from hdfm.sales.laplace.layout import Layout, layout_of
 from hdfm.sales.laplace.paths import PathPrior
 from hdfm.sales.laplace.selection import Selection, selection_of
-from hdfm.sales.likelihoods.noise import by_product
+from hdfm.sales.likelihoods.noise import by_product, is_shared
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
 
@@ -91,23 +91,24 @@ class ArrowModel:
         return self.panel.units.size > LARGE
 
     def noise(self, scales: Scales) -> np.ndarray:
-        """By product (N,)."""
-        if scales.ratio is not None:
+        """By product (N,); ratios are of noise in log units, not of the odds of extra zeros."""
+        noise = self.spec.family.noise
+        if scales.ratio is not None and noise is not None and noise.multiplicative:
             return scales.noise * scales.ratio
         return by_product(scales.noise, len(self.panel.product))
 
     def variance(self, scales: Scales) -> np.ndarray:
         """Squared noise, by product (N,)."""
-        if scales.ratio is not None:
-            return (scales.noise * scales.ratio) ** 2
-        return by_product(scales.noise**2, len(self.panel.product))
+        noise = self.noise(scales)
+        return by_product(scales.noise**2, len(noise)) if is_shared(noise) else noise**2
 
     def path_prior(self, scales: Scales) -> PathPrior:
         """Prior of products' paths."""
-        N, rho = len(self.panel.product), np.empty((len(scales.paths), len(self.panel.period) - 1))
+        N, gaps = len(self.panel.product), np.diff(self.panel.timeline.steps)[:, None]
+        rho = np.empty((len(scales.paths), len(gaps), 1))
         sd = np.empty((len(scales.paths), N))
         for k, path in enumerate(scales.paths):
-            rho[k] = 2.0 ** (-np.diff(self.panel.timeline.steps) / path.half_life)
+            rho[k] = 2.0 ** (-gaps / path.half_life)
             sd[k] = path.sd
         if scales.demand is not None and scales.ratio is not None:
             sd[0] *= scales.ratio

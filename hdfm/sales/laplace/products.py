@@ -31,7 +31,7 @@ from hdfm.sales.laplace.working import WorkingCells
 from hdfm.sampling.streams import Stream, stream
 
 PIECE = 256  # products at a time
-FEWEST, MOST, CELLS = 16, 128, 2_000_000  # draws, and cells of all draws
+FEWEST, MOST, CELLS = 16, 32, 500_000  # draws, and cells of all draws
 SEED = 0  # of the draws that replace a trace
 
 

@@ -8,6 +8,7 @@ from arviz_stats.base import array_stats
 from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
+from hdfm.sales.laplace.expansion import Expansion
 from hdfm.sales.laplace.mode import LaplaceMode, laplace_mode
 from hdfm.sales.laplace.threads import in_threads
 from hdfm.sales.panel.panel import SalesPanel
@@ -24,7 +25,8 @@ def pareto_k(panel: SalesPanel, spec: DemandSpec, seed: int) -> np.ndarray:
 
     .. math:: w_s = p(y_i | v_s, c) \, p(v_s | c) / q(v_s | c)
 
-    with q what draws come from, at the mode of the scales and of what is shared, c. Above 0.7 the
+    with q what draws come from, at the mode of the scales and of what is shared, c; v has a product's paths too
+    where it has any. Above 0.7 the
     approximation is too far from the posterior for weights to mend it [1]_. Where the weights' sd is below
     0.1, k is 0: by Cauchy and Schwarz the exact mean is then within 0.1 sd, whatever the shape of the tail.
 
@@ -60,17 +62,22 @@ def log_ratios(mode: LaplaceMode, rng: np.random.Generator) -> np.ndarray:
     v = posterior.blocks.half_solve_back(z)
     step = max(1, CELLS // (T * DRAWS))
     parts = [slice(start, start + step) for start in range(0, N, step)]
-    gaps = in_threads(mode.model, lambda part: _exact_less_working(mode, v[:, part], part), parts)
+    tasks = list(zip(parts, rng.spawn(len(parts)), strict=True))
+    gaps = in_threads(mode.model, lambda task: _exact_less_working(mode, v[:, task[0]], *task), tasks)
     for part, gap in zip(parts, gaps, strict=True):
         ratios[part] += gap
     return ratios
 
 
-def _exact_less_working(mode: LaplaceMode, v: np.ndarray, part: slice) -> np.ndarray:
+def _exact_less_working(
+    mode: LaplaceMode, v: np.ndarray, part: slice, rng: np.random.Generator
+) -> np.ndarray:
     """Log-likelihood less the working one (n, S) of a part of products, v (2, n, S) from their means."""
     panel, at, family = mode.model.panel, mode.expansion, mode.model.spec.family
     variance = mode.model.variance(mode.scales)
     move = v[0, :, None] + panel.log_price[part, :, None] * v[1, :, None]
+    if at.paths is not None:
+        move += _moves_of_paths(at, move, part, rng)
     W, g = at.cells.precision[part, :, None], at.cells.gradient[part, :, None]
     exact, _, _ = family.working(
         panel.units[part, :, None],
@@ -81,3 +88,14 @@ def _exact_less_working(mode: LaplaceMode, v: np.ndarray, part: slice) -> np.nda
     if panel.weight is not None:
         exact = exact * panel.weight[part, :, None]
     return (exact - (g - 0.5 * W * move) * move).sum(axis=1)
+
+
+def _moves_of_paths(at: Expansion, move: np.ndarray, part: slice, rng: np.random.Generator) -> np.ndarray:
+    """Draws (n, T, S) of what paths add to eta, from where they are, given moves of effects' part (n, T, S)."""
+    assert at.paths is not None
+    assert at.path_means is not None
+    paths, (n, T, S) = at.paths.paths.part(part), move.shape
+    from_here = (at.paths.mean - at.path_means)[:, :, None, part]
+    own = from_here - paths.towards(paths.W[:, None] * move.transpose(1, 2, 0))
+    own = own + paths.draw(rng.standard_normal((len(own), T, S, n)))
+    return paths.of(own).transpose(2, 0, 1)

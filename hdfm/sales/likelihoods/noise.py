@@ -31,9 +31,43 @@ def is_shared(values: np.ndarray) -> bool:
     return len(values) == 1 or values.strides[0] == 0
 
 
-def scale_of_rows(scale: np.ndarray, product: np.ndarray) -> np.ndarray:
-    """Scale (n, S) of rows of products (n,), or (1, S) where products share it."""
-    return scale[:1] if is_shared(scale) else scale[product]
+@dataclass(frozen=True, slots=True)
+class ScaleDraws:
+    """Draws of what densities take of noise, by product where that differs.
+
+    Attributes
+    ----------
+    shared : numpy.ndarray
+        (S,): dispersion of counts (inf for Poisson), or sd of log units.
+    ratio : numpy.ndarray or None
+        Products' noise over the one that they share (N, S); None where it is 1.
+    power : int
+        Which power of noise the scale is; 0 where products' noise is not in it.
+    """
+
+    shared: np.ndarray
+    ratio: np.ndarray | None = None
+    power: int = 1
+
+    def of_rows(self, product: np.ndarray) -> np.ndarray:
+        """Scale (n, S) of rows of products (n,), or (1, S) where products share it."""
+        if self.ratio is None or self.power == 0:
+            return self.shared[None]
+        return self.shared * self.ratio[product] ** float(self.power)
+
+    def ratio_of(self, product: int) -> np.ndarray:
+        """(S,) of a product."""
+        return np.ones_like(self.shared) if self.ratio is None else self.ratio[product]
+
+    def some(self, which: np.ndarray) -> "ScaleDraws":
+        """The draws at some positions (s,)."""
+        ratio = None if self.ratio is None else self.ratio[:, which]
+        return ScaleDraws(self.shared[which], ratio, self.power)
+
+    def extended(self, ratios: list[np.ndarray]) -> "ScaleDraws":
+        """With those of more products (S,)."""
+        ratio = None if self.ratio is None else np.vstack([self.ratio, *ratios])
+        return ScaleDraws(self.shared, ratio, self.power)
 
 
 def is_shared_in_graph(values: Any) -> bool:
@@ -97,9 +131,10 @@ class Noise:
         """Variables at a noise, by name; at a factor of the noise, what multiplies them."""
         yield from ((name, noise**power) for name, power in ((self.name, 1), *self.powers))
 
-    def scale_at(self, noise: Any) -> Any:
-        """What densities take, at a noise."""
-        return dict(self.variables(noise))[self.scale]
+    @property
+    def scale_power(self) -> int:
+        """Which power of noise densities take."""
+        return {self.name: 1, **dict(self.powers)}[self.scale]
 
     def in_graph(self, priors: ElasticityPriors, start: float) -> Any:
         """Noise, a scalar, its variables registered in the model in whose context this is called."""

@@ -3,7 +3,7 @@
 Array names and axis order: S draws, N products, G finest groups, T periods, K controls. The draws come
 last, so that picking the rows of a product copies contiguous memory.
 
-    beta, delta (N, S); gamma (G, T, S); kappa (K, S) per unit of the standardised control; scale (N, S)
+    beta, delta (N, S); gamma (G, T, S); kappa (K, S) per unit of the standardised control
 """
 
 from dataclasses import dataclass, fields, replace
@@ -13,33 +13,36 @@ import pandas as pd
 import xarray as xr
 from scipy.special import ndtri
 
-from hdfm.sales.likelihoods.noise import by_product
+from hdfm.sales.likelihoods.noise import ScaleDraws
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
+from hdfm.sales.posterior.motion import OrnsteinUhlenbeck
+from hdfm.sales.posterior.paths import Motions, PathEvidence, path_evidence
 from hdfm.sales.posterior.walk import Walk, effects_at, new_effects
 from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.streams import labelled_stream
 
 HUGE_ELASTICITY = 30.0
+PATHS = ("demand", "elasticity_path")
 
 
 @dataclass(frozen=True, slots=True)
 class DemandDraws:
     """Effects by draw; None where the model has no such part.
 
-    ``scale`` is the dispersion of counts (inf for Poisson) or the noise sd of log units, a view of (S,) where
-    products share it. ``population`` holds the draws (S,) or (G_l, S) of the hyperparameters by name.
-    ``ahead`` has the time effects (P, S) of P pairs of block and period that were not fitted, which count on
-    from the T periods.
+    ``population`` holds the draws (S,) or (G_l, S) of the hyperparameters by name. ``ahead`` has the time
+    effects (P, S) of P pairs of block and period that were not fitted, which count on from the T periods.
+    ``told`` is what units tell of paths, where there are paths and units.
     """
 
     beta: np.ndarray | None
     delta: np.ndarray
     gamma: np.ndarray | None
     kappa: np.ndarray | None
-    scale: np.ndarray
+    scale: ScaleDraws
     population: dict[str, np.ndarray]
     ahead: np.ndarray | None = None
+    told: PathEvidence | None = None
 
     def time_effect(self, block: np.ndarray, period: np.ndarray) -> np.ndarray:
         """Time effects (n, S) of rows in blocks (n,) and periods (n,)."""
@@ -52,13 +55,28 @@ class DemandDraws:
         out[is_ahead] = self.ahead[period[is_ahead] - T]
         return out
 
+    @property
+    def has_paths(self) -> bool:
+        """Whether anything of a product moves over time."""
+        return any(f"{name}_sd" in self.population for name in PATHS)
+
+    def motions(self, product: int) -> Motions:
+        """What paths of a product are, by draw."""
+        return motions_of(self.population, self.scale.ratio_of(product))
+
     def some(self, which: np.ndarray) -> "DemandDraws":
         """The draws at some positions (s,)."""
 
         def taken(value):
-            if isinstance(value, dict):
-                return {name: taken(draws) for name, draws in value.items()}
-            return None if value is None else value[..., which]
+            match value:
+                case dict():
+                    return {name: taken(draws) for name, draws in value.items()}
+                case ScaleDraws():
+                    return value.some(which)
+                case np.ndarray():
+                    return value[..., which]
+                case _:
+                    return value
 
         return replace(self, **{field.name: taken(getattr(self, field.name)) for field in fields(self)})
 
@@ -84,7 +102,7 @@ class DemandPosterior:
 
 
 def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> DemandDraws:
-    """The draws of a posterior (or prior) dataset."""
+    """The draws of a posterior (or prior) dataset; units tell nothing of paths."""
     dims = panel.dims
 
     def get(name, *order):
@@ -99,26 +117,89 @@ def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> 
     population |= {
         f"elasticity_{level.name}": get(f"elasticity_{level.name}", level.name) for level in panel.levels
     }
-    for name in ("group_effect", "between_price"):
+    for name in ("group_effect", "between_price", "noise_group_ratio"):
         if name in posterior:
             population[name] = get(name, dims["group"])
     delta = get("product_effect", dims["product"])
-    noise = spec.family.noise
-    scale = np.full(delta.shape[1], np.inf) if noise is None else get(noise.scale)
+    noise, ratio = spec.family.noise, get("noise_ratio", dims["product"])
+    shared = np.full(delta.shape[1], np.inf) if noise is None else get(noise.scale)
+    power = noise.scale_power if noise is not None and noise.multiplicative else 0
     return DemandDraws(
         beta=get("elasticity", dims["product"]),
         delta=delta,
         gamma=get("time_effect", dims["block"], dims["time"]),
         kappa=None if kappa is None else kappa * panel.control_sd[:, None],
-        scale=by_product(scale, len(delta)),
+        scale=ScaleDraws(shared, ratio, power),
         population=population,
     )
 
 
-def extend_to_rows(
-    posterior: DemandPosterior, rows: SalesRows, *, common: bool = True
-) -> tuple[DemandDraws, SalesRows, np.ndarray]:
-    """Draws and rows in which every label is known, and each row's position among the blocks (n,).
+def motions_of(population: dict[str, np.ndarray], ratio: np.ndarray) -> Motions:
+    """What paths are, of values (n,) or (1,) of sds and half-lives by name and of noise ratios (n,)."""
+    of_demand, of_elasticities = (f"{name}_sd" in population for name in PATHS)
+    sd, half_life = ({name: population.get(f"{name}_{of}") for name in PATHS} for of in ("sd", "half_life"))
+    return Motions(
+        OrnsteinUhlenbeck(sd["demand"] * ratio, half_life["demand"]) if of_demand else None,
+        OrnsteinUhlenbeck(sd["elasticity_path"] * np.ones_like(ratio), half_life["elasticity_path"])
+        if of_elasticities
+        else None,
+    )
+
+
+def fitted_draws(tree: xr.DataTree, panel: SalesPanel, spec: DemandSpec) -> DemandDraws:
+    """The draws of a posterior, and what units tell of paths."""
+    return told_by_units(demand_draws(tree["posterior"].to_dataset(), panel, spec), panel, spec)
+
+
+def told_by_units(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec) -> DemandDraws:
+    """The draws with what units of the panel tell of paths, about posterior means, of scales in logs."""
+    if not draws.has_paths:
+        return draws
+    fixed = draws.delta.mean(axis=1)[:, None] + np.zeros(panel.units.shape)
+    if draws.beta is not None:
+        fixed += draws.beta.mean(axis=1)[:, None] * panel.log_price
+    if draws.gamma is not None:
+        fixed += draws.gamma.mean(axis=2)[panel.block]
+    if draws.kappa is not None:
+        fixed += np.tensordot(draws.kappa.mean(axis=1), panel.controls, axes=1)
+    ratio, noise = np.ones(len(fixed)), np.zeros(len(fixed))
+    if draws.scale.ratio is not None:
+        ratio = _middle(draws.scale.ratio)
+    if spec.family.noise is not None:
+        noise = _middle(draws.population[spec.family.noise.name]) * ratio ** float(draws.scale.power != 0)
+    names = [f"{name}_{of}" for name in PATHS for of in ("sd", "half_life")]
+    means = {name: _middle(draws.population[name][None]) for name in names if name in draws.population}
+    told = path_evidence(panel, spec.family, fixed, noise, motions_of(means, ratio))
+    return replace(draws, told=told)
+
+
+def _middle(values):
+    """Geometric mean over draws (..., S), for of factors of noise data may tell the product alone."""
+    return np.exp(np.log(values).mean(axis=-1))
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedRows:
+    """Rows of which every label is known, and the draws that know them.
+
+    Attributes
+    ----------
+    draws : DemandDraws
+    rows : SalesRows
+    block : numpy.ndarray
+        Position (n,) among the blocks.
+    newcomers : list of tuple
+        What random numbers of products that were not fitted are keyed by, from N on.
+    """
+
+    draws: DemandDraws
+    rows: SalesRows
+    block: np.ndarray
+    newcomers: list[tuple]
+
+
+def extend_to_rows(posterior: DemandPosterior, rows: SalesRows, *, common: bool = True) -> ExtendedRows:
+    """Draws and rows in which every label is known.
 
     An unknown product or group gets draws from the population. Their random numbers depend on the seed and
     the group alone, so that the answers about one at a time are the same for products that are alike; without
@@ -132,25 +213,27 @@ def extend_to_rows(
     own_block = np.where(row_group >= 0, row_group, len(panel.blocks)) if by_group else 0
     block = np.where(rows.product >= 0, panel.block[rows.product], own_block)
     product = rows.product.copy()
-    added_beta, added_delta = [], []
+    added_beta, added_delta, added_ratio, newcomers = [], [], [], []
     for k, members in enumerate(_new_products(rows)):
         product[members] = len(panel.product) + k
         row = int(members[0])
-        key = ("group", row_group[row]) if common else (rows.label.iloc[row],)
-        rng = labelled_stream(seed, *key)
+        newcomers.append(("group", row_group[row]) if common else (rows.label.iloc[row],))
+        rng = labelled_stream(seed, *newcomers[-1])
         beta, delta = _new_product(posterior, rows, row, row_group[row], rng)
         added_beta.append(beta)
         added_delta.append(delta)
+        if draws.scale.ratio is not None:
+            added_ratio.append(_new_ratio(posterior, row_group[row], rng))
     period, ahead = _extend_time(posterior, rows, block)
     delta = np.vstack([draws.delta, *added_delta])
     extended = replace(
         draws,
         beta=None if draws.beta is None else np.vstack([draws.beta, *added_beta]),
         delta=delta,
-        scale=by_product(draws.scale[0], len(delta)),  # what all share is new products' too
+        scale=draws.scale.extended(added_ratio),
         ahead=ahead,
     )
-    return extended, replace(rows, product=product, period=period), block
+    return ExtendedRows(extended, replace(rows, product=product, period=period), block, newcomers)
 
 
 def _new_products(rows):
@@ -180,6 +263,19 @@ def _new_product(posterior, rows, row, group, rng):
     rho = population.get("correlation", 0.0)
     sd = population.get("elasticity_sd", spec.priors.product_sd)
     return _bound(latent + sd * (rho * e + np.sqrt(1 - np.square(rho)) * z), spec), delta
+
+
+def _new_ratio(posterior, group, rng):
+    """Noise (S,) of a product the panel doesn't know, over the noise that products share."""
+    population, size = posterior.draws.population, posterior.draws.delta.shape[1]
+    log_ratio = np.zeros(size)
+    if "noise_group_ratio" in population:
+        known = group >= 0
+        of_group = np.log(population["noise_group_ratio"][group]) if known else _even_normals(rng, size)
+        log_ratio += of_group if known else population["noise_group_sd"] * of_group
+    if "noise_product_sd" in population:
+        log_ratio += population["noise_product_sd"] * _even_normals(rng, size)
+    return np.exp(log_ratio)
 
 
 def _even_normals(rng, size):

@@ -113,20 +113,24 @@ def optimal_prices(
         \mathrm{profit}(r) = (p r - c) q r^{\beta}
 
     where q is expected units at the last price, averaged over the product's ``rows`` with their time effects,
-    controls and exposure: a mean of exponentials, as predictions are.
+    controls, exposure and paths: a mean of exponentials, as predictions are. Where elasticities move, each
+    row has its own, and the log of the mean over rows is taken for quadratic in log r.
     """
     draws, panel = posterior.draws, posterior.panel
     assert draws.beta is not None
     ratios = np.linspace(*bounds, GRID)[:, None]
     price = panel.last_price
     x = np.log(price) - panel.price_level
+    log_ratio = np.log(ratios)
+    knots = log_ratio[[0, GRID // 2, -1], 0] if posterior.spec.moves else np.zeros(1)
     tails = [(1 - ci_prob) / 2, (1 + ci_prob) / 2]
     table = []
-    for i, multiplier in enumerate(demand_multipliers(posterior, rows)):
+    for i, multipliers in enumerate(demand_multipliers(posterior, rows, x[:, None] + knots)):
         p, cost = price[i], np.nan if costs is None else costs[i]
-        eta = draws.delta[i] + draws.beta[i] * x[i]
-        today = posterior.spec.family.mean_units(eta, draws.scale[i]) * multiplier
-        units = today * ratios ** draws.beta[i]
+        eta, scale = draws.delta[i] + draws.beta[i] * x[i], draws.scale.of_rows(np.array([i]))[0]
+        expected = posterior.spec.family.mean_units(eta, scale)
+        today = expected * _between(knots, multipliers, np.zeros((1, 1)))[0]
+        units = expected * _between(knots, multipliers, log_ratio) * ratios ** draws.beta[i]
         value = _value(objective, p * ratios, cost, units)
         base = _value(objective, p, cost, today)
         k = int(value.mean(axis=1).argmax())
@@ -156,6 +160,17 @@ def optimal_prices(
         out = out.drop(columns=["profit", "profit_at_optimum"])
     out.attrs |= {"ci_prob": ci_prob, "objective": objective}
     return out
+
+
+def _between(knots, values, place):
+    """Values (n, S) at places (n, 1), of which the logs are quadratic through those at three knots (3, S)."""
+    if len(knots) == 1:
+        return values
+    out = np.zeros((len(place), values.shape[1]))
+    for k, log_value in enumerate(np.log(values)):
+        others = np.delete(knots, k)
+        out += ((place - others) / (knots[k] - others)).prod(axis=1, keepdims=True) * log_value
+    return np.exp(out)
 
 
 def _value(objective, price, cost, units):

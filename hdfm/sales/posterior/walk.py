@@ -17,26 +17,12 @@ References
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 
 from hdfm.sales.graph.cosines import zero_sum_cosines
+from hdfm.sales.posterior.motion import Brownian, Part, beyond, nearest_before, time_key
 from hdfm.sampling.streams import Stream, stream
-
-SAME_TIME = 1e-6
-
-
-class Part(IntEnum):
-    """What random numbers of a block are for."""
-
-    FITTED = 1
-    BEFORE = 2
-    BETWEEN = 3
-    AFTER = 4
-    CELL = 5
-    SHOCK = 6
-    NEW = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +45,10 @@ def new_effects(walk: Walk, seed: int, block: int) -> np.ndarray:
 def effects_at(time: np.ndarray, gamma: np.ndarray, walk: Walk, seed: int, block: int) -> np.ndarray:
     r"""Draws (P, S) of time effects at any times, from their distribution given those fitted.
 
-    A draw of the walk r in the fitted periods, backwards from :func:`filtered_walk`; then, d after a fitted
-    period t, or before the first, and between two that are D apart,
-
-    .. math:: r_{t + d} \sim N(r_t, d \sigma_r^2) \quad \text{or} \quad
-        r_{t + d} \sim N\Big(r_t + \frac{d}{D} (r_{t + D} - r_t),
-        \ d \Big(1 - \frac{d}{D}\Big) \sigma_r^2\Big)
-
-    and a shock :math:`N(0, \sigma_s^2)` more, in log units.
-
-    Random numbers are keyed by seed, block and time: on a grid of usual distances from the nearest fitted
-    period before (or the first) they form one path, whichever times are asked for. Times off the grid are
-    drawn given the grid, each by itself.
+    A draw of the walk in the fitted periods, backwards from :func:`filtered_walk`; then it goes on as a
+    :class:`hdfm.sales.posterior.motion.Brownian` motion, and a shock :math:`s_t \sim N(0, \sigma_s^2)` is
+    added, in log units. Random numbers are keyed by seed, block and time: see
+    :mod:`hdfm.sales.posterior.motion`.
 
     Parameters
     ----------
@@ -79,28 +57,18 @@ def effects_at(time: np.ndarray, gamma: np.ndarray, walk: Walk, seed: int, block
     gamma : numpy.ndarray
         (T, S) in the fitted periods.
     """
-    rising = walk.time
-    k = np.searchsorted(rising, time + SAME_TIME) - 1
-    fitted = (k >= 0) & (np.abs(time - rising[k]) <= SAME_TIME)
+    k, fitted = nearest_before(time, walk.time)
     out = np.empty((len(time), gamma.shape[1]))
     out[fitted] = gamma[k[fitted]]
     if fitted.all():
         return out
-    nearest = np.unique(k[~fitted])
-    level = _fitted_walk(
-        gamma, walk, int(max(nearest[0], 0)), stream(seed, Stream.TIME_EFFECTS, block, Part.FITTED)
+    new, first = np.flatnonzero(~fitted), int(max(k[~fitted].min(), 0))
+    level = _fitted_walk(gamma, walk, first, stream(seed, Stream.TIME_EFFECTS, block, Part.FITTED))
+    motion = Brownian(walk.drift)
+    out[new] = beyond(
+        time[new], walk.time, level, motion, lambda *key: stream(seed, Stream.TIME_EFFECTS, block, *key)
     )
-    for j in nearest:
-        cells = np.flatnonzero((k == j) & ~fitted)
-        path = _Path(walk.drift, seed, block, int(j) + 1)
-        if j < 0:
-            out[cells[::-1]] = path.at(rising[0] - time[cells[::-1]], level[0], Part.BEFORE)
-        elif j == len(rising) - 1:
-            out[cells] = path.at(time[cells] - rising[-1], level[j], Part.AFTER)
-        else:
-            length = rising[j + 1] - rising[j]
-            out[cells] = path.at(time[cells] - rising[j], level[j], Part.BETWEEN, level[j + 1], length)
-    for p in np.flatnonzero(~fitted):
+    for p in new:
         rng = stream(seed, Stream.TIME_EFFECTS, block, Part.SHOCK, int(time[p] < 0), time_key(abs(time[p])))
         out[p] += walk.shock * rng.standard_normal(gamma.shape[1])
     return out
@@ -145,46 +113,3 @@ def _fitted_walk(gamma, walk, first, rng):
             mean, variance = mean + gain * (level[t + 1] - mean), (1 - gain) * variance
         level[t] = mean + np.sqrt(variance) * rng.standard_normal(gamma.shape[1])
     return level
-
-
-@dataclass(frozen=True, slots=True)
-class _Path:
-    """A path from one fitted period on, or to the next: ``edge`` counts the edges of a block."""
-
-    drift: np.ndarray
-    seed: int
-    block: int
-    edge: int
-
-    def at(self, distance, start, part, end=None, length=np.inf):
-        """The walk (P, S) at rising distances from where it is ``start`` (S,), ``end`` at ``length``."""
-        rng = stream(self.seed, Stream.TIME_EFFECTS, self.block, part, self.edge)
-        out, left, level = np.empty((len(distance), len(start))), 0.0, start
-        p = 0
-        while p < len(distance):
-            right = left + 1.0
-            if right >= length - SAME_TIME:
-                right, end_level = length, end
-            else:
-                end_level = self._between(level, end, right - left, length - left, rng)
-            while p < len(distance) and distance[p] <= right + SAME_TIME:
-                if distance[p] >= right - SAME_TIME:
-                    out[p] = end_level
-                else:
-                    key = (part, self.edge, time_key(distance[p]))
-                    cell_rng = stream(self.seed, Stream.TIME_EFFECTS, self.block, Part.CELL, *key)
-                    out[p] = self._between(level, end_level, distance[p] - left, right - left, cell_rng)
-                p += 1
-            left, level = right, end_level
-        return out
-
-    def _between(self, level, end, distance, length, rng):
-        """A draw (S,) of the walk some way from ``level`` on, given ``end`` at ``length`` if there is one."""
-        share = distance / length
-        mean = level if end is None else level + share * (end - level)
-        return mean + self.drift * np.sqrt(distance * (1 - share)) * rng.standard_normal(len(level))
-
-
-def time_key(time: float) -> int:
-    """A time as a whole number, the same for all that count as one."""
-    return round(time / SAME_TIME)

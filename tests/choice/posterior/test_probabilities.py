@@ -157,6 +157,23 @@ def test_unseen_categories(model, trips):
     assert len(table) == 16
 
 
+@UNFITTED
+@pytest.mark.parametrize("n_factors", [0, 1])
+def test_unseen_categories_where_intercepts_are_all(n_factors):
+    """A price that never varied has no coefficient: of the population nothing is known but intercepts."""
+    rows = pd.DataFrame({"brand": ["a", "b"] * 20, "week": np.arange(40) // 4, "price": 2.0})
+    rows = rows.assign(household=np.arange(40) // 10, trip=np.arange(40) // 2, category="milk")
+    roles = {"customer": "household", "product": "brand", "time": "week", "price": "price"}
+    arguments = {**roles, "category": "category", "choice_set": "trip", "outside_option": True}
+    model = DynamicFactorChoiceModel(**arguments, inference="map", n_factors=n_factors, progressbar=False)
+    with pytest.warns(UserWarning, match="never vary"):
+        model.fit(rows, np.tile([1, 0, 0, 0], 10))
+    asked = rows.assign(category="bread")
+    proba = model.predict_proba(asked)[:, 1].reshape(-1, 2)
+    assert (proba > 0).all()
+    assert (proba.sum(axis=1) < 1).all()
+
+
 def test_weeks_between_and_after(model, trips):
     rows = single_set(trips)
     at = of_set(model, rows)

@@ -47,7 +47,7 @@ CHANGES = {
 
 def test_expected_units_in_pytensor_and_numpy(case):
     rows, _ = panel_rows(case.panel)
-    noise = case.draws.scale[0] ** 2 / 2 if case.spec.likelihood == "log_normal" else np.zeros(POINTS)
+    noise = case.draws.scale.shared**2 / 2 if case.spec.likelihood == "log_normal" else np.zeros(POINTS)
     expected = np.exp(case.full_eta + noise[:, None, None])
     pieces = linear_predictor_blocks(case.posterior, rows)
     eta = np.vstack([piece for _, piece, _ in pieces])
@@ -60,7 +60,7 @@ def test_expected_units_in_pytensor_and_numpy(case):
 
 
 def test_predict_matches_the_graph_by_label(case):
-    noise = case.draws.scale[0] ** 2 / 2 if case.spec.likelihood == "log_normal" else np.zeros(POINTS)
+    noise = case.draws.scale.shared**2 / 2 if case.spec.likelihood == "log_normal" else np.zeros(POINTS)
     expected = np.exp(case.full_eta + noise[:, None, None]).mean(axis=0)
     i = case.panel.product.get_indexer(case.sales["product"])
     t = case.panel.period.get_indexer(case.sales["time_period"])
@@ -72,7 +72,7 @@ def density_by_scipy(case):
     """Log-likelihood by observed cell (n, S) from scipy.stats and PyTensor's eta."""
     eta = case.full_eta[:, case.panel.observed].T
     units = case.panel.units[case.panel.observed][:, None]
-    mean, scale = np.exp(eta), case.draws.scale[0]
+    mean, scale = np.exp(eta), case.draws.scale.shared
     if case.spec.likelihood == "log_normal":
         return stats.norm.logpdf(np.log(units), eta, scale) - np.log(units)
     if case.spec.likelihood == "poisson":

@@ -61,7 +61,31 @@ def test_spreads_of_many_products_are_found(sizes):
     assert np.sqrt(np.mean(z**2)) == pytest.approx(1, abs=0.1)
 
 
-def test_products_that_tell_nothing_take_a_short_step_and_their_group():
-    one = hierarchy(np.zeros(6), np.full(6, 9.0), np.full(6, -2.0), GROUP, (0.0, 1.0), (0.5, 0.5), 1.0)
-    assert (one.target == 1).all()
-    assert abs(one.means(0.4, 0.3)[1]).max() < 0.01
+def test_products_that_tell_nothing_take_their_group():
+    one = hierarchy(np.zeros(6), np.zeros(6), np.zeros(6), GROUP, (0.5, 1.0), (0.5, 0.5), 1.0)
+    np.testing.assert_allclose(one.means(0.4, 0.3)[1], 0.5, atol=0.01)
+
+
+@pytest.mark.parametrize("curvature", [9.0, 2.0, 0.0, -2.0])
+def test_slopes_count_whatever_the_curvature(curvature):
+    """No step is longer than asked for; precision times step is the slope."""
+    slope = np.full(6, 5.0)
+    one = hierarchy(np.zeros(6), slope, np.full(6, curvature), GROUP, (0.0, 1.0), (0.5, 0.5), 1.0)
+    assert (one.target <= 1).all()
+    np.testing.assert_allclose(one.information * one.target, slope)
+
+
+@pytest.mark.parametrize("true", [0.1, 0.3])
+def test_draws_of_spreads_are_as_wide_as_their_posterior(true):
+    """Of a thousand products, whose posterior is far narrower than the prior."""
+    rng, group = np.random.default_rng(4), np.repeat(np.arange(20), 50)
+    target = true * rng.standard_normal(1000) + rng.standard_normal(1000) / 10
+    one = hierarchy(target, np.zeros(1000), np.full(1000, 100.0), group, (0.0, 0.01), (0.0, 0.5), 1.0)
+    fine = np.linspace(0.5, 1.5, 401) * true
+    height = np.array([one.log_marginal(0.0, spread) - (spread / 0.5) ** 2 / 2 for spread in fine])
+    weight = np.exp(height - height.max())
+    weight /= weight.sum()
+    mean = weight @ fine
+    draws = one.draw(4000, rng)["spreads"][1]
+    assert draws.mean() == pytest.approx(mean, rel=0.02)
+    assert draws.std() == pytest.approx(np.sqrt(weight @ (fine - mean) ** 2), rel=0.1)

@@ -77,8 +77,8 @@ def test_scales_have_their_exact_posterior():
     one = case("no groups, fixed effects", "log_normal", noise="log_normal", products=20, periods=20)
     mode = laplace_mode(one.panel, one.spec)
     assert set(mode.coordinates.names) == {"time_shock", "time_drift"}
-    points, log_noise_sd = integration_points(mode, np.random.default_rng(1))
-    assert log_noise_sd == 0  # 320 rows: noise is among the coordinates
+    points, log_noise_root = integration_points(mode, np.random.default_rng(1))
+    assert log_noise_root == 0  # 320 rows: noise is among the coordinates
     assert 1 / sum(point.weight**2 for point in points) > 50
     grid = [
         (mode.coordinates.scales(np.array([a, b]), replace(mode.scales, noise=mode.scales.noise * np.exp(c))))

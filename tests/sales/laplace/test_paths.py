@@ -20,7 +20,7 @@ class Dense:
         self.h = np.stack([np.ones((T, N)), rng.normal(0, 0.4, (T, N))][:k])
         self.sd = np.stack([rng.uniform(0.1, 0.6, N), rng.uniform(0.3, 1, N)][:k])
         half_life = np.array([10.0, 1.5])[:k]
-        self.prior = PathPrior(2.0 ** (-np.diff(time) / half_life[:, None]), self.sd)
+        self.prior = PathPrior(2.0 ** (-np.diff(time)[:, None] / half_life[:, None, None]), self.sd)
         gap = abs(time[:, None] - time)
         self.R = 2.0 ** (-gap / half_life[:, None, None])
 

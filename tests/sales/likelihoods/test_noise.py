@@ -5,7 +5,7 @@ import pymc as pm
 import pytest
 
 from hdfm import ElasticityPriors
-from hdfm.sales.likelihoods.noise import by_product, is_shared, is_shared_in_graph, scale_of_rows
+from hdfm.sales.likelihoods.noise import ScaleDraws, by_product, is_shared, is_shared_in_graph
 from hdfm.sales.likelihoods.registry import FAMILIES, LIKELIHOODS, noise_variables
 
 NOISES = {name: family.noise for name, family in FAMILIES.items() if family.noise is not None}
@@ -23,18 +23,32 @@ def test_what_products_share_takes_no_memory():
     assert not is_shared(scale.copy())
 
 
+@pytest.mark.parametrize("power", [1, -2, 0])
 @pytest.mark.parametrize("product", [[0, 2, 2], [1]])
-def test_scale_of_rows(product):
-    shared, own = by_product(np.arange(4.0), 3), np.arange(12.0).reshape(3, 4)
-    np.testing.assert_array_equal(scale_of_rows(shared, np.array(product)), shared[:1])
-    np.testing.assert_array_equal(scale_of_rows(own, np.array(product)), own[product])
+def test_scale_of_rows(product, power):
+    rng = np.random.default_rng(1)
+    shared, ratio, rows = rng.uniform(1, 2, 4), rng.uniform(0.5, 2, (3, 4)), np.array(product)
+    one, own = ScaleDraws(shared), ScaleDraws(shared, ratio, power)
+    np.testing.assert_array_equal(one.of_rows(rows), shared[None])
+    np.testing.assert_allclose(own.of_rows(rows) / np.ones((len(rows), 4)), (shared * ratio**power)[rows])
+    np.testing.assert_array_equal(own.some(np.array([2])).of_rows(rows), own.of_rows(rows)[:, [2]])
+    more = own.extended([np.full(4, 3.0)]).of_rows(np.array([3]))
+    np.testing.assert_allclose(more[0], shared * 3.0**power)
+    np.testing.assert_array_equal(one.ratio_of(1), np.ones(4))
+    np.testing.assert_array_equal(own.ratio_of(1), ratio[1])
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_scale_is_a_power_of_noise(name):
+    noise = NOISES[name]
+    np.testing.assert_allclose(dict(noise.variables(0.3))[noise.scale], 0.3**noise.scale_power)
 
 
 @pytest.mark.parametrize("name", NOISES)
 def test_variables_in_the_graph_are_those_of_laplace(name):
     noise, priors = NOISES[name], ElasticityPriors(overdispersion=0.8, noise_sd=0.6)
     with pm.Model() as model:
-        scale = noise.scale_at(noise.in_graph(priors, 0.3)[None])
+        scale = noise.in_graph(priors, 0.3)[None] ** noise.scale_power
     variables = dict(noise.variables(0.3))
     assert is_shared_in_graph(scale)
     assert set(model.named_vars) == set(variables)

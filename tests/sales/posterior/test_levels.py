@@ -107,7 +107,7 @@ def test_copies_are_draws_of_the_fit(exact):
     eta = np.empty((len(sales), model.draws_.delta.shape[1]))
     for piece, values, _ in linear_predictor_blocks(posterior, rows):
         eta[piece] = values
-    logs, sd = np.log(copies), model.draws_.scale[0, 0]
+    logs, sd = np.log(copies), model.draws_.scale.shared[0]
     eta = eta[model.panel_.cell]
     z = (logs.mean(axis=0) - eta.mean(axis=1)) / np.sqrt((eta.var(axis=1) + sd**2) / 300)
     assert abs(z).max() < 5

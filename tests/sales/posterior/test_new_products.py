@@ -211,7 +211,7 @@ def test_they_are_independent_in_totals(fitted, fitted_sales):
     rows, population = encode_rows(X, fitted.panel_), fitted.draws_.population
     group = fitted.panel_.levels[0].labels.get_loc(X["category"].iloc[0])
     for common in (True, False):
-        delta = extend_to_rows(fitted._posterior(), rows, common=common)[0].delta[-2:]
+        delta = extend_to_rows(fitted._posterior(), rows, common=common).draws.delta[-2:]
         z = (delta - population["group_effect"][group]) / population["product_effect_sd"]
         assert np.array_equal(*delta) == common
         assert (abs(np.corrcoef(z)[0, 1]) < 5 / np.sqrt(z.shape[1])) != common

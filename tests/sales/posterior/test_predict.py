@@ -7,6 +7,7 @@ from conftest import UNFITTED
 from reference.demand import SAME, fit_at
 from scipy import stats
 
+from hdfm.sales.likelihoods.noise import ScaleDraws
 from hdfm.sales.panel.rows import encode_rows
 from hdfm.sales.posterior.draws import DemandDraws
 from hdfm.sales.posterior.predict import (
@@ -31,7 +32,7 @@ def repeated(draws: DemandDraws, size: int) -> DemandDraws:
         same(draws.delta),
         same(draws.gamma),
         same(draws.kappa),
-        same(draws.scale),
+        ScaleDraws(same(draws.scale.shared)),
         population,
     )
 
@@ -44,7 +45,7 @@ def test_quantiles_of_a_single_draw(cases, name):
     sales = case.sales[:40]
     table = model.predict_quantiles(sales, levels)
     eta = np.vstack([e for _, e, _ in linear_predictor_blocks(case.posterior, model._rows(sales))])
-    mean, scale = np.exp(eta[:, :1]), case.draws.scale[0, 0]
+    mean, scale = np.exp(eta[:, :1]), case.draws.scale.shared[0]
     cdf = {
         "log_normal": lambda y: stats.norm.cdf(np.log(y), np.log(mean), scale),
         "poisson": lambda y: stats.poisson.cdf(np.floor(y), mean),
@@ -225,7 +226,7 @@ def test_score_is_the_mean_log_mean_density(fitted, fitted_sales):
     units = fitted_sales["units_sold"].to_numpy()
     pieces = linear_predictor_blocks(fitted._posterior(), rows)
     eta = np.vstack([piece for _, piece, _ in pieces])
-    phi = fitted.draws_.scale[0]
+    phi = fitted.draws_.scale.shared
     density = stats.nbinom.pmf(units[:, None], phi, phi / (phi + np.exp(eta)))
     assert fitted.score(fitted_sales, units) == pytest.approx(np.log(density.mean(axis=1)).mean(), rel=1e-8)
 

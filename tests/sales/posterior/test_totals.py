@@ -8,6 +8,7 @@ import pytest
 from reference.demand import SAME, fit_at
 
 from hdfm.exceptions import InvalidArgumentError, InvalidDataError
+from hdfm.sales.likelihoods.noise import ScaleDraws
 
 
 def test_means_are_sums_of_predictions(fitted, fitted_sales):
@@ -54,7 +55,7 @@ def test_known_effects_leave_the_noise(cases):
     size = 4000
     model.draws_ = replace(
         case.draws,
-        scale=np.full(size, np.inf),
+        scale=ScaleDraws(np.full(size, np.inf)),
         **{name: np.repeat(values[..., :1], size, axis=-1) for name, values in one.items()},
     )
     total = model.predict_totals(case.sales).iloc[0]
