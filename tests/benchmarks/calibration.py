@@ -6,11 +6,11 @@ python tests/benchmarks/calibration.py --table ranks.csv                    # th
 
 A replication draws all scales from the priors, then a panel given them (``simulate_demand``), fits it, and
 notes which share of posterior draws is below each truth. Where posteriors are right, shares are uniform. The
-band holds the empirical distribution of as many uniform shares, everywhere at once, with 99 % [2]. Priors are
-those of ``PRIORS``: the defaults, but for levels and noise. Defaults of these let single products sell a million
-times what others do, and the log of mean units, where the prior of groups' levels is centred, is far above all
-levels then; so the spreads are half as wide or less, and groups' levels have a prior so wide that its centre is
-of no account.
+band holds the empirical distribution of as many uniform shares, everywhere at once, with 99 % [2]. Priors
+are those of ``PRIORS``: the defaults, but for levels and noise. Defaults of these let single products sell a
+million times what others do, and the log of mean units, where the prior of groups' levels is centred, is far
+above all levels then; so the spreads are half as wide or less, and groups' levels have a prior so wide that
+its centre is of no account.
 
 [1] Talts, Betancourt, Simpson, Vehtari, Gelman (2018), "Validating Bayesian inference algorithms with
     simulation-based calibration", arXiv:1804.06788.
@@ -62,7 +62,9 @@ def main() -> None:
     for seed in range(options.first, options.first + options.replications):
         rows.append(replication(seed, options))
         if options.out:
-            pd.DataFrame(rows[-1:]).to_csv(options.out, mode="a", header=not options.out.exists(), index=False)
+            pd.DataFrame(rows[-1:]).to_csv(
+                options.out, mode="a", header=not options.out.exists(), index=False
+            )
     print(table(pd.DataFrame(rows)).to_string())
 
 
@@ -113,7 +115,9 @@ def replication(seed: int, options: argparse.Namespace) -> dict[str, float]:
     posterior = model.idata_["posterior"]
     truths = {RENAMED.get(name, name): value for name, value in sales.attrs["truth"].items()}
     truths[NOISE_PRIOR[options.noise]] = truths.pop("noise")
-    truths = {name: value for name, value in truths.items() if name in posterior and name not in NOT_ESTIMATED}
+    truths = {
+        name: value for name, value in truths.items() if name in posterior and name not in NOT_ESTIMATED
+    }
     row = {"seed": seed, "seconds": seconds, "warned": few}
     for name, truth in truths.items():
         draws = posterior[name].to_numpy().ravel()
@@ -143,7 +147,7 @@ def fitted(sales: pd.DataFrame, noise: str, off: list[str], seed: int) -> Hierar
 
 
 def table(ranks: pd.DataFrame) -> pd.DataFrame:
-    """By quantity: mean and variance of shares against those of uniform ones, and whether they leave the band."""
+    """By quantity: mean and variance of shares beside those of uniform ones; whether they leave the band."""
     names = [name.removeprefix("true ") for name in ranks if name.startswith("true ")]
     n = len(ranks)
     low, high = band(n)

@@ -85,12 +85,15 @@ def test_expected_units_are_those_of_the_equation(everything):
 
 def test_levels_follow_the_prior(everything):
     products = everything.groupby("product").agg(
-        category=("category", "first"), elasticity=("product_elasticity", "first"), group=("category_elasticity", "first")
+        category=("category", "first"),
+        elasticity=("product_elasticity", "first"),
+        group=("category_elasticity", "first"),
     )
     log_price = np.log(wide(everything, "price")).mean(axis=1)
     eta = np.log(wide(everything, "expected_units")) - wide(everything, "demand_path")
     level = eta.mean(axis=1) - np.mean(
-        wide(everything, "current_elasticity") * (np.log(wide(everything, "price")) - log_price[:, None]), axis=1
+        wide(everything, "current_elasticity") * (np.log(wide(everything, "price")) - log_price[:, None]),
+        axis=1,
     )
     category = products["category"].to_numpy()
     own = products["elasticity"] - products["group"]
@@ -162,7 +165,7 @@ def test_missing_rows_are_missing_at_random():
 
 
 def test_time_effects_sum_to_zero():
-    """Without prices and noise that move, categories' mean log expected units are levels plus time effects."""
+    """Where prices hold, log expected units are levels plus time effects."""
     frame = simulate_demand(**SIZE, scales=DemandScales(time_shock_sd=0.3), price_sd=0.0)
     eta = np.log(wide(frame, "expected_units"))
     gamma = eta - eta.mean(axis=1, keepdims=True)
@@ -189,10 +192,13 @@ def test_sizes_are_at_least_one(name):
         ({"missing_prob": -0.1}, "missing_prob is a probability"),
         ({"price_sd": -1.0}, r"price_sd must be a number, at least 0; got -1\.0"),
         ({"noise": "gaussian"}, r"noise must be one of .*'poisson'.*; got 'gaussian'"),
-        ({"scales": DemandScales(demand_sd=-0.1)}, r"demand_sd must be a finite number, at least 0; got -0\.1"),
+        (
+            {"scales": DemandScales(demand_sd=-0.1)},
+            r"demand_sd must be a finite number, at least 0; got -0\.1",
+        ),
         ({"scales": DemandScales(level=np.nan)}, "level must be a finite number"),
         ({"scales": DemandScales(demand_half_life=0.0)}, r"demand_half_life must be above 0; got 0\.0"),
-        ({"scales": DemandScales(correlation=1.2)}, r"correlation must lie between -1 and 1; got 1\.2"),
+        ({"scales": DemandScales(correlation=1.2)}, r"correlation must lie in \[-1, 1\]; got 1\.2"),
     ],
 )
 def test_arguments_are_checked(arguments, message):

@@ -93,7 +93,11 @@ def _drawn(
 
 
 def _noise_about(
-    mode: LaplaceMode, points: list[Point], point: np.ndarray, noise_root: np.ndarray, rng: np.random.Generator
+    mode: LaplaceMode,
+    points: list[Point],
+    point: np.ndarray,
+    noise_root: np.ndarray,
+    rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """Draws (..., S) of noise and paths about those of points (S,), and of the noise of products.
 
