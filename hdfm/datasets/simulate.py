@@ -18,7 +18,7 @@ from hdfm.exceptions import InvalidArgumentError
 class UnitNoise(NamedTuple):
     """Units drawn, (rng, rate (N, T), dispersion) -> (N, T); and whether they can be 0."""
 
-    draw: Callable[[np.random.RandomState, np.ndarray, float], np.ndarray]
+    draw: Callable[[np.random.RandomState, np.ndarray, float | np.ndarray], np.ndarray]
     has_zeros: bool
 
 

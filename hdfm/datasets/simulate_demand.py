@@ -245,7 +245,8 @@ def _check_demand(arguments):
             raise InvalidArgumentError(f"{name} must be a whole number, at least 1; got {value!r}.")
     if arguments["N"] < arguments["C"]:
         raise InvalidArgumentError(
-            f"Each category needs a product: N must be at least C; got N={arguments['N']}, C={arguments['C']}."
+            f"Each category needs a product: N must be at least C; got N={arguments['N']}, "
+            f"C={arguments['C']}."
         )
     for name in ("price_change_prob", "missing_prob"):
         if not 0 <= arguments[name] <= 1:
@@ -266,4 +267,4 @@ def _check_scales(scales):
         if not getattr(scales, name) > 0:
             raise InvalidArgumentError(f"{name} must be above 0; got {getattr(scales, name)!r}.")
     if not -1 <= scales.correlation <= 1:
-        raise InvalidArgumentError(f"correlation must lie between -1 and 1; got {scales.correlation!r}.")
+        raise InvalidArgumentError(f"correlation must lie in [-1, 1]; got {scales.correlation!r}.")

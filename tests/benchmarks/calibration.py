@@ -6,9 +6,11 @@ python tests/benchmarks/calibration.py --table ranks.csv                    # th
 
 A replication draws all scales from the priors, then a panel given them (``simulate_demand``), fits it, and
 notes which share of posterior draws is below each truth. Where posteriors are right, shares are uniform. The
-band holds the empirical distribution of as many uniform shares, everywhere at once, with 99 % [2]. Priors are
-those of ``PRIORS``: the defaults, but for levels and noise, whose defaults let single products sell a million
-times the others, so that the log of mean units, where the prior of levels is centred, is no mean of levels.
+band holds the empirical distribution of as many uniform shares, everywhere at once, with 99 % [2]. Priors
+are those of ``PRIORS``: the defaults, but for levels and noise. Defaults of these let single products sell a
+million times what others do, and the log of mean units, where the prior of groups' levels is centred, is far
+above all levels then; so the spreads are half as wide or less, and groups' levels have a prior so wide that
+its centre is of no account.
 
 [1] Talts, Betancourt, Simpson, Vehtari, Gelman (2018), "Validating Bayesian inference algorithms with
     simulation-based calibration", arXiv:1804.06788.
@@ -30,8 +32,8 @@ from hdfm.datasets import DemandScales, simulate_demand
 from hdfm.exceptions import ApproximationWarning
 from hdfm.sales.laplace import integration
 
-PRIORS = ElasticityPriors(product_effect_sd=0.5, group_effect_sd=1.0, noise_sd=0.5, overdispersion=0.5)
-LEVEL = 5.0
+PRIORS = ElasticityPriors(product_effect_sd=0.5, group_effect_sd=10.0, noise_sd=0.5, overdispersion=0.5)
+LEVEL, GROUP_EFFECT_SD = 5.0, 1.0
 BAND, SIMULATIONS = 0.99, 4000
 NOISE_PRIOR = {"log_normal": "noise_sd", "negative_binomial": "overdispersion", "poisson": "noise_sd"}
 RENAMED = {"elasticity_group_sd": "elasticity_category_sd"}
@@ -79,7 +81,7 @@ def drawn_scales(rng: np.random.Generator, noise: str, off: list[str]) -> Demand
 
     return DemandScales(
         level=LEVEL,
-        group_effect_sd=priors.group_effect_sd,
+        group_effect_sd=GROUP_EFFECT_SD,
         product_effect_sd=spread(priors.product_effect_sd),
         elasticity_global=float(priors.global_mean + priors.global_sd * rng.standard_normal()),
         elasticity_group_sd=spread(priors.group_sd),
@@ -145,7 +147,7 @@ def fitted(sales: pd.DataFrame, noise: str, off: list[str], seed: int) -> Hierar
 
 
 def table(ranks: pd.DataFrame) -> pd.DataFrame:
-    """By quantity: mean and variance of shares against those of uniform ones, and whether they leave the band."""
+    """By quantity: mean and variance of shares beside those of uniform ones; whether they leave the band."""
     names = [name.removeprefix("true ") for name in ranks if name.startswith("true ")]
     n = len(ranks)
     low, high = band(n)

@@ -4,10 +4,11 @@ python tests/benchmarks/coverage_of_paths.py --seeds 0 1 2 3 --out coverage.csv
 python tests/benchmarks/coverage_of_paths.py --table coverage.csv            # the tables of what is there
 
 30 categories of 10 products over 60 weeks (``simulate_demand``), noise of sd .35 in log units: all of it
-independent where its persistence is 0, else an AR(1) of sd .3 beside independent noise of .18. Log noise has a
-spread of .28 between categories: the noisiest of thirty has about three times the sd of the calmest. Spreads of
-elasticities, levels (half as wide) and time effects are drawn from their priors, seed by seed. Each panel is fitted with all
-three options on, and with none, by Laplace's approximation. Standard errors are clustered by seed.
+independent where its persistence is 0, else an AR(1) of sd .3 beside independent noise of .18. Log noise has
+a spread of .28 between categories: the noisiest of thirty has about three times the sd of the calmest.
+Spreads of elasticities, levels (half as wide) and time effects are drawn from their priors, seed by seed.
+Each panel is fitted with all three options on, and with none, by Laplace's approximation. Standard errors are
+clustered by seed.
 """
 
 import argparse

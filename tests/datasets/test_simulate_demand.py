@@ -165,7 +165,7 @@ def test_missing_rows_are_missing_at_random():
 
 
 def test_time_effects_sum_to_zero():
-    """Without prices and noise that move, categories' mean log expected units are levels plus time effects."""
+    """Where prices hold, log expected units are levels plus time effects."""
     frame = simulate_demand(**SIZE, scales=DemandScales(time_shock_sd=0.3), price_sd=0.0)
     eta = np.log(wide(frame, "expected_units"))
     gamma = eta - eta.mean(axis=1, keepdims=True)
@@ -198,7 +198,7 @@ def test_sizes_are_at_least_one(name):
         ),
         ({"scales": DemandScales(level=np.nan)}, "level must be a finite number"),
         ({"scales": DemandScales(demand_half_life=0.0)}, r"demand_half_life must be above 0; got 0\.0"),
-        ({"scales": DemandScales(correlation=1.2)}, r"correlation must lie between -1 and 1; got 1\.2"),
+        ({"scales": DemandScales(correlation=1.2)}, r"correlation must lie in \[-1, 1\]; got 1\.2"),
     ],
 )
 def test_arguments_are_checked(arguments, message):

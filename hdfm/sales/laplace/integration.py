@@ -80,7 +80,7 @@ class NormalScales:
 
 
 def integration_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[list[Point], np.ndarray]:
-    r"""Values of the scales with weights that sum to one, and a root (V, V) of what noise and paths are about theirs.
+    r"""Values of scales with weights that sum to one; a root (V, V) of the covariance of v about theirs.
 
     .. math:: w_k \propto p(y | u_k) \, p(u_k) / q(u_k), \qquad u_k \sim q, \quad k = 1, \ldots, K
 

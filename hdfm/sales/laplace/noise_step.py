@@ -50,7 +50,7 @@ def noise_slopes(at: Expansion, noise: NoiseModel, posterior: NormalPosterior) -
 
     Coordinates lean on each other, such as a path's sd on its half-life: curvatures are those of pairs too.
     """
-    scales, v, V = posterior.scales, noise.position(posterior.scales), len(noise.coordinates)
+    v, V = noise.position(posterior.scales), len(noise.coordinates)
     values, steps = _values(at, noise, posterior), DIFFERENCE * np.eye(V)
     here, up, down = values(v), [values(v + step) for step in steps], [values(v - step) for step in steps]
     slopes = (np.array(up) - down) / (2 * DIFFERENCE)  # by product, the prior last (V, N + 1)
@@ -131,7 +131,7 @@ def noise_step(at: Expansion, noise: NoiseModel, posterior: NormalPosterior) -> 
     slopes, values = noise_slopes(at, noise, posterior), _values(at, noise, posterior)
     low, high = np.transpose(noise.bounds())
     step = newton_step(slopes.curvature, slopes.slope)
-    step *= min(1.0, LONGEST / max(abs(step).max(), LONGEST))
+    step *= min(1.0, LONGEST / max(float(abs(step).max()), LONGEST))
     for _ in range(HALVINGS):
         v = (slopes.v + step).clip(low, high)
         if values(v).sum() >= slopes.value - ENOUGH:
