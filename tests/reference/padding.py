@@ -15,6 +15,21 @@ def programs(*models):
     return [density_of(model, reported_names(model)) for model in models]
 
 
+def evaluated(density, q):
+    """Minus the log density at q (D,), what is reported by name, and the gradient (D,), compiled as one."""
+    import jax
+
+    program = density.program
+
+    def potential(q, data):
+        log_density, *reported = program._evaluate(q, data)
+        return -log_density, dict(zip(program.names, reported, strict=True))
+
+    program.ready()
+    (value, reported), slope = jax.jit(jax.value_and_grad(potential, has_aux=True))(q, density.data)
+    return float(value), reported, np.asarray(slope)
+
+
 def refuse_more_than_padding(model, larger, priors=None):
     """Compare log density, gradient and all that is reported, at a point.
 
@@ -43,12 +58,8 @@ def refuse_more_than_padding(model, larger, priors=None):
             mean.append(np.full(wide.size, of_name[0]))
             sd.append(np.full(wide.size, of_name[1]))
         q, q_padded, where, mean, sd = map(np.concatenate, (q, q_padded, where, mean, sd))
-        value, slope = map(np.asarray, own.gradient(q))
-        wide_value, wide_slope = map(np.asarray, padded.gradient(q_padded))
-        found, wide_found = (
-            dict(zip(each.program.names, each.program.deterministics(at[None], each.data), strict=True))
-            for each, at in ((own, q), (padded, q_padded))
-        )
+        value, found, slope = evaluated(own, q)
+        wide_value, wide_found, wide_slope = evaluated(padded, q_padded)
     assert len(q_padded) >= len(q)
     added, mean, sd = q_padded[~where], mean[~where], sd[~where]
     expected = value - norm.logpdf(added, mean, sd).sum()

@@ -8,20 +8,20 @@ from reference.baselines import complete_pooling, no_pooling, two_step_empirical
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
 
-SEEDS = range(5)
+pytestmark = pytest.mark.xdist_group("recovery of sales")  # which have fits in common
+SEEDS, BY_NUTS = range(5), range(1)
 TRUTHS = 48  # products of a data set err together: one tells as much as a few products would
 LARGEST_R_HAT = 1.02
 LARGEST_ERROR = 0.04
+SAME_MEAN = 0.1  # sds; draws of 1,000 effective ones alone differ by 0.04
 PRIORS = ElasticityPriors(group_effect_sd=1.0, product_effect_sd=1.0, overdispersion=0.5, time_shock_sd=0.2)
 
 
-def fit(seed):
+def fit(seed, **engine):
     """A fit with negative binomial noise, the likelihood's own."""
     sales = simulate_sales(300, 5, 60, seed=seed, noise="negative_binomial", period_noise=0.0)
-    model = HierarchicalElasticity(
-        **ROLES, draws=500, tune=500, chains=4, random_state=seed, progressbar=False
-    )
-    return sales, model.fit(sales, sales["units_sold"])
+    model = HierarchicalElasticity(**ROLES, draws=500, chains=4, random_state=seed, progressbar=False)
+    return sales, model.set_params(**engine).fit(sales, sales["units_sold"])
 
 
 def true_elasticities(sales, model):
@@ -30,8 +30,13 @@ def true_elasticities(sales, model):
 
 
 @pytest.fixture(scope="module")
+def fits_by_nuts():
+    return [fit(seed, tune=500, inference="nuts") for seed in BY_NUTS]
+
+
+@pytest.fixture(scope="module")
 def fits():
-    return [fit(seed) for seed in SEEDS]
+    return [fit(seed, inference="laplace") for seed in SEEDS]
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +63,23 @@ def truths_and_fits():
 
 
 @pytest.mark.slow
-def test_converges(fits):
-    tables = [model.diagnostics() for _, model in fits]
+def test_converges(fits_by_nuts):
+    tables = [model.diagnostics() for _, model in fits_by_nuts]
     r_hat = [table.loc["elasticity", "r_hat"] for table in tables]
     divergences = [table.loc["sampler", "divergences"] for table in tables]
     print(f"largest R-hat {np.round(r_hat, 4)}, divergences {divergences}")
     assert max(r_hat) < LARGEST_R_HAT
     assert not any(divergences)
+
+
+@pytest.mark.slow
+def test_both_engines_find_the_same(fits_by_nuts, fits):
+    """Means differ by less than a tenth of an sd, on average over products."""
+    for (_, by_nuts), (_, by_laplace) in zip(fits_by_nuts, fits, strict=False):
+        ours, theirs = by_nuts.elasticities_, by_laplace.elasticities_
+        gap = (ours["mean"] - theirs["mean"].loc[ours.index]).abs() / ours["sd"]
+        print(f"means differ by {gap.mean():.3f} sd")
+        assert gap.mean() < SAME_MEAN
 
 
 @pytest.mark.slow
