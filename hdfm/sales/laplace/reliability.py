@@ -25,8 +25,8 @@ def pareto_k(panel: SalesPanel, spec: DemandSpec, seed: int) -> np.ndarray:
 
     .. math:: w_s = p(y_i | v_s, c) \, p(v_s | c) / q(v_s | c)
 
-    with q what draws come from, at the mode of the scales and of what is shared, c; v has a product's paths too
-    where it has any. Above 0.7 the
+    with q what draws come from, at the mode of the scales and of what is shared, c; v has a product's paths
+    too where it has any. Above 0.7 the
     approximation is too far from the posterior for weights to mend it [1]_. Where the weights' sd is below
     0.1, k is 0: by Cauchy and Schwarz the exact mean is then within 0.1 sd, whatever the shape of the tail.
 
@@ -91,7 +91,7 @@ def _exact_less_working(
 
 
 def _moves_of_paths(at: Expansion, move: np.ndarray, part: slice, rng: np.random.Generator) -> np.ndarray:
-    """Draws (n, T, S) of what paths add to eta, from where they are, given moves of effects' part (n, T, S)."""
+    """Draws (n, T, S) of what paths add to eta, from where they are, given moves of effects' part."""
     assert at.paths is not None
     assert at.path_means is not None
     paths, (n, T, S) = at.paths.paths.part(part), move.shape
