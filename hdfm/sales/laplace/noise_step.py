@@ -105,14 +105,16 @@ def noise_hierarchy(
     others[level] = 0.0
     (slope, bend), (prior_slope, prior_bend) = slopes.of_products, slopes.level_prior
     prior_slope = prior_slope - float(others @ prior_bend)
-    prior_bend = max(0.0, float(prior_bend[level]))  # below it there is a bound, where the prior has a kink
+    bend_of_level = max(
+        0.0, float(prior_bend[level])
+    )  # below it there is a bound, where the prior has a kink
     priors, (by_group, by_product) = model.spec.priors, model.spec.noise_levels
     return hierarchy(
         place + log_ratio,
         slope - others @ bend,
         bend[level],
         model.panel.group,
-        (prior_slope + prior_bend * place, prior_bend),
+        (prior_slope + bend_of_level * place, bend_of_level),
         (by_group * priors.noise_group_sd, by_product * priors.noise_product_sd),
         LONGEST,
     )

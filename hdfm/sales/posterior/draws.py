@@ -136,13 +136,13 @@ def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> 
 
 def motions_of(population: dict[str, np.ndarray], ratio: np.ndarray) -> Motions:
     """What paths are, of values (n,) or (1,) of sds and half-lives by name and of noise ratios (n,)."""
-    of_demand, of_elasticities = (f"{name}_sd" in population for name in PATHS)
-    sd, half_life = ({name: population.get(f"{name}_{of}") for name in PATHS} for of in ("sd", "half_life"))
     return Motions(
-        OrnsteinUhlenbeck(sd["demand"] * ratio, half_life["demand"]) if of_demand else None,
-        OrnsteinUhlenbeck(sd["elasticity_path"] * np.ones_like(ratio), half_life["elasticity_path"])
-        if of_elasticities
-        else None,
+        *(
+            OrnsteinUhlenbeck(population[f"{name}_sd"] * factor, population[f"{name}_half_life"])
+            if f"{name}_sd" in population
+            else None
+            for name, factor in zip(PATHS, (ratio, np.ones_like(ratio)), strict=True)
+        )
     )
 
 

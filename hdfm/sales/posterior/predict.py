@@ -51,7 +51,7 @@ def linear_predictor_blocks(
         if draws.kappa is not None:
             eta += rows.controls[:, piece].T @ draws.kappa
         if draws.has_paths:
-            add_paths(eta, posterior, extended, piece, x[piece])
+            add_paths(eta, posterior, extended, np.arange(len(x))[piece], x[piece])
         yield piece, eta, draws.scale.of_rows(i)
 
 
