@@ -68,15 +68,11 @@ class DemandDraws:
         """The draws at some positions (s,)."""
 
         def taken(value):
-            match value:
-                case dict():
-                    return {name: taken(draws) for name, draws in value.items()}
-                case ScaleDraws():
-                    return value.some(which)
-                case np.ndarray():
-                    return value[..., which]
-                case _:
-                    return value
+            if isinstance(value, dict):
+                return {name: taken(draws) for name, draws in value.items()}
+            if isinstance(value, ScaleDraws):
+                return value.some(which)
+            return value[..., which] if isinstance(value, np.ndarray) else value
 
         return replace(self, **{field.name: taken(getattr(self, field.name)) for field in fields(self)})
 

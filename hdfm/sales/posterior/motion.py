@@ -74,8 +74,8 @@ class OrnsteinUhlenbeck:
     sd: np.ndarray
     half_life: np.ndarray
 
-    def correlation(self, distance: float) -> np.ndarray:
-        """rho (S,)."""
+    def correlation(self, distance: float | np.ndarray) -> np.ndarray:
+        """rho (S,), or of distances (T, 1) rho (T, S)."""
         return 2.0 ** (-distance / self.half_life)
 
     def between(self, level, end, distance, length):
