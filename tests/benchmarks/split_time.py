@@ -4,8 +4,8 @@
     python tests/benchmarks/split_time.py --data cheese.parquet --product retailer --time obs --units volume \
         --controls display
 
-The shipped sample, or a parquet file of sales. That of the second command, bayesm's ``cheese`` with a column ``obs``
-that numbers each retailer's weeks, makes the table of docs/validation.md.
+The shipped sample, or a parquet file of sales. That of the second command, bayesm's ``cheese`` with a column
+``obs`` that numbers each retailer's weeks, makes the table of docs/validation.md.
 """
 
 import argparse
