@@ -48,9 +48,7 @@ def test_nuts_and_laplace(likelihood):
         likelihood, True, "random", False, ElasticityPriors(), None, 1.0, "wandering", "product", "moving"
     )
     nuts = sample_demand(panel, spec, SamplingSettings(draws=1500, tune=700, chains=2, progressbar=False))
-    laplace = sample_demand(
-        panel, spec, SamplingSettings(draws=2000, chains=2, progressbar=False), LAPLACE
-    )
+    laplace = sample_demand(panel, spec, SamplingSettings(draws=2000, chains=2, progressbar=False), LAPLACE)
     nuts, laplace = (tree["posterior"].to_dataset() for tree in (nuts, laplace))
     for name in EFFECTS + SCALES:
         sd = nuts[name].std(("chain", "draw"))

@@ -7,7 +7,7 @@ import pymc as pm
 import pytest
 from conftest import quick
 from reference.padding import refuse_more_than_padding, share_a_program
-from reference.sales import LAYOUTS, case
+from reference.sales import case
 from scipy import stats
 
 from hdfm.sales.graph import paths
