@@ -1,4 +1,4 @@
-"""Building blocks of hierarchical models in PyTensor: whitened normals, correlations, groups.
+"""Building blocks of hierarchical models in PyTensor: whitened normals and paths, correlations, groups.
 
 Knows no model.
 """

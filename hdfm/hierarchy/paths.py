@@ -37,7 +37,7 @@ class PathClock(NamedTuple):
         return pt.exp2(-abs(self.times[:, None] - self.times) / self.half_life)
 
     def steps(self) -> tuple[TensorVariable, TensorVariable]:
-        """Correlation with the time before (T,), 0 of the first; sd (T,) of what that leaves open, in sigmas."""
+        """Correlation with the time before (T,), 0 of the first; sd (T,) of innovations, in sigmas."""
         gaps = pt.diff(self.times) / self.half_life
         rho = pt.concatenate([pt.zeros(1), pt.exp2(-gaps)])
         variance = pt.concatenate([pt.ones(1), -pt.expm1(-2 * np.log(2) * gaps)])
@@ -93,8 +93,8 @@ def whitened_paths(
     Along cosines C the paths' covariance is nearly diagonal, :math:`v_k = (C R C')_{kk}`, and so is their
     posterior, as far as times tell equally much, I_i on average. With evidence h of times,
 
-    .. math:: u_i = C' (m_i + s_i r_i), \qquad m_{ik} = \frac{\sigma_i^2 v_k (C h_i)_k}{1 + I_i \sigma_i^2 v_k},
-        \qquad s_{ik}^2 = \frac{\sigma_i^2 v_k}{1 + I_i \sigma_i^2 v_k}
+    .. math:: u_i = C' (m_i + s_i r_i), \qquad
+        m_{ik} = \frac{\sigma_i^2 v_k (C h_i)_k}{1 + I_i \sigma_i^2 v_k}, \qquad s_{ik}^2 = \frac{\sigma_i^2 v_k}{1 + I_i \sigma_i^2 v_k}
 
     and the density of r is that of the paths times :math:`\prod_k s_{ik}`, whatever C, I and h. It is the
     form of :func:`hdfm.hierarchy.whitened.whitened_normal`: where the data say nothing coordinates scale with

@@ -4,8 +4,8 @@ r"""Noise in the graph: of the likelihood, and of demand that wanders; both by p
     \log m_i \sim N(\log m_{g(i)}, \omega_p), \quad \log m_g \sim N(0, \omega_g)
 
 Of a likelihood without multiplicative noise s_i alone differs. Sampled are the logs of what products tell
-well, :math:`\varsigma m_i`, about the level :math:`\varsigma`, and :math:`s_u / \varsigma`: the level then moves
-neither noise nor wander of any product.
+well, :math:`\varsigma m_i`, about the level :math:`\varsigma`, and :math:`s_u / \varsigma`: the level then
+moves neither noise nor wander of any product.
 
 Array names and axis order: N products, G finest groups.
 """

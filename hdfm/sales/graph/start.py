@@ -16,6 +16,7 @@ from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
 
 SWEEPS = 30
+CELL_STEPS = 3
 LARGEST_STEP = 1.0
 SMALLEST_SD = 0.02
 SHARED_WEIGHT = 4.0
@@ -137,10 +138,21 @@ class _Sweeper:
             time_evidence=time,
             time_information=by_period,
             noise_evidence=noise.evidence,
-            cell_evidence=Evidence(
-                scores.information, scores.information * self._linear_predictor() + scores.score
-            ),
+            cell_evidence=self._cell_evidence(noise),
         )
+
+    def _cell_evidence(self, noise):
+        """Of what eta is in cells, about where paths would take each: low counts are far from log-normal."""
+        effects, variance = self._linear_predictor(), (noise.demand_sd * noise.ratio[:, None]) ** 2
+        if self.spec.moves:
+            variance = variance + (self.priors.elasticity_path_sd / 2 * self.panel.log_price) ** 2
+        paths = np.zeros_like(effects)
+        for _ in range(CELL_STEPS + 1):
+            scores = self._scores_at(effects + paths, noise.variance(self.spec))
+            pull = scores.information * paths + scores.score
+            evidence = Evidence(scores.information, scores.information * effects + pull)
+            paths = paths + _clip(variance * pull / (1 + variance * scores.information) - paths)
+        return evidence
 
     def _linear_predictor(self):
         """eta (N, T) of the current estimates."""
@@ -155,7 +167,9 @@ class _Sweeper:
     def _scores(self, variance=None):
         """Fisher scores of the current estimates, at squared noise (N,)."""
         eta = self._linear_predictor()
-        variance = by_product(self.noise**2, len(eta)) if variance is None else variance
+        return self._scores_at(eta, by_product(self.noise**2, len(eta)) if variance is None else variance)
+
+    def _scores_at(self, eta, variance):
         return self.family.scores(self.panel, self.response, eta, variance)
 
     def _working(self):

@@ -9,6 +9,7 @@ with v the variances of demand that wanders along cosines C of time, and S the s
 it leaves to effects, as far as times tell equally much. Array names and axis order: N products, T periods.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,14 +100,16 @@ def remainder(panel: SalesPanel, spec: DemandSpec, weights: np.ndarray, sd: np.n
     return Remainder(cosines, np.sqrt(weights), 1 / (1 + signal))
 
 
-def wandering_share(spec: DemandSpec, scores: Scores) -> float:
+def wandering_sd(spec: DemandSpec, scores: Scores) -> float:
     """Sd of demand that wanders, by moments of residuals of neighbouring periods."""
     W, r = scores.information, scores.score
     between = (r[:, 1:] * r[:, :-1]).sum() / max((W[:, 1:] * W[:, :-1]).sum(), SMALL)
     return float(np.sqrt(np.clip(between, LEAST_DEMAND**2, spec.priors.demand_sd**2)))
 
 
-def noise_start(panel: SalesPanel, spec: DemandSpec, scores_at, total: float) -> NoiseStart:
+def noise_start(
+    panel: SalesPanel, spec: DemandSpec, scores_at: Callable[[np.ndarray], Scores], total: float
+) -> NoiseStart:
     """Rough estimates, where ``total`` is the noise without anything that wanders or differs.
 
     Parameters
@@ -116,7 +119,7 @@ def noise_start(panel: SalesPanel, spec: DemandSpec, scores_at, total: float) ->
     """
     N, noise, demand_sd = len(panel.product), total, 0.0
     if spec.wanders:
-        demand_sd = wandering_share(spec, scores_at(by_product(total**2, N)))
+        demand_sd = wandering_sd(spec, scores_at(by_product(total**2, N)))
     if demand_sd and has_own_noise(spec):
         share = np.clip((demand_sd / total) ** 2, LEAST_SHARE, LARGEST_SHARE)
         noise, demand_sd = total * np.sqrt(1 - share), total * np.sqrt(share)
