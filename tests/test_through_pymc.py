@@ -17,7 +17,7 @@ COMMON = """
     def compare(model, X, y, names):
         model.fit(X, y)
         tree = sample_numpyro_nuts(
-            draws=600, tune=600, chains=2, random_seed=1, model=model.build_model(X, y), progressbar=False
+            draws=400, tune=300, chains=2, random_seed=1, model=model.build_model(X, y), progressbar=False
         )
         for name in names:
             ours, theirs = model.idata_["posterior"][name], tree["posterior"][name]
@@ -35,7 +35,7 @@ MODELS = {
         y = X.pop("chosen")
         model = DynamicFactorChoiceModel(
             1, customer="customer", category="category", product="product", time="week",
-            choice_set="choice_set", price="price", draws=600, tune=600, chains=2, progressbar=False,
+            choice_set="choice_set", price="price", draws=400, tune=300, chains=2, progressbar=False,
         )
         compare(model, X, y, ["coefficient_mean", "customer_sd", "coefficient_path"])
     """,
@@ -45,7 +45,7 @@ MODELS = {
         X = simulate_sales(12, 2, 20, seed=5, price_change_prob=0.5)
         y = X.pop("units_sold")
         model = HierarchicalElasticity(
-            "product", "category", time="time_period", price="price", inference="nuts", draws=600, tune=600,
+            "product", "category", time="time_period", price="price", inference="nuts", draws=400, tune=300,
             chains=2, progressbar=False,
         )
         compare(model, X, y, ["elasticity", "elasticity_category", "elasticity_sd"])

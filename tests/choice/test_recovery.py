@@ -7,6 +7,7 @@ from conftest import CHOICE_ROLES
 from hdfm import DynamicFactorChoiceModel
 from hdfm.datasets import simulate_choices
 
+pytestmark = pytest.mark.xdist_group("recovery of choice")  # which have a program in common
 CORRELATION = 0.9
 R_HAT = 1.05  # 600 draws of two chains, largest of hundreds of quantities
 DIVERGENT_SHARE = 0.001
@@ -17,7 +18,7 @@ SMALL_SHARE = 0.05
 @pytest.fixture(scope="module")
 def fit():
     def make(n_true):
-        choices, truth = simulate_choices(100, 2, 40, n_factors=n_true, seed=3)
+        choices, truth = simulate_choices(60, 2, 40, n_factors=n_true, seed=3)
         model = DynamicFactorChoiceModel(
             n_factors=1,
             **CHOICE_ROLES,

@@ -80,18 +80,18 @@ def test_sets_of_one_alternative_leave_the_gradient_finite():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("customers", [6, 220])
-def test_density_and_gradient_in_32_and_64_bits(customers):
+def test_density_and_gradient_in_32_and_64_bits():
+    """Of sums over many choice sets, where rounding adds up most."""
     import jax
     import pytensor
 
-    frame, _ = simulate_choices(customers, 3, 52, seed=1)
+    frame, _ = simulate_choices(220, 3, 52, seed=1)
     roles = ChoiceRoles(
         customer="customer", category="category", product="product", time="week", choice_set="choice_set"
     )
     roles = replace(roles, price="price", features=("display", "feature"))
     panel = build_choice_panel(frame, frame["chosen"], roles)
-    assert customers < 100 or len(panel.choice_set) >= 10_000
+    assert len(panel.choice_set) >= 10_000
     value, slope = density_and_gradient(panel)
     with jax.enable_x64(False), pytensor.config.change_flags(floatX="float32"):
         value_32, slope_32 = density_and_gradient(panel)

@@ -17,6 +17,8 @@ from hdfm.sampling.nuts import Chains
 
 resource = pytest.importorskip("resource", reason="limits and signals of POSIX")
 
+pytestmark = pytest.mark.xdist_group("processes")  # which have compiled programs in common
+
 LONG = {"draws": 400, "tune": 100}  # so that there is time to be killed in
 KILLS, PATIENCE, LONGEST_NAP = 2, 120, 0.1  # seconds
 FITTED = "print(digest(fit(checkpoint=r'{folder}', **{changes})))"

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.xdist_group("golden")  # which have the process on JAX in common
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # where write.py, a script, finds what it imports
 

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_info
 from hdfm import DynamicFactorChoiceModel, HierarchicalElasticity
 from hdfm.sampling.session import cache_folder, computes
 
+pytestmark = pytest.mark.xdist_group("session")  # which have compiled programs in common
 FITS = {
     "choice": """
         from hdfm import DynamicFactorChoiceModel

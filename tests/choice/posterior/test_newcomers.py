@@ -68,7 +68,7 @@ def test_all_fitted_customers_are_picked_equally_often(trips, posterior):
     assert (other != donor).any()
 
 
-@pytest.fixture(scope="module", params=["draws", "mode"])
+@pytest.fixture(scope="module", params=["draws", pytest.param("mode", marks=pytest.mark.slow)])
 def any_fit(request, outside, market):
     """Draws, or the mode alone."""
     if request.param == "draws":
