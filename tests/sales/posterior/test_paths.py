@@ -139,7 +139,7 @@ def test_optimal_prices_are_of_demand_with_its_paths(fitted, sales):
 def test_densities_have_the_noise_of_the_product(fitted):
     model = fitted
     posterior, (rows, units) = model._posterior(), panel_rows(model.panel_)
-    draws = model.idata_["posterior"].stack(s=("chain", "draw"))
+    draws = model.idata_["posterior"].to_dataset().stack(s=("chain", "draw"))
     ratio = draws["noise_ratio"].to_numpy() if model.dispersion != "shared" else np.ones((9, 1))
     noise = None if model.likelihood == "poisson" else draws[model.spec_.family.noise.name].to_numpy()
     for piece, eta, scale in linear_predictor_blocks(posterior, rows):
