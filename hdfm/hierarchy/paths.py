@@ -94,7 +94,7 @@ def whitened_paths(
     posterior, as far as times tell equally much, I_i on average. With evidence h of times,
 
     .. math:: u_i = C' (m_i + s_i r_i), \qquad
-        m_{ik} = \frac{\sigma_i^2 v_k (C h_i)_k}{1 + I_i \sigma_i^2 v_k}, \qquad s_{ik}^2 = \frac{\sigma_i^2 v_k}{1 + I_i \sigma_i^2 v_k}
+        s_{ik}^2 = \frac{\sigma_i^2 v_k}{1 + I_i \sigma_i^2 v_k}, \qquad m_{ik} = s_{ik}^2 (C h_i)_k
 
     and the density of r is that of the paths times :math:`\prod_k s_{ik}`, whatever C, I and h. It is the
     form of :func:`hdfm.hierarchy.whitened.whitened_normal`: where the data say nothing coordinates scale with
