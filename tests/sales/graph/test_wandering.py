@@ -190,7 +190,7 @@ DENSITIES = [(likelihood, options) for likelihood in LIKELIHOODS for options in 
 
 @pytest.mark.usefixtures("registered")
 @pytest.mark.parametrize(
-    ("likelihood", "options"), quick(DENSITIES, *(pair for pair in DENSITIES if pair[1] == "all"))
+    ("likelihood", "options"), quick(DENSITIES, ("log_normal", "all"), ("negative_binomial", "all"))
 )
 def test_log_density_by_hand(likelihood, options):
     panel, spec = case_of(likelihood, options)
@@ -211,7 +211,7 @@ PADDED = [
 ]
 
 
-@pytest.mark.parametrize(("likelihood", "options", "layout"), quick(PADDED, PADDED[1]))
+@pytest.mark.parametrize(("likelihood", "options", "layout"), quick(PADDED))
 def test_padding_adds_coordinates_of_their_own_alone(likelihood, options, layout):
     panel, spec = case_of(likelihood, options, layout, periods=11)
     fixed = {"product_effect": (panel.mean_log_units, spec.priors.group_effect_sd)}
