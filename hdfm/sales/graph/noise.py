@@ -36,7 +36,9 @@ def noise_of_products(panel, spec, start, data) -> ProductNoise:
     ratio = noise_ratios(panel, spec, data, noise if own else demand_sd) if differs else None
     scale = None
     if family_noise is not None:
-        scale = _by_product(noise, ratio if own else None) ** family_noise.scale_power
+        scale = pm.modelcontext(None)[family_noise.scale][None]
+    if own and differs:
+        scale = _by_product(noise, ratio) ** family_noise.scale_power
     return ProductNoise(scale, None if demand_sd is None else _by_product(demand_sd, ratio))
 
 
