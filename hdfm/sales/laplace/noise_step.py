@@ -50,8 +50,13 @@ def noise_slopes(at: Expansion, noise: NoiseModel, posterior: NormalPosterior) -
 
     Coordinates lean on each other, such as a path's sd on its half-life: curvatures are those of pairs too.
     """
-    v, V = noise.position(posterior.scales), len(noise.coordinates)
-    values, steps = _values(at, noise, posterior), DIFFERENCE * np.eye(V)
+    return _slopes(_values(at, noise, posterior), noise, posterior.scales)
+
+
+def _slopes(values: Callable[[np.ndarray], np.ndarray], noise: NoiseModel, scales: Scales) -> NoiseSlopes:
+    """Of values by product about scales."""
+    v, V = noise.position(scales), len(noise.coordinates)
+    steps = DIFFERENCE * np.eye(V)
     here, up, down = values(v), [values(v + step) for step in steps], [values(v - step) for step in steps]
     slopes = (np.array(up) - down) / (2 * DIFFERENCE)  # by product, the prior last (V, N + 1)
     curvature = np.empty((V, V))
@@ -105,9 +110,7 @@ def noise_hierarchy(
     others[level] = 0.0
     (slope, bend), (prior_slope, prior_bend) = slopes.of_products, slopes.level_prior
     prior_slope = prior_slope - float(others @ prior_bend)
-    bend_of_level = max(
-        0.0, float(prior_bend[level])
-    )  # below it there is a bound, where the prior has a kink
+    bend_of_level = max(0.0, float(prior_bend[level]))  # less is the kink of a bound
     priors, (by_group, by_product) = model.spec.priors, model.spec.noise_levels
     return hierarchy(
         place + log_ratio,
@@ -130,7 +133,8 @@ def level_given_others(noise: NoiseModel, slopes: NoiseSlopes, v: np.ndarray) ->
 def noise_step(at: Expansion, noise: NoiseModel, posterior: NormalPosterior) -> Scales:
     """Scales with noise and paths a Newton step higher in the marginal posterior."""
     scales, model = posterior.scales, at.model
-    slopes, values = noise_slopes(at, noise, posterior), _values(at, noise, posterior)
+    values = _values(at, noise, posterior)
+    slopes = _slopes(values, noise, scales)
     low, high = np.transpose(noise.bounds())
     step = newton_step(slopes.curvature, slopes.slope)
     step *= min(1.0, LONGEST / max(float(abs(step).max()), LONGEST))

@@ -95,6 +95,10 @@ def likelihood_of_paths(
 
 def moved_paths(posterior: PathPosterior, move: np.ndarray, before: np.ndarray) -> np.ndarray:
     """Means of paths (k, T, N) given effects that move f (N, T), or a shorter step from ``before``."""
-    step = posterior.given(move) - before
-    length = abs(posterior.paths.h * step).sum(axis=0).max(axis=0)
-    return before + step * np.minimum(1, LARGEST_MOVE / np.maximum(length, LARGEST_MOVE))
+    return before + shortened(posterior.paths.h, posterior.given(move) - before)
+
+
+def shortened(h: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """A step of paths (k, T, n), by product as long as lets eta move by ``LARGEST_MOVE`` at most."""
+    length = abs(h * step).sum(axis=0).max(axis=0)
+    return step * np.minimum(1, LARGEST_MOVE / np.maximum(length, LARGEST_MOVE))

@@ -55,6 +55,17 @@ class DemandDraws:
         out[is_ahead] = self.ahead[period[is_ahead] - T]
         return out
 
+    def fixed_part(self, panel: SalesPanel, product: int) -> np.ndarray:
+        """Effects' part of eta (T, S) of a fitted product, less exposure."""
+        out = self.delta[product] + np.zeros((len(panel.period), 1))
+        if self.beta is not None:
+            out += self.beta[product] * panel.log_price[product, :, None]
+        if self.gamma is not None:
+            out += self.gamma[panel.block[product]]
+        if self.kappa is not None:
+            out += panel.controls[:, product].T @ self.kappa
+        return out
+
     @property
     def has_paths(self) -> bool:
         """Whether anything of a product moves over time."""
@@ -151,13 +162,12 @@ def told_by_units(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec) -> De
     """The draws with what units of the panel tell of paths, about posterior means, of scales in logs."""
     if not draws.has_paths:
         return draws
-    fixed = draws.delta.mean(axis=1)[:, None] + np.zeros(panel.units.shape)
-    if draws.beta is not None:
-        fixed += draws.beta.mean(axis=1)[:, None] * panel.log_price
-    if draws.gamma is not None:
-        fixed += draws.gamma.mean(axis=2)[panel.block]
-    if draws.kappa is not None:
-        fixed += np.tensordot(draws.kappa.mean(axis=1), panel.controls, axes=1)
+    effects = {name: getattr(draws, name) for name in ("beta", "delta", "gamma", "kappa")}
+    of_means = {
+        name: values.mean(axis=-1, keepdims=True) for name, values in effects.items() if values is not None
+    }
+    middle = replace(draws, **of_means)
+    fixed = np.stack([middle.fixed_part(panel, i)[:, 0] for i in range(len(panel.product))])
     ratio, noise = np.ones(len(fixed)), np.zeros(len(fixed))
     if draws.scale.ratio is not None:
         ratio = _middle(draws.scale.ratio)
@@ -170,7 +180,7 @@ def told_by_units(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec) -> De
 
 
 def _middle(values):
-    """Geometric mean over draws (..., S), for of factors of noise data may tell the product alone."""
+    """Geometric mean over draws (..., S): of noise that has factors data may tell their product alone."""
     return np.exp(np.log(values).mean(axis=-1))
 
 

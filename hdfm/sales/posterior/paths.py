@@ -14,16 +14,18 @@ Array names and axis order: k states (demand, then elasticities), N products, T 
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from hdfm.sales.laplace.effects import CHUNK
 from hdfm.sales.laplace.paths import PathPrior, factored
+from hdfm.sales.laplace.wandering import shortened
 from hdfm.sales.likelihoods.family import Likelihood
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.posterior.motion import Keyed, OrnsteinUhlenbeck, beyond, nearest_before
 
-ROUNDS, SETTLED, LARGEST_MOVE = 20, 1e-4, 2.0  # log units
+ROUNDS, SETTLED = 20, 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,9 @@ def _evidence(panel, family, fixed, noise, motions, rows):
     for _ in range(ROUNDS):
         eta = fixed + (h * path).sum(axis=0).T
         W, pull = _working(panel, family, eta, noise, rows)
-        step = factored(W.T, h, prior).towards((pull - W * fixed).T) - path
-        length = abs(h * step).sum(axis=0).max(axis=0)
-        path += step * np.minimum(1, LARGEST_MOVE / np.maximum(length, LARGEST_MOVE))
-        if length.max() < SETTLED:
+        step = shortened(h, factored(W.T, h, prior).towards((pull - W * fixed).T) - path)
+        path += step
+        if abs(step).max() < SETTLED:
             break
     W, pull = _working(panel, family, fixed + (h * path).sum(axis=0).T, noise, rows)
     return pull, W
@@ -124,12 +125,7 @@ def paths_at(
     nearest, fitted = nearest_before(time, steps)
     out = np.empty((len(paths), len(time), paths.shape[2]))
     out[:, fitted] = paths[:, nearest[fitted]]
-    for k, motion in enumerate(motions.processes):
-        if not fitted.all():
-            own = _numbered(keyed, k)
-            out[k, ~fitted] = beyond(time[~fitted], steps, paths[k], motion, own)
+    if not fitted.all():
+        for k, motion in enumerate(motions.processes):
+            out[k, ~fitted] = beyond(time[~fitted], steps, paths[k], motion, partial(keyed, k))
     return out
-
-
-def _numbered(keyed: Keyed, k: int) -> Keyed:
-    return lambda *key: keyed(k, *key)

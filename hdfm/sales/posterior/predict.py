@@ -15,9 +15,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from hdfm.exceptions import InvalidArgumentError
-from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows, panel_rows
-from hdfm.sales.posterior.draws import DemandDraws, DemandPosterior, ExtendedRows, extend_to_rows
+from hdfm.sales.posterior.draws import DemandPosterior, ExtendedRows, extend_to_rows
 from hdfm.sales.posterior.motion import Part, time_key
 from hdfm.sales.posterior.paths import drawn_paths, paths_at
 from hdfm.sampling.streams import Stream, labelled_stream, stream
@@ -51,7 +50,7 @@ def linear_predictor_blocks(
         if draws.kappa is not None:
             eta += rows.controls[:, piece].T @ draws.kappa
         if draws.has_paths:
-            add_paths(eta, posterior, extended, np.arange(len(x))[piece], x[piece])
+            add_paths(eta, posterior, extended, piece, x[piece])
         yield piece, eta, draws.scale.of_rows(i)
 
 
@@ -69,13 +68,13 @@ def _pieces(product: np.ndarray, size: int, *, whole: bool) -> Iterator[Rows]:
 
 
 def add_paths(
-    eta: np.ndarray, posterior: DemandPosterior, extended: ExtendedRows, piece: np.ndarray, x: np.ndarray
+    eta: np.ndarray, posterior: DemandPosterior, extended: ExtendedRows, piece: Rows, x: np.ndarray
 ) -> None:
     """Add to eta (b, S) of some rows what paths of their products make of it, at log prices x (b,)."""
     rows = extended.rows
     for i in np.unique(rows.product[piece]):
         members = np.flatnonzero(rows.product[piece] == i)
-        paths = paths_of_product(posterior, extended, int(i), rows.time[piece[members]])
+        paths = paths_of_product(posterior, extended, int(i), rows.time[piece][members])
         eta[members] += (extended.draws.motions(i).columns(x[members])[..., None] * paths).sum(axis=0)
 
 
@@ -92,23 +91,11 @@ def paths_of_product(
 
     fixed, x, told = np.zeros((len(steps), S)), np.zeros(len(steps)), None
     if i < N and draws.told is not None:
-        fixed, x = fixed_part(draws, panel, i), panel.log_price[i]
+        fixed, x = draws.fixed_part(panel, i), panel.log_price[i]
         told = draws.told.pull[i], draws.told.precision[i]
     paths = drawn_paths(steps, x, told, fixed, motions, keyed(Part.FITTED))
     times, of_time = np.unique(time, return_inverse=True)
     return paths_at(times, steps, paths, motions, keyed)[:, of_time]
-
-
-def fixed_part(draws: DemandDraws, panel: SalesPanel, i: int) -> np.ndarray:
-    """Effects' part of eta (T, S) of a fitted product, less exposure."""
-    out = draws.delta[i] + np.zeros((len(panel.period), 1))
-    if draws.beta is not None:
-        out += draws.beta[i] * panel.log_price[i, :, None]
-    if draws.gamma is not None:
-        out += draws.gamma[panel.block[i]]
-    if draws.kappa is not None:
-        out += panel.controls[:, i].T @ draws.kappa
-    return out
 
 
 def expected_units(posterior: DemandPosterior, rows: SalesRows) -> np.ndarray:

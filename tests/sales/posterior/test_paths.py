@@ -6,6 +6,7 @@ import pytest
 from conftest import ROLES, quick
 
 from hdfm import HierarchicalElasticity
+from hdfm.datasets.simulate_demand import stationary_paths
 from hdfm.sales.laplace.mode import laplace_mode
 from hdfm.sales.laplace.reliability import log_ratios
 from hdfm.sales.panel.rows import panel_rows
@@ -152,11 +153,7 @@ def test_densities_have_the_noise_of_the_product(fitted):
 
 def wandering_volumes(rng, N=6, periods=40, sd=0.8):
     """Volumes of which nothing moves but a slow path by product."""
-    rho = 0.5 ** (1 / 12)
-    path = np.empty((N, periods))
-    path[:, 0] = sd * rng.standard_normal(N)
-    for t in range(1, periods):
-        path[:, t] = rho * path[:, t - 1] + sd * np.sqrt(1 - rho**2) * rng.standard_normal(N)
+    path = stationary_paths(rng, (N, periods), sd, half_life=12)
     product, period = np.indices(path.shape).reshape(2, -1)
     price = np.exp(rng.normal(0, 0.2, len(product)))
     units = np.exp(3 + path.ravel() - 1.5 * np.log(price) + rng.normal(0, 0.05, len(product)))
