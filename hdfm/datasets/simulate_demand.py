@@ -10,12 +10,13 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr, ndtri
 
 from hdfm.datasets.simulate import NOISES
 from hdfm.exceptions import InvalidArgumentError
 
 NOISES_OF_DEMAND = ("log_normal", "negative_binomial", "poisson")
-STREAMS = ("prices", "effects", "time", "ratios", "demand", "moves", "units", "rows")
+STREAMS = ("prices", "effects", "time", "ratios", "demand", "moves", "units", "rows", "shares")
 LOCATIONS = ("level", "elasticity_global", "between_price_bias", "correlation")  # all others are 0 or more
 MEAN_PRICE, PRICES_BETWEEN = 20.0, 0.4
 
@@ -47,6 +48,9 @@ class DemandScales:
         products of a category.
     demand_sd, demand_half_life : float
         Sd, in log units, and half-life, in periods, of demand that wanders.
+    demand_share_sd : float
+        Spread between products of the normal quantile of the share of noise that wanders; not of Poisson
+        counts, all noise of which wanders.
     elasticity_path_sd, elasticity_path_half_life : float
         The same of elasticities about their mean.
     """
@@ -67,6 +71,7 @@ class DemandScales:
     noise_product_sd: float = 0.0
     demand_sd: float = 0.0
     demand_half_life: float = 8.0
+    demand_share_sd: float = 0.0
     elasticity_path_sd: float = 0.0
     elasticity_path_half_life: float = 2.0
 
@@ -92,12 +97,16 @@ def simulate_demand(
 
         \eta_{it} &= \delta_i + (\beta_i + b_{it}) \, x_{it} + \gamma_{gt} + u_{it}, \qquad
             x_{it} = \log p_{it} - \overline{\log p_i} \\
-        u_i &\sim \mathrm{AR}(1): \text{ sd } s_u m_i, \text{ half-life } h_u, \qquad
+        u_i &\sim \mathrm{AR}(1): \text{ sd } s_{u,i}, \text{ half-life } h_u, \qquad
         b_i \sim \mathrm{AR}(1): \text{ sd } s_b, \text{ half-life } h_b \\
-        \log y_{it} &\sim N(\eta_{it}, s_e m_i) \;|\;
-            y_{it} \sim \mathrm{NegativeBinomial}(\exp \eta_{it}, (s_e m_i)^{-2}) \;|\;
+        \log y_{it} &\sim N(\eta_{it}, s_{e,i}) \;|\;
+            y_{it} \sim \mathrm{NegativeBinomial}(\exp \eta_{it}, s_{e,i}^{-2}) \;|\;
             \mathrm{Poisson}(\exp \eta_{it}) \\
-        \log m_i &\sim N(\log m_g, \omega_p), \quad \log m_g \sim N(0, \omega_g) \\
+        s_{e,i} &= s \, m_i \cos \phi_i, \quad s_{u,i} = s \, m_i \sin \phi_i, \quad
+            \phi_i = \tfrac{\pi}{2} \Phi\big(\Phi^{-1}(\tfrac{2}{\pi} \arctan \tfrac{s_u}{s_e}) + l_i\big),
+            \quad s^2 = s_e^2 + s_u^2 \\
+        \log m_i &\sim N(\log m_g, \omega_p), \quad \log m_g \sim N(0, \omega_g), \quad
+            l_i \sim N(0, \omega_u) \\
         \beta_i &\sim N(\beta_g, \sigma_\beta), \quad \beta_g \sim N(\beta_{global}, \sigma_g) \\
         \delta_i &\sim N(\delta_g + \lambda_g (\overline{\log p_i} - \overline{\log p_g}), \sigma_\delta),
             \quad \mathrm{corr}(\delta_i, \beta_i) = \rho, \quad \lambda_g \sim N(\beta_g + b_0, \tau)
@@ -132,7 +141,7 @@ def simulate_demand(
         rounded to 0.01), ``units_sold``, and the truth in ``product_elasticity``, :math:`\beta_i`,
         ``category_elasticity``, ``global_elasticity``, ``expected_units``, :math:`\exp \eta_{it}` (the median
         of volumes), ``current_elasticity``, :math:`\beta_i + b_{it}`, ``demand_path``, :math:`u_{it}`, and
-        ``noise_ratio``, :math:`m_i`. ``attrs["truth"]`` has the scales by name.
+        ``noise_ratio``, :math:`s_{e,i} / s_e`, and ``demand_ratio``, :math:`s_{u,i} / s_u`. ``attrs["truth"]`` has the scales by name.
 
     Raises
     ------
@@ -168,12 +177,13 @@ def simulate_demand(
         scales.noise_group_sd * rng["ratios"].standard_normal(C)[category]
         + scales.noise_product_sd * rng["ratios"].standard_normal(N)
     )
-    u = m[:, None] * stationary_paths(rng["demand"], (N, T), scales.demand_sd, scales.demand_half_life)
+    noise_ratio, demand_ratio = _shares(rng["shares"], scales, m, noise)
+    u = demand_ratio[:, None] * stationary_paths(rng["demand"], (N, T), scales.demand_sd, scales.demand_half_life)
     b = stationary_paths(rng["moves"], (N, T), scales.elasticity_path_sd, scales.elasticity_path_half_life)
     current = beta[:, None] + b
     rate = np.exp(delta[:, None] + current * x + gamma[category] + u)
     units_rng = np.random.RandomState(rng["units"].integers(2**32))
-    units = NOISES[noise].draw(units_rng, rate, (scales.noise * m[:, None]) ** -2)
+    units = NOISES[noise].draw(units_rng, rate, (scales.noise * noise_ratio[:, None]) ** -2)
 
     product, period = np.meshgrid(np.arange(N), np.arange(T), indexing="ij")
     columns = {
@@ -188,7 +198,8 @@ def simulate_demand(
         "expected_units": rate,
         "current_elasticity": current,
         "demand_path": u,
-        "noise_ratio": m[product],
+        "noise_ratio": noise_ratio[product],
+        "demand_ratio": demand_ratio[product],
     }
     frame = pd.DataFrame({name: values[has_row] for name, values in columns.items()})
     frame.attrs["truth"] = asdict(scales)
@@ -229,6 +240,16 @@ def _effects(rng, scales, category, usual):
     delta = expected + scales.product_effect_sd * z[0]
     beta = beta_g[category] + scales.elasticity_sd * (rho * z[0] + np.sqrt(1 - rho**2) * z[1])
     return delta, beta, beta_g
+
+
+def _shares(rng, scales, m, noise):
+    """Ratios (N,) of independent noise and of demand that wanders."""
+    lean = scales.demand_share_sd * rng.standard_normal(len(m))
+    if noise == "poisson" or scales.demand_sd == 0 or scales.demand_share_sd == 0:
+        return m, m
+    usual = np.arctan(scales.demand_sd / scales.noise)
+    angle = np.pi / 2 * ndtr(ndtri(2 / np.pi * usual) + lean)
+    return m * np.cos(angle) / np.cos(usual), m * np.sin(angle) / np.sin(usual)
 
 
 def _time_effects(rng, scales, C, T):

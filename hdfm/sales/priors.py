@@ -50,6 +50,9 @@ class ElasticityPriors(Hyperparameters):
         group, where noise differs by these.
     demand_sd : float
         Half-normal scale of the sd of demand that wanders, in log units.
+    demand_share_sd : float
+        Half-normal scale of the spread, between products, of the normal quantile of the share of noise that
+        wanders, where that differs.
     demand_half_life, demand_half_life_log_sd : float
         Log-normal prior of its half-life, in usual distances of periods: the median, and the sd of the log.
     elasticity_path_sd : float
@@ -85,7 +88,8 @@ class ElasticityPriors(Hyperparameters):
     noise_group_sd: float = 0.5
     noise_product_sd: float = 0.5
     demand_sd: float = 0.5
-    demand_half_life: float = 8.0
+    demand_share_sd: float = 1.0
+    demand_half_life: float = 12.0
     demand_half_life_log_sd: float = 1.0
     elasticity_path_sd: float = 0.5
     elasticity_path_half_life: float = 2.0

@@ -156,6 +156,7 @@ def variable_dimensions(panel: SalesPanel) -> dict[str, list[str]]:
         "elasticity": ["product"],
         "group_effect": ["group"],
         "noise_ratio": ["product"],
+        "demand_ratio": ["product"],
         "noise_group_ratio": ["group"],
         "between_price": ["group"],
         "time_effect": ["block", "time"],

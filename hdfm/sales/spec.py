@@ -67,6 +67,13 @@ class DemandSpec:
                 raise unknown("dispersion", self.dispersion)
 
     @property
+    def has_demand_shares(self) -> bool:
+        """Whether the share of noise that wanders differs by product."""
+        noise = self.family.noise
+        has_both = self.wanders and noise is not None and noise.multiplicative
+        return has_both and self.noise_levels[1]
+
+    @property
     def moves(self) -> bool:
         """Whether the elasticity of a product moves over time about its mean."""
         match self.elasticity_path:

@@ -3,21 +3,30 @@ r"""Noise in the graph: of the likelihood, and of demand that wanders; both by p
 .. math:: \varsigma_i = \varsigma m_i, \quad s_i = s_u m_i, \qquad
     \log m_i \sim N(\log m_{g(i)}, \omega_p), \quad \log m_g \sim N(0, \omega_g)
 
-Of a likelihood without multiplicative noise s_i alone differs. Sampled are the logs of what products tell
-well, :math:`\varsigma m_i`, about the level :math:`\varsigma`, and :math:`s_u / \varsigma`: the level then
-moves neither noise nor wander of any product.
+Of a likelihood without multiplicative noise s_i alone differs. Where noise differs by product, so does the
+share of it that wanders,
+
+.. math:: \varsigma_i = s \, m_i \cos \phi_i, \quad s_i = s \, m_i \sin \phi_i, \quad s^2 = \varsigma^2 + s_u^2,
+    \qquad \phi_i = \tfrac{\pi}{2} \Phi\big(\Phi^{-1}(\tfrac{2}{\pi} \arctan \tfrac{s_u}{\varsigma}) + l_i\big),
+    \quad l_i \sim N(0, \omega_u)
+
+Sampled are the logs of what products tell well, :math:`\varsigma m_i` or :math:`s m_i`, about the level, and
+:math:`s_u / \varsigma`: the level then moves neither noise nor wander of any product.
 
 Array names and axis order: N products, G finest groups.
 """
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.pytensorf import floatX
 
 from hdfm.hierarchy.whitened import evidence_about_means, half_normal, spread, whitened_normal
 from hdfm.sales.graph.wandering import has_own_noise
+
+LEAST = 1e-6  # share of a product's noise that does not wander
 
 
 class ProductNoise(NamedTuple):
@@ -33,17 +42,30 @@ def noise_of_products(panel, spec, start, data) -> ProductNoise:
     noise = None if family_noise is None else family_noise.in_graph(spec.priors, start.noise)
     unit = noise if own and differs else None
     demand_sd = demand_spread(spec, start, unit) if spec.wanders else None
-    ratio = noise_ratios(panel, spec, data, noise if own else demand_sd) if differs else None
     scale = None
     if family_noise is not None:
         scale = pm.modelcontext(None)[family_noise.scale][None]
-    if own and differs:
-        scale = _by_product(noise, ratio) ** family_noise.scale_power
-    return ProductNoise(scale, None if demand_sd is None else _by_product(demand_sd, ratio))
+    if not differs:
+        return ProductNoise(scale, None if demand_sd is None else demand_sd[None])
+    if spec.has_demand_shares:
+        total = noise_ratios(panel, spec, data, pt.sqrt(noise**2 + demand_sd**2))
+        of_noise, of_demand = split_in_graph(panel, spec, data, total, pt.arctan2(demand_sd, noise))
+        of_demand = pm.Deterministic("demand_ratio", of_demand, dims=panel.dims["product"])
+    else:
+        of_noise = of_demand = noise_ratios(panel, spec, data, noise if own else demand_sd)
+    of_noise = pm.Deterministic("noise_ratio", of_noise, dims=panel.dims["product"])
+    if own:
+        scale = (noise * of_noise) ** family_noise.scale_power
+    return ProductNoise(scale, None if demand_sd is None else demand_sd * of_demand)
 
 
-def _by_product(value, ratio):
-    return value[None] if ratio is None else value * ratio
+def split_in_graph(panel, spec, data, ratio, angle):
+    """Ratios (N,) of noise and of demand that wanders, from those of both together; their usual angle."""
+    sd = log_spread("demand_share_sd", spec.priors.demand_share_sd)
+    raw = pm.Normal("demand_share_of_product_raw", 0, 1, dims=panel.dims["product"], shape=ratio.type.shape)
+    quantile = np.sqrt(2) * pt.erfinv(4 / np.pi * angle - 1) + sd * raw
+    own = np.pi / 4 * pt.erfc(-quantile / np.sqrt(2))  # PyMC's probit takes its root of 2 in 32 bits
+    return ratio * pt.maximum(pt.cos(own), LEAST) / pt.cos(angle), ratio * pt.sin(own) / pt.sin(angle)
 
 
 def demand_spread(spec, start, unit):
@@ -80,8 +102,7 @@ def noise_ratios(panel, spec, data, level):
             dims=dims["product"],
             shape=data.product.type.shape,
         )
-    ratio = pt.broadcast_to(pt.exp(log_noise - log_level), data.product.type.shape)
-    return pm.Deterministic("noise_ratio", ratio, dims=dims["product"])
+    return pt.broadcast_to(pt.exp(log_noise - log_level), data.product.type.shape)
 
 
 def log_spread(name, size):

@@ -147,5 +147,7 @@ def _by_product(panel, spec, scores, start):
     prior = (by_group * spec.priors.noise_group_sd**2 + by_single * spec.priors.noise_product_sd**2) ** -1.0
     shrunk = log_ratio * information / (information + prior)
     level = start.noise if has_own_noise(spec) else start.demand_sd
+    if spec.has_demand_shares:
+        level = np.hypot(start.noise, start.demand_sd)
     evidence = Evidence(information, information * (np.log(level) + log_ratio))
     return NoiseStart(start.noise, start.demand_sd, np.exp(shrunk), evidence)

@@ -12,9 +12,10 @@ from hdfm.exceptions import ApproximationWarning, InvalidDataError, warn_caller
 from hdfm.sales.laplace.effects import Effects, time_paths
 from hdfm.sales.laplace.integration import Point, integration_points
 from hdfm.sales.laplace.mode import LaplaceMode, laplace_mode
-from hdfm.sales.laplace.noise_step import level_given_others, level_of, noise_hierarchy
+from hdfm.sales.laplace.noise_step import given_others, noise_hierarchy
 from hdfm.sales.laplace.prior import Scales
 from hdfm.sales.laplace.threads import in_threads
+from hdfm.sales.likelihoods.noise import split_noise
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
 from hdfm.sampling.draws import PosteriorDraws
@@ -106,25 +107,36 @@ def _noise_about(
     scales, noise, spec = mode.scales, mode.coordinates.noise, mode.model.spec
     v = np.array([noise.position(at.scales) for at in points])[point]
     v += rng.standard_normal(v.shape) @ noise_root.T
-    out: dict[str, np.ndarray] = {}
-    if scales.ratio is not None and mode.by_noise is not None:
-        log_noise = noise_hierarchy(mode.model, noise, scales, mode.by_noise).draw(len(v), rng)
-        v[:, level_of(noise)] = log_noise["level"] + level_given_others(noise, mode.by_noise, v)
-        out = _named_ratios(log_noise, spec)
+    own: list[dict[str, np.ndarray]] = []
+    for j, _ in noise.own:
+        assert mode.by_noise is not None
+        own.append(noise_hierarchy(mode.model, noise, scales, mode.by_noise, j).draw(len(v), rng))
+        v[:, j] = own[-1]["level"] + given_others(mode.by_noise, j, v)
     low, high = np.transpose(noise.bounds())
     drawn = [_named_noise(spec, noise.at(row, scales)) for row in v.clip(low, high)]
-    return out | {name: np.array([draw[name] for draw in drawn]) for name in drawn[0]}
+    out = {name: np.array([draw[name] for draw in drawn]) for name in drawn[0]}
+    return out | (_named_ratios(out, own, spec) if own else {})
 
 
-def _named_ratios(log_noise: dict[str, np.ndarray], spec: DemandSpec) -> dict[str, np.ndarray]:
+def _named_ratios(
+    noise: dict[str, np.ndarray], own: list[dict[str, np.ndarray]], spec: DemandSpec
+) -> dict[str, np.ndarray]:
     """Products' noise over its level, and what it comes from, where it differs by these."""
     by_group, by_product = spec.noise_levels
-    of_groups, of_products = log_noise["spreads"]
-    out = {"noise_ratio": np.exp(log_noise["product"] - log_noise["level"])}
+    of_groups, of_products = own[0]["spreads"]
+    ratio, out = np.exp(own[0]["product"] - own[0]["level"]), {}
     if by_group:
         out["noise_group_sd"] = of_groups
-        out["noise_group_ratio"] = np.exp(log_noise["group"] - log_noise["level"])
-    return out | ({"noise_product_sd": of_products} if by_product else {})
+        out["noise_group_ratio"] = np.exp(own[0]["group"] - own[0]["level"])
+    if by_product:
+        out["noise_product_sd"] = of_products
+    if not spec.has_demand_shares:
+        return out | {"noise_ratio": ratio}
+    assert spec.family.noise is not None
+    usual = noise[spec.family.noise.name], noise["demand_sd"]
+    split = split_noise(*usual, ratio, own[1]["product"] - own[1]["level"])
+    out |= {"noise_ratio": split[0] / usual[0], "demand_ratio": split[1] / usual[1]}
+    return out | {"demand_share_sd": own[1]["spreads"][1]}
 
 
 def _warn_of_few(effective: float, size: int) -> None:

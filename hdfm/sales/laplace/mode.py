@@ -17,10 +17,11 @@ from hdfm.sales.laplace.marginal import (
     quadratic,
 )
 from hdfm.sales.laplace.newton import posterior_mode
-from hdfm.sales.laplace.noise import LEAST_NOISE
+from hdfm.sales.laplace.noise import NoiseModel
 from hdfm.sales.laplace.noise_step import NoiseSlopes, noise_slopes, noise_step
 from hdfm.sales.laplace.prior import ArrowModel, PathScale, Scales, arrow_model
 from hdfm.sales.laplace.scales import ScaleModel, scale_model
+from hdfm.sales.likelihoods.noise import LEAST_NOISE
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
 
@@ -66,21 +67,22 @@ class LaplaceMode:
 class _Search:
     """Where the search stands: scales, the last move of u (D,) and of v (V,), curvature (D, D) if known.
 
-    ``length`` is that of the last Newton step, in posterior sds; ``ratio_move`` the largest of log ratios.
+    ``length`` is that of the last Newton step, in posterior sds; ``own_move`` the largest of what products
+    add to noise.
     """
 
     scales: Scales
     move: np.ndarray
     noise_move: np.ndarray
     length: float = np.inf
-    ratio_move: float = 0.0
+    own_move: float = 0.0
     curvature: np.ndarray | None = None
 
     @property
     def still(self) -> bool:
         """Whether noise hardly moves."""
         enough = SETTLED if self.scales.plain else PATHS_SETTLED
-        return bool(abs(self.noise_move).max(initial=self.ratio_move) < enough)
+        return bool(abs(self.noise_move).max(initial=self.own_move) < enough)
 
     @property
     def settled(self) -> bool:
@@ -128,7 +130,12 @@ def _with_paths(model: ArrowModel, scales: Scales) -> Scales:
         scales = replace(scales, noise=float(np.sqrt(1 - FIRST_SHARE)) * scales.noise, demand=demand)
     if spec.moves:
         scales = replace(scales, moves=PathScale(FIRST_MOVES, priors.elasticity_path_half_life))
-    return replace(scales, ratio=np.ones(len(model.panel.product)) if any(spec.noise_levels) else None)
+    N = len(model.panel.product)
+    return replace(
+        scales,
+        ratio=np.ones(N) if any(spec.noise_levels) else None,
+        lean=np.zeros(N) if spec.has_demand_shares else None,
+    )
 
 
 def first_guess(model: ArrowModel) -> tuple[Scales, Effects]:
@@ -167,7 +174,7 @@ def _moved(search: _Search, marginal: Marginal, early: bool) -> _Search:
         scales=coordinates.at_position(place + move, scales),
         move=move[:D],
         noise_move=move[D:],
-        ratio_move=_largest_log_ratio(scales, search.scales),
+        own_move=_largest_own_move(coordinates.noise, scales, search.scales),
         length=length,
         curvature=None if length > SHORT or marginal.model.selection is not None else H,
     )
@@ -204,11 +211,10 @@ def _quadratic(marginal: Marginal, scales: Scales, curvature: np.ndarray | None)
     return Quadratic(value, slope, curvature)
 
 
-def _largest_log_ratio(scales: Scales, before: Scales) -> float:
-    """Of the noise of products, in a step."""
-    if scales.ratio is None or before.ratio is None:
-        return 0.0
-    return float(abs(np.log(scales.ratio / before.ratio)).max())
+def _largest_own_move(noise: NoiseModel, scales: Scales, before: Scales) -> float:
+    """Of what products add to coordinates of noise, in a step."""
+    moves = [abs(own.of(scales) - own.of(before)).max() for _, own in noise.own]
+    return max(moves, default=0.0)
 
 
 def improved_noise(marginal: Marginal, scales: Scales) -> Scales:

@@ -4,7 +4,7 @@ Array names and axis order: N products, V coordinates v.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from hdfm.sales.laplace.products import product_values, shared_moves
 LONGEST, HALVINGS, ENOUGH = 1.0, 4, 0.01
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class NoiseSlopes:
     """Slope and curvature, minus the second derivatives, by v.
 
@@ -29,20 +29,25 @@ class NoiseSlopes:
         Where (V,).
     value : float
         Log marginal posterior there, up to a constant.
-    slope, curvature : numpy.ndarray
-        Of the log marginal posterior (V,) and (V, V), ratios of products' noise held.
-    of_products : tuple of numpy.ndarray
-        What products add to the slope (N,) and the curvatures (V, N) by the level, without the prior.
-    level_prior : tuple
-        What the prior adds to them: a slope, and curvatures (V,).
+    slopes, bends : numpy.ndarray
+        What products, and last the prior, add to slope (V, N + 1) and curvature (V, V, N + 1) of the log
+        marginal posterior, what products add to coordinates held.
     """
 
     v: np.ndarray
     value: float
-    slope: np.ndarray
-    curvature: np.ndarray
-    of_products: tuple[np.ndarray, np.ndarray]
-    level_prior: tuple[float, np.ndarray]
+    slopes: np.ndarray
+    bends: np.ndarray
+
+    @property
+    def slope(self) -> np.ndarray:
+        """(V,)"""
+        return self.slopes.sum(axis=1)
+
+    @property
+    def curvature(self) -> np.ndarray:
+        """(V, V)"""
+        return self.bends.sum(axis=2)
 
 
 def noise_slopes(at: Expansion, noise: NoiseModel, posterior: NormalPosterior) -> NoiseSlopes:
@@ -58,28 +63,13 @@ def _slopes(values: Callable[[np.ndarray], np.ndarray], noise: NoiseModel, scale
     v, V = noise.position(scales), len(noise.coordinates)
     steps = DIFFERENCE * np.eye(V)
     here, up, down = values(v), [values(v + step) for step in steps], [values(v - step) for step in steps]
-    slopes = (np.array(up) - down) / (2 * DIFFERENCE)  # by product, the prior last (V, N + 1)
-    curvature = np.empty((V, V))
-    level = level_of(noise) if any(coordinate.level for coordinate in noise.coordinates) else None
-    by_level = np.zeros((V, len(here)))
+    slopes, bends = (np.array(up) - down) / (2 * DIFFERENCE), np.empty((V, V, len(here)))
     for j in range(V):
-        for k in range(j + 1):
-            if j == k:
-                bend = (2 * here - up[j] - down[j]) / DIFFERENCE**2
-            else:
-                bend = (up[j] + up[k] - values(v + steps[j] + steps[k]) - here) / DIFFERENCE**2
-            curvature[j, k] = curvature[k, j] = bend.sum()
-            if level in (j, k):
-                by_level[k if level == j else j] = bend
-    of_level = np.zeros(len(here)) if level is None else slopes[level]
-    return NoiseSlopes(
-        v=v,
-        value=float(here.sum()),
-        slope=slopes.sum(axis=1),
-        curvature=curvature,
-        of_products=(of_level[:-1], by_level[:, :-1]),
-        level_prior=(float(of_level[-1]), by_level[:, -1]),
-    )
+        bends[j, j] = (2 * here - up[j] - down[j]) / DIFFERENCE**2
+        for k in range(j):
+            corner = values(v + steps[j] + steps[k])
+            bends[j, k] = bends[k, j] = (up[j] + up[k] - corner - here) / DIFFERENCE**2
+    return NoiseSlopes(v, float(here.sum()), slopes, bends)
 
 
 def _values(
@@ -95,38 +85,35 @@ def _values(
     return values
 
 
-def level_of(noise: NoiseModel) -> int:
-    """Which coordinate moves the noise of all products."""
-    return next(j for j, coordinate in enumerate(noise.coordinates) if coordinate.level)
-
-
 def noise_hierarchy(
-    model: ArrowModel, noise: NoiseModel, scales: Scales, slopes: NoiseSlopes, move: np.ndarray | None = None
+    model: ArrowModel,
+    noise: NoiseModel,
+    scales: Scales,
+    slopes: NoiseSlopes,
+    j: int,
+    move: np.ndarray | None = None,
 ) -> NoiseHierarchy:
-    """What products tell of the logs of their noise, where other coordinates have moved by ``move`` (V,)."""
-    level = level_of(noise)
-    log_ratio = np.zeros(len(model.panel.product)) if scales.ratio is None else np.log(scales.ratio)
-    place, others = slopes.v[level], np.zeros(len(slopes.v)) if move is None else move.copy()
-    others[level] = 0.0
-    (slope, bend), (prior_slope, prior_bend) = slopes.of_products, slopes.level_prior
-    prior_slope = prior_slope - float(others @ prior_bend)
-    bend_of_level = max(0.0, float(prior_bend[level]))  # less is the kink of a bound
-    priors, (by_group, by_product) = model.spec.priors, model.spec.noise_levels
+    """What products tell of the coordinate j of their noise, where others have moved by ``move`` (V,)."""
+    own, place = noise.coordinates[j].own, slopes.v[j]
+    assert own is not None
+    others = np.zeros(len(slopes.v)) if move is None else np.where(np.arange(len(move)) == j, 0.0, move)
+    slope, bend = slopes.slopes[j] - others @ slopes.bends[j], slopes.bends[j, j]
+    prior_bend = max(0.0, float(bend[-1]))  # less is the kink of a bound
     return hierarchy(
-        place + log_ratio,
-        slope - others @ bend,
-        bend[level],
+        place + own.of(scales),
+        slope[:-1],
+        bend[:-1],
         model.panel.group,
-        (prior_slope + bend_of_level * place, bend_of_level),
-        (by_group * priors.noise_group_sd, by_product * priors.noise_product_sd),
+        (float(slope[-1]) + prior_bend * place, prior_bend),
+        own.sizes,
         LONGEST,
     )
 
 
-def level_given_others(noise: NoiseModel, slopes: NoiseSlopes, v: np.ndarray) -> np.ndarray:
-    """How far the level's expectation moves where other coordinates are v (..., V)."""
-    level, H = level_of(noise), slopes.curvature
-    beside = np.where(np.arange(len(H)) == level, 0.0, H[level] / max(H[level, level], 1.0))
+def given_others(slopes: NoiseSlopes, j: int, v: np.ndarray) -> np.ndarray:
+    """How far the expectation of coordinate j moves where others are v (..., V)."""
+    H = slopes.curvature
+    beside = np.where(np.arange(len(H)) == j, 0.0, H[j] / max(H[j, j], 1.0))
     return -(v - slopes.v) @ beside
 
 
@@ -143,12 +130,12 @@ def noise_step(at: Expansion, noise: NoiseModel, posterior: NormalPosterior) -> 
         if values(v).sum() >= slopes.value - ENOUGH:
             break
         step /= 2
-    if any(model.spec.noise_levels):
-        spread = noise_hierarchy(model, noise, scales, slopes, v - slopes.v)
-        sds, weight = spread.spreads()
-        level, (mean, by_product) = level_of(noise), spread.means(*(weight @ sds))
-        v[level] = np.clip(mean, slopes.v[level] - LONGEST, slopes.v[level] + LONGEST)
-        before = slopes.v[level] + (0.0 if scales.ratio is None else np.log(scales.ratio))
-        by_product = by_product.clip(before - LONGEST, before + LONGEST)
-        scales = replace(scales, ratio=np.exp(by_product - v[level]))
+    move = v - slopes.v
+    for j, own in noise.own:
+        told = noise_hierarchy(model, noise, posterior.scales, slopes, j, move)
+        sds, weight = told.spreads()
+        mean, by_product = told.means(*(weight @ sds))
+        v[j] = np.clip(mean, slopes.v[j] - LONGEST, slopes.v[j] + LONGEST).clip(low[j], high[j])
+        before = slopes.v[j] + own.of(posterior.scales)
+        scales = own.moved(scales, by_product.clip(before - LONGEST, before + LONGEST) - v[j])
     return noise.at(v.clip(low, high), scales)

@@ -14,7 +14,7 @@ import numpy as np
 from hdfm.sales.laplace.layout import Layout, layout_of
 from hdfm.sales.laplace.paths import PathPrior
 from hdfm.sales.laplace.selection import Selection, selection_of
-from hdfm.sales.likelihoods.noise import by_product, is_shared
+from hdfm.sales.likelihoods.noise import by_product, is_shared, split_noise
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.spec import DemandSpec
 
@@ -34,9 +34,10 @@ class Scales:
     """Spreads and noise of a demand model; parts that it does not have keep their value.
 
     ``groups`` are spreads of mean elasticities by level, coarse to fine; ``noise`` is the overdispersion
-    (dispersion**-0.5) of counts or the sd of log units, ``ratio`` (N,) that of products over it, and of
-    their wander over that of ``demand``; None where it is 1. ``demand`` and ``moves`` are of paths of demand
-    and elasticities, None where there are none.
+    (dispersion**-0.5) of counts or the sd of log units. ``demand`` and ``moves`` are of paths of demand and
+    elasticities, None where there are none. ``ratio`` (N,) is the noise of products over these, independent
+    and wandering together, ``lean`` (N,) what they add to the normal quantile of the share that wanders; None
+    where they are 1 and 0.
     """
 
     product_effect: float
@@ -48,6 +49,7 @@ class Scales:
     between_price: float
     noise: float
     ratio: np.ndarray | None = None
+    lean: np.ndarray | None = None
     demand: PathScale | None = None
     moves: PathScale | None = None
 
@@ -65,15 +67,17 @@ class Scales:
         """Whether the working likelihood is that of other scales."""
         if (self.noise, self.paths) != (other.noise, other.paths):
             return False
-        if self.ratio is None or other.ratio is None:
-            return self.ratio is other.ratio
-        return np.array_equal(self.ratio, other.ratio)
+        return _same(self.ratio, other.ratio) and _same(self.lean, other.lean)
 
     @property
     def covariance(self) -> np.ndarray:
         """Of products' levels and elasticities about what is expected of them (2, 2)."""
         cross = self.correlation * self.product_effect * self.elasticity
         return np.array([[self.product_effect**2, cross], [cross, self.elasticity**2]])
+
+
+def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    return one is other if one is None or other is None else np.array_equal(one, other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,11 @@ class ArrowModel:
     def noise(self, scales: Scales) -> np.ndarray:
         """By product (N,); ratios are of noise in log units, not of the odds of extra zeros."""
         noise = self.spec.family.noise
-        if scales.ratio is not None and noise is not None and noise.multiplicative:
+        if scales.ratio is None or noise is None or not noise.multiplicative:
+            return by_product(scales.noise, len(self.panel.product))
+        if scales.lean is None or scales.demand is None:
             return scales.noise * scales.ratio
-        return by_product(scales.noise, len(self.panel.product))
+        return split_noise(scales.noise, scales.demand.sd, scales.ratio, scales.lean)[0]
 
     def variance(self, scales: Scales) -> np.ndarray:
         """Squared noise, by product (N,)."""
@@ -111,7 +117,10 @@ class ArrowModel:
             rho[k] = 2.0 ** (-gaps / path.half_life)
             sd[k] = path.sd
         if scales.demand is not None and scales.ratio is not None:
-            sd[0] *= scales.ratio
+            if scales.lean is None:
+                sd[0] *= scales.ratio
+            else:
+                sd[0] = split_noise(scales.noise, scales.demand.sd, scales.ratio, scales.lean)[1]
         return PathPrior(rho, sd)
 
 

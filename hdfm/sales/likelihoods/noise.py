@@ -16,9 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.priors import ElasticityPriors
+
+LEAST_NOISE = 1e-3  # less can't be told from none, and makes precisions singular
+LEAST_DEMAND = 1e-8
 
 
 def by_product(shared: float | np.ndarray, n_products: int) -> np.ndarray:
@@ -29,6 +33,30 @@ def by_product(shared: float | np.ndarray, n_products: int) -> np.ndarray:
 def is_shared(values: np.ndarray) -> bool:
     """Whether values (N, ...) are one for all products, as those of :func:`by_product` are."""
     return len(values) == 1 or values.strides[0] == 0
+
+
+def split_noise(noise: Any, demand_sd: Any, ratio: Any, lean: Any) -> tuple[Any, Any]:
+    r"""Independent noise and demand that wanders, of products whose shares of these differ.
+
+    .. math:: s_{e,i} = s \, m_i \cos \phi_i, \quad s_{u,i} = s \, m_i \sin \phi_i, \qquad
+        \phi_i = \tfrac{\pi}{2} \Phi\big(\Phi^{-1}(\tfrac{2}{\pi} \arctan \tfrac{s_u}{s_e}) + l_i\big), \quad
+        s^2 = s_e^2 + s_u^2
+
+    Parameters
+    ----------
+    noise, demand_sd : float or numpy.ndarray
+        s_e and s_u of the usual product.
+    ratio, lean : numpy.ndarray
+        m and l.
+    """
+    angle = np.pi / 2 * ndtr(share_quantile(noise, demand_sd) + lean)
+    total = np.hypot(noise, demand_sd) * ratio
+    return np.maximum(total * np.cos(angle), LEAST_NOISE), np.maximum(total * np.sin(angle), LEAST_DEMAND)
+
+
+def share_quantile(noise: Any, demand_sd: Any) -> Any:
+    """Normal quantile of the share of noise that wanders, as an angle."""
+    return ndtri(2 / np.pi * np.arctan2(demand_sd, noise))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +71,14 @@ class ScaleDraws:
         Products' noise over the one that they share (N, S); None where it is 1.
     power : int
         Which power of noise the scale is; 0 where products' noise is not in it.
+    demand_ratio : numpy.ndarray or None
+        That of demand that wanders (N, S); None where it is ``ratio``.
     """
 
     shared: np.ndarray
     ratio: np.ndarray | None = None
     power: int = 1
+    demand_ratio: np.ndarray | None = None
 
     def of_rows(self, product: np.ndarray) -> np.ndarray:
         """Scale (n, S) of rows of products (n,), or (1, S) where products share it."""
@@ -55,19 +86,24 @@ class ScaleDraws:
             return self.shared[None]
         return self.shared * self.ratio[product] ** float(self.power)
 
-    def ratio_of(self, product: int) -> np.ndarray:
+    def demand_ratio_of(self, product: int) -> np.ndarray:
         """(S,) of a product."""
-        return np.ones_like(self.shared) if self.ratio is None else self.ratio[product]
+        ratio = self.ratio if self.demand_ratio is None else self.demand_ratio
+        return np.ones_like(self.shared) if ratio is None else ratio[product]
 
     def some(self, which: np.ndarray) -> "ScaleDraws":
         """The draws at some positions (s,)."""
-        ratio = None if self.ratio is None else self.ratio[:, which]
-        return ScaleDraws(self.shared[which], ratio, self.power)
+        ratios = (None if of is None else of[:, which] for of in (self.ratio, self.demand_ratio))
+        return ScaleDraws(self.shared[which], next(ratios), self.power, next(ratios))
 
-    def extended(self, ratios: list[np.ndarray]) -> "ScaleDraws":
-        """With those of more products (S,)."""
-        ratio = None if self.ratio is None else np.vstack([self.ratio, *ratios])
-        return ScaleDraws(self.shared, ratio, self.power)
+    def extended(self, ratios: list[tuple[np.ndarray, np.ndarray]]) -> "ScaleDraws":
+        """With those of more products: of noise (S,) and of demand (S,)."""
+        both = (self.ratio, self.demand_ratio)
+        own, of_demand = (
+            None if of is None else np.vstack([of, *(pair[k] for pair in ratios)])
+            for k, of in enumerate(both)
+        )
+        return ScaleDraws(self.shared, own, self.power, of_demand)
 
 
 def is_shared_in_graph(values: Any) -> bool:

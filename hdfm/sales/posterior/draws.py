@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 from scipy.special import ndtri
 
-from hdfm.sales.likelihoods.noise import ScaleDraws
+from hdfm.sales.likelihoods.noise import ScaleDraws, split_noise
 from hdfm.sales.panel.panel import SalesPanel
 from hdfm.sales.panel.rows import SalesRows
 from hdfm.sales.posterior.motion import OrnsteinUhlenbeck
@@ -73,7 +73,7 @@ class DemandDraws:
 
     def motions(self, product: int) -> Motions:
         """What paths of a product are, by draw."""
-        return motions_of(self.population, self.scale.ratio_of(product))
+        return motions_of(self.population, self.scale.demand_ratio_of(product))
 
     def some(self, which: np.ndarray) -> "DemandDraws":
         """The draws at some positions (s,)."""
@@ -129,6 +129,7 @@ def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> 
             population[name] = get(name, dims["group"])
     delta = get("product_effect", dims["product"])
     noise, ratio = spec.family.noise, get("noise_ratio", dims["product"])
+    demand_ratio = get("demand_ratio", dims["product"])
     shared = np.full(delta.shape[1], np.inf) if noise is None else get(noise.scale)
     power = noise.scale_power if noise is not None and noise.multiplicative else 0
     return DemandDraws(
@@ -136,13 +137,13 @@ def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> 
         delta=delta,
         gamma=get("time_effect", dims["block"], dims["time"]),
         kappa=None if kappa is None else kappa * panel.control_sd[:, None],
-        scale=ScaleDraws(shared, ratio, power),
+        scale=ScaleDraws(shared, ratio, power, demand_ratio),
         population=population,
     )
 
 
 def motions_of(population: dict[str, np.ndarray], ratio: np.ndarray) -> Motions:
-    """What paths are, of values (n,) or (1,) of sds and half-lives by name and of noise ratios (n,)."""
+    """What paths are, of values (n,) or (1,) of sds and half-lives by name and of demand's ratios (n,)."""
     return Motions(
         *(
             OrnsteinUhlenbeck(population[f"{name}_sd"] * factor, population[f"{name}_half_life"])
@@ -171,11 +172,12 @@ def told_by_units(draws: DemandDraws, panel: SalesPanel, spec: DemandSpec) -> De
     ratio, noise = np.ones(len(fixed)), np.zeros(len(fixed))
     if draws.scale.ratio is not None:
         ratio = _middle(draws.scale.ratio)
+    demand_ratio = ratio if draws.scale.demand_ratio is None else _middle(draws.scale.demand_ratio)
     if spec.family.noise is not None:
         noise = _middle(draws.population[spec.family.noise.name]) * ratio ** float(draws.scale.power != 0)
     names = [f"{name}_{of}" for name in PATHS for of in ("sd", "half_life")]
     means = {name: _middle(draws.population[name][None]) for name in names if name in draws.population}
-    told = path_evidence(panel, spec.family, fixed, noise, motions_of(means, ratio))
+    told = path_evidence(panel, spec.family, fixed, noise, motions_of(means, demand_ratio))
     return replace(draws, told=told)
 
 
@@ -229,7 +231,7 @@ def extend_to_rows(posterior: DemandPosterior, rows: SalesRows, *, common: bool 
         added_beta.append(beta)
         added_delta.append(delta)
         if draws.scale.ratio is not None:
-            added_ratio.append(_new_ratio(posterior, row_group[row], rng))
+            added_ratio.append(_new_ratios(posterior, row_group[row], rng))
     period, ahead = _extend_time(posterior, rows, block)
     delta = np.vstack([draws.delta, *added_delta])
     extended = replace(
@@ -271,8 +273,8 @@ def _new_product(posterior, rows, row, group, rng):
     return _bound(latent + sd * (rho * e + np.sqrt(1 - np.square(rho)) * z), spec), delta
 
 
-def _new_ratio(posterior, group, rng):
-    """Noise (S,) of a product the panel doesn't know, over the noise that products share."""
+def _new_ratios(posterior, group, rng):
+    """Noise and demand's sd (S,) of a product the panel doesn't know, over those that products share."""
     population, size = posterior.draws.population, posterior.draws.delta.shape[1]
     log_ratio = np.zeros(size)
     if "noise_group_ratio" in population:
@@ -281,7 +283,12 @@ def _new_ratio(posterior, group, rng):
         log_ratio += of_group if known else population["noise_group_sd"] * of_group
     if "noise_product_sd" in population:
         log_ratio += population["noise_product_sd"] * _even_normals(rng, size)
-    return np.exp(log_ratio)
+    ratio = np.exp(log_ratio)
+    if "demand_share_sd" not in population:
+        return ratio, ratio
+    usual = population[posterior.spec.family.noise.name], population["demand_sd"]
+    split = split_noise(*usual, ratio, population["demand_share_sd"] * _even_normals(rng, size))
+    return split[0] / usual[0], split[1] / usual[1]
 
 
 def _even_normals(rng, size):

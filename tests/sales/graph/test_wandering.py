@@ -40,6 +40,7 @@ HALF_NORMAL = {
     "noise_group_sd": "noise_group_sd",
     "noise_product_sd": "noise_product_sd",
     "demand_sd": "demand_sd",
+    "demand_share_sd": "demand_share_sd",
     "elasticity_path_sd": "elasticity_path_sd",
 }
 POWERS = {"negative_binomial": -2, "log_normal": 1, "zero_inflated_poisson": 2}
@@ -57,6 +58,7 @@ PRIORS = ElasticityPriors(
     noise_group_sd=0.6,
     noise_product_sd=0.6,
     demand_sd=0.6,
+    demand_share_sd=1.1,
     elasticity_path_sd=0.6,
 )
 
@@ -160,6 +162,9 @@ def log_prior_of_noise(panel, v):
     out, steps = 0.0, panel.timeline.steps
     if "noise_group_ratio" in v:
         of_groups, of_products = np.log(v["noise_group_ratio"]), np.log(v["noise_ratio"])
+        if "demand_ratio" in v:
+            of_products, density = log_totals(v)
+            out += density
         out += (stats.norm.logpdf(of_groups, 0, v["noise_group_sd"]) - of_groups).sum()
         if "noise_product_sd" in v:
             above = of_groups[panel.group]
@@ -168,13 +173,25 @@ def log_prior_of_noise(panel, v):
             np.testing.assert_allclose(of_products, of_groups[panel.group], atol=1e-12)
     for name in ("demand", "elasticity_path"):
         if f"{name}_sd" in v:
-            ratio = v.get("noise_ratio", np.ones(len(panel.product))) if name == "demand" else 1.0
+            ratio = v.get("demand_ratio", v.get("noise_ratio", 1.0)) if name == "demand" else 1.0
             sd = v[f"{name}_sd"] * np.broadcast_to(ratio, len(panel.product))
             R = 2.0 ** (-abs(steps[:, None] - steps) / v[f"{name}_half_life"])
             drawn = v[{"demand": "demand_path", "elasticity_path": "elasticity_path"}[name]]
             out += stats.multivariate_normal.logpdf(drawn / sd[:, None], cov=R).sum()
             out -= R.shape[0] * np.log(sd).sum()
     return out
+
+
+def log_totals(v):
+    """Log of products' ratios of both noises together; log density of their shares, by ratios of each."""
+    usual = np.array([v[next(name for name in NOISES.values() if name in v)], v["demand_sd"]])
+    own = usual[:, None] * [v["noise_ratio"], v["demand_ratio"]]
+    total, angle = np.log(np.hypot(*own) / np.hypot(*usual)), np.arctan2(own[1], own[0])
+    quantile = stats.norm.ppf(2 / np.pi * angle)
+    lean = quantile - stats.norm.ppf(2 / np.pi * np.arctan2(usual[1], usual[0]))
+    density = stats.norm.logpdf(lean, 0, v["demand_share_sd"]) - stats.norm.logpdf(quantile)
+    density += np.log(np.sin(2 * angle) / np.pi) - np.log([v["noise_ratio"], v["demand_ratio"]]).sum(axis=0)
+    return total, (density + total).sum()  # the density of totals, not of their logs, is added elsewhere
 
 
 def log_likelihood(panel, spec, v):

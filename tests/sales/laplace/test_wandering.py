@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from reference.sales import case, columns, dense_posterior, size
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from hdfm.sales.laplace.draws import sample_laplace
 from hdfm.sales.laplace.expansion import expansion, expansion_about
@@ -31,6 +31,8 @@ def scales_of(one, parts):
     rng, changes = np.random.default_rng(5), {}
     if "dispersion" in parts:
         changes["ratio"] = np.exp(rng.normal(0, 0.3, len(one.panel.product)))
+    if one.spec.has_demand_shares:
+        changes["lean"] = rng.normal(0, 0.5, len(one.panel.product))
     if "demand" in parts:
         changes["demand"] = PathScale(0.25, 5.0)
     if "elasticity_path" in parts:
@@ -42,7 +44,7 @@ def model_of(name, likelihood, parts):
     one = case(name, likelihood, noise=likelihood)
     one = one.having(spec=replace(one.spec, **PARTS[parts]))
     one = replace(one, scales=scales_of(one, PARTS[parts]))
-    plain = replace(one.scales, ratio=None, demand=None, moves=None)
+    plain = replace(one.scales, ratio=None, lean=None, demand=None, moves=None)
     effects = posterior_mode(one.model, plain, first_guess(one.model)[1])
     at = expansion(expansion_about(one.model, one.scales, effects), one.scales)
     return one, Marginal(scale_model(one.model), at)
@@ -53,11 +55,15 @@ def noise_covariance(one, scales):
     (N, T), steps = one.panel.units.shape, one.panel.timeline.steps
     gap, out = abs(steps[:, None] - steps), np.zeros((N * T, N * T))
     ratio = np.ones(N) if scales.ratio is None else scales.ratio
+    demand = 0.0 if scales.demand is None else scales.demand.sd
+    quantile = norm.ppf(2 / np.pi * np.arctan(demand / scales.noise))
+    angle = np.pi / 2 * norm.cdf(quantile + (np.zeros(N) if scales.lean is None else scales.lean))
+    total = np.hypot(scales.noise, demand) * ratio
     for i in range(N):
         rows, x = slice(i * T, (i + 1) * T), one.panel.log_price[i]
-        K = (scales.noise * ratio[i]) ** 2 * np.eye(T)
+        K = (total[i] * np.cos(angle[i])) ** 2 * np.eye(T)
         if scales.demand is not None:
-            K += (scales.demand.sd * ratio[i]) ** 2 * 2 ** (-gap / scales.demand.half_life)
+            K += (total[i] * np.sin(angle[i])) ** 2 * 2 ** (-gap / scales.demand.half_life)
         if scales.moves is not None:
             K += scales.moves.sd**2 * 2 ** (-gap / scales.moves.half_life) * np.outer(x, x)
         out[rows, rows] = K
@@ -104,14 +110,15 @@ def test_slopes_by_noise_are_those_of_the_marginal(likelihood, parts):
 def test_slopes_of_a_product_are_those_of_the_marginal():
     one, marginal = model_of("one level", "negative_binomial", "all")
     noise = marginal.coordinates.noise
-    slopes = noise_slopes(marginal.expansion, noise, marginal.posterior(one.scales)).of_products[0]
-    for i in range(len(slopes)):
-        step = np.where(np.arange(len(slopes)) == i, DIFFERENCE, 0.0)
-        up, down = (
-            marginal.value(replace(one.scales, ratio=one.scales.ratio * np.exp(sign * step)))
-            for sign in (1, -1)
-        )
-        assert slopes[i] == pytest.approx((up - down) / (2 * DIFFERENCE), abs=0.15)
+    slopes = noise_slopes(marginal.expansion, noise, marginal.posterior(one.scales)).slopes
+    assert len(noise.own) == 2
+    for j, own in noise.own:
+        for i in range(len(one.panel.product)):
+            step = np.where(np.arange(len(one.panel.product)) == i, DIFFERENCE, 0.0)
+            up, down = (
+                marginal.value(own.moved(one.scales, own.of(one.scales) + sign * step)) for sign in (1, -1)
+            )
+            assert slopes[j, i] == pytest.approx((up - down) / (2 * DIFFERENCE), abs=0.15)
 
 
 @pytest.mark.parametrize("likelihood", [*LIKELIHOODS, "poisson", "zero_inflated_poisson"])
@@ -128,8 +135,9 @@ def test_parts_of_no_size_are_no_parts(likelihood):
     """Paths of next to no spread and ratios of 1: the marginal of today's model."""
     one, marginal = model_of("one level", likelihood, "all")
     nearly = PathScale(1e-7, 4.0)
-    small = replace(one.scales, ratio=np.ones(len(one.panel.product)), demand=nearly, moves=nearly)
-    none = replace(one.scales, ratio=None, demand=None, moves=None)
+    ones = np.ones(len(one.panel.product))
+    small = replace(one.scales, ratio=ones, lean=0 * ones, demand=nearly, moves=nearly)
+    none = replace(one.scales, ratio=None, lean=None, demand=None, moves=None)
     plain = replace(marginal.expansion, low=None, paths=None, path_means=None)
     expected = replace(marginal, expansion=plain).posterior(replace(none, noise=none.noise))
     ours = replace(
@@ -150,6 +158,8 @@ def test_draws_have_noise_by_product_and_paths(monkeypatch, likelihood, large):
     settings = SamplingSettings(100, 0, 2, 0.8, 3, False, None)
     values = sample_laplace(one.panel, spec, settings).values
     names = {"noise_ratio": 12, "noise_group_ratio": 3, "noise_group_sd": 1, "noise_product_sd": 1}
+    if spec.has_demand_shares:
+        names |= {"demand_ratio": 12, "demand_share_sd": 1}
     names |= {f"{path}_{what}": 1 for path in ("demand", "elasticity_path") for what in ("sd", "half_life")}
     for name, length in names.items():
         assert values[name].reshape(200, -1).shape == (200, length)
