@@ -11,6 +11,7 @@ from hdfm.datasets import simulate_sales
 
 WALK = 0.01
 ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
+NO_PATHS = {"demand": "independent", "dispersion": "shared", "elasticity_path": "constant"}
 CHOICE_ROLES = {  # of simulate_choices
     "customer": "customer",
     "category": "category",
@@ -104,11 +105,11 @@ def mock_sampling(monkeypatch):
 
 @pytest.fixture
 def elasticity():
-    """A quick HierarchicalElasticity with the simulator's columns; keywords override."""
+    """A quick HierarchicalElasticity with the simulator's columns, without paths; keywords override."""
 
     def make(**changes):
         quick = {"draws": 8, "tune": 5, "chains": 2, "progressbar": False}
-        return HierarchicalElasticity(**{**ROLES, **quick, **changes})
+        return HierarchicalElasticity(**{**ROLES, **NO_PATHS, **quick, **changes})
 
     return make
 
@@ -140,5 +141,6 @@ def fitted_sales():
 @pytest.fixture(scope="session")
 def fitted(fitted_sales):
     """A real fit of ``fitted_sales`` in two seconds; do not change it."""
-    model = HierarchicalElasticity(**ROLES, inference="laplace", draws=200, chains=2, progressbar=False)
+    options = {"inference": "laplace", "draws": 200, "chains": 2, "progressbar": False}
+    model = HierarchicalElasticity(**ROLES, **NO_PATHS, **options)
     return model.fit(fitted_sales, fitted_sales["units_sold"])

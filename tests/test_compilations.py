@@ -1,7 +1,7 @@
 """Folds of a grid search share compiled programs: counted, not timed."""
 
 import pytest
-from conftest import CHOICE_ROLES, ROLES
+from conftest import CHOICE_ROLES, NO_PATHS, ROLES
 from sklearn.model_selection import GridSearchCV
 
 from hdfm import DynamicFactorChoiceModel, HierarchicalElasticity
@@ -19,7 +19,12 @@ def choices():
 
 def sales():
     X = simulate_sales(20, 2, 60, seed=1, missing_prob=0.1)
-    return HierarchicalElasticity(**ROLES, **QUICK, inference="nuts"), X, X.pop("units_sold"), "time_period"
+    return (
+        HierarchicalElasticity(**ROLES, **NO_PATHS, **QUICK, inference="nuts"),
+        X,
+        X.pop("units_sold"),
+        "time_period",
+    )
 
 
 @pytest.mark.slow

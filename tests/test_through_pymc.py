@@ -46,7 +46,8 @@ MODELS = {
         y = X.pop("units_sold")
         model = HierarchicalElasticity(
             "product", "category", time="time_period", price="price", inference="nuts", draws=400, tune=300,
-            chains=2, progressbar=False,
+            chains=2, progressbar=False, demand="independent", dispersion="shared",
+            elasticity_path="constant",
         )
         compare(model, X, y, ["elasticity", "elasticity_category", "elasticity_sd"])
     """,

@@ -140,8 +140,9 @@ def simulate_demand(
         One row per product and period: ``product``, ``category``, ``time_period``, ``price`` (above 0,
         rounded to 0.01), ``units_sold``, and the truth in ``product_elasticity``, :math:`\beta_i`,
         ``category_elasticity``, ``global_elasticity``, ``expected_units``, :math:`\exp \eta_{it}` (the median
-        of volumes), ``current_elasticity``, :math:`\beta_i + b_{it}`, ``demand_path``, :math:`u_{it}`, and
-        ``noise_ratio``, :math:`s_{e,i} / s_e`, and ``demand_ratio``, :math:`s_{u,i} / s_u`. ``attrs["truth"]`` has the scales by name.
+        of volumes), ``current_elasticity``, :math:`\beta_i + b_{it}`, ``demand_path``, :math:`u_{it}`,
+        ``noise_ratio``, :math:`s_{e,i} / s_e`, and ``demand_ratio``, :math:`s_{u,i} / s_u`.
+        ``attrs["truth"]`` has the scales by name.
 
     Raises
     ------
@@ -178,7 +179,9 @@ def simulate_demand(
         + scales.noise_product_sd * rng["ratios"].standard_normal(N)
     )
     noise_ratio, demand_ratio = _shares(rng["shares"], scales, m, noise)
-    u = demand_ratio[:, None] * stationary_paths(rng["demand"], (N, T), scales.demand_sd, scales.demand_half_life)
+    u = demand_ratio[:, None] * stationary_paths(
+        rng["demand"], (N, T), scales.demand_sd, scales.demand_half_life
+    )
     b = stationary_paths(rng["moves"], (N, T), scales.elasticity_path_sd, scales.elasticity_path_half_life)
     current = beta[:, None] + b
     rate = np.exp(delta[:, None] + current * x + gamma[category] + u)

@@ -19,9 +19,9 @@ from hdfm.sales.spec import DemandSpec
 TIME_EFFECTS = ("category", "shared", None)
 PRODUCT_EFFECTS = ("random", "fixed")
 SIGNS = (None, "negative")
-DEMANDS = ("wandering", "independent")
+DEMANDS = (None, "wandering", "independent")
 DISPERSIONS = ("product", "group", "shared")
-ELASTICITY_PATHS = ("moving", "constant")
+ELASTICITY_PATHS = (None, "moving", "constant")
 
 
 class DemandArguments(Protocol):
@@ -40,9 +40,9 @@ class DemandArguments(Protocol):
     sign: str | None
     selected_above: float | None
     selected_periods: int | None
-    demand: str
+    demand: str | None
     dispersion: str
-    elasticity_path: str
+    elasticity_path: str | None
 
 
 def demand_roles(given: DemandArguments) -> Roles:
@@ -78,6 +78,7 @@ def check_arguments(given: DemandArguments) -> None:
 
 def demand_spec(given: DemandArguments, priors: ElasticityPriors) -> DemandSpec:
     """The spec of arguments that are checked."""
+    demand, elasticity_path = _paths(given)
     return DemandSpec(
         likelihood=given.likelihood,
         time_effects=given.time_effects is not None and given.time is not None,
@@ -85,10 +86,16 @@ def demand_spec(given: DemandArguments, priors: ElasticityPriors) -> DemandSpec:
         negative=_is_negative(given.sign),
         priors=priors,
         selected_above=given.selected_above,
-        demand=given.demand if given.time is not None else "independent",
+        demand=demand if given.time is not None else "independent",
         dispersion=given.dispersion,
-        elasticity_path=given.elasticity_path if None not in (given.time, given.price) else "constant",
+        elasticity_path=elasticity_path if None not in (given.time, given.price) else "constant",
     )
+
+
+def _paths(given: DemandArguments) -> tuple[str, str]:
+    """``demand`` and ``elasticity_path``."""
+    usual = ("wandering", "moving") if given.selected_above is None else ("independent", "constant")
+    return given.demand or usual[0], given.elasticity_path or usual[1]
 
 
 def shares_time(time_effects: str | None) -> bool:
@@ -145,10 +152,11 @@ def _check_selected_above(given: DemandArguments) -> None:
             f"selected_above can't be had with likelihood={given.likelihood!r}, whose noise moves what a "
             "product is expected to sell in all. Take another likelihood, or selected_above=None."
         )
-    for name, plain in (("demand", "independent"), ("elasticity_path", "constant")):
-        if given.time is not None and getattr(given, name) != plain:
+    plain_words = {"demand": "independent", "elasticity_path": "constant"}
+    for (name, plain), word in zip(plain_words.items(), _paths(given), strict=True):
+        if given.time is not None and word != plain:
             raise InvalidArgumentError(
-                f"selected_above can't be had with {name}={getattr(given, name)!r}: what moves over time "
+                f"selected_above can't be had with {name}={word!r}: what moves over time "
                 f"moves what a product is expected to sell in all. Take {name}={plain!r}, or "
                 "selected_above=None."
             )

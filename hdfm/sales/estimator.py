@@ -129,19 +129,21 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         threshold is scaled by their share, to at most what the product that sold least has, and products
         below it are kept; ``data_report_`` says how many. None: those of X, unless products of X sold less;
         then the share is guessed from the least of them, which a ``DataWarning`` says.
-    demand : {"independent", "wandering"}
+    demand : {None, "wandering", "independent"}
         Whether demand of a product wanders beside the independent noise of single periods,
         :math:`\eta_{it} \mathrel{+}= u_{it}` with u an AR(1) of sd :math:`s_u m_i` and a half-life that
         products share (an Ornstein-Uhlenbeck process where periods are uneven [6]_). Where it does,
         independent noise overstates what slow moves of prices tell. Its last state goes into forecasts, and
-        fades there.
-    dispersion : {"shared", "group", "product"}
+        fades there. None: "wandering", beside ``selected_above`` "independent".
+    dispersion : {"product", "group", "shared"}
         Whether noise, independent and wandering alike, is the same for all products, or a multiple
-        :math:`m_i` of it by finest group, or by group and product:
-        :math:`\log m_i \sim N(\log m_{g(i)}, \omega_p), \log m_g \sim N(0, \omega_g)`.
-    elasticity_path : {"constant", "moving"}
+        :math:`m_i` of it by finest group, or by group and product,
+        :math:`\log m_i \sim N(\log m_{g(i)}, \omega_p), \log m_g \sim N(0, \omega_g)`; by product, the
+        share of it that wanders differs too.
+    elasticity_path : {None, "moving", "constant"}
         Whether the elasticity of a product moves about its mean, :math:`\beta_i + b_{it}` with b an AR(1)
-        too. Tables report :math:`\beta_i`, the mean that it moves about.
+        too. Tables report :math:`\beta_i`, the mean that it moves about. None: "moving", beside
+        ``selected_above`` "constant".
     priors : ElasticityPriors, optional
         Hyperparameters of the priors; None for ``ElasticityPriors()``. Each is a parameter for ``set_params``
         and searches too, such as ``priors__product_sd``.
@@ -224,9 +226,9 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         sign: str | None = None,
         selected_above: float | None = None,
         selected_periods: int | None = None,
-        demand: str = "independent",
-        dispersion: str = "shared",
-        elasticity_path: str = "constant",
+        demand: str | None = None,
+        dispersion: str = "product",
+        elasticity_path: str | None = None,
         priors: ElasticityPriors | None = None,
         inference: str = "nuts",
         sampler: str = "numpyro",
@@ -706,7 +708,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         if spec.selected_above is not None:
             share = selected_share(panel, spec.selected_above, self.selected_periods)
             spec = replace(spec, selected_share=share)
-        return panel, spec if len(panel.period) > 1 else spec.at_one_time()
+        return panel, spec.of_panel(len(panel.product), len(panel.period))
 
     def _read(
         self, X: Any, y: Any = None, read_units: UnitsReader | None = None, *, reset: bool

@@ -84,9 +84,14 @@ class DemandSpec:
             case _:
                 raise unknown("elasticity_path", self.elasticity_path)
 
-    def at_one_time(self) -> "DemandSpec":
-        """What is left of it in a single period."""
-        return replace(self, time_effects=False, demand="independent", elasticity_path="constant")
+    def of_panel(self, n_products: int, n_periods: int) -> "DemandSpec":
+        """What is left of it in a single period, or of a single product."""
+        spec = self
+        if n_products == 1:
+            spec = replace(spec, dispersion="shared")
+        if n_periods == 1:
+            spec = replace(spec, time_effects=False, demand="independent", elasticity_path="constant")
+        return spec
 
     @property
     def has_paths(self) -> bool:

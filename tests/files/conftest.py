@@ -6,7 +6,7 @@ import conftest
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import CHOICE_ROLES, ROLES
+from conftest import CHOICE_ROLES, NO_PATHS, ROLES
 
 from hdfm import ChoicePriors, DynamicFactorChoiceModel, ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_choices, simulate_sales
@@ -41,7 +41,7 @@ def choice_fit(**options):
 FITS = {
     "sales, laplace": lambda: sales_fit(inference="laplace"),
     "sales, nuts": lambda: sales_fit(
-        priors=ElasticityPriors.article(), random_state=np.random.RandomState(3), sign="negative"
+        priors=ElasticityPriors.article(), random_state=np.random.RandomState(3), sign="negative", **NO_PATHS
     ),
     "choices, nuts": lambda: choice_fit(**FACTORS, priors=ChoicePriors(customer_sd=0.5)),
     "choices, means": lambda: choice_fit(n_factors=1, keep="means", random_state=np.int64(3)),

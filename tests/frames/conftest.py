@@ -7,7 +7,7 @@ from typing import Any
 import conftest
 import pandas as pd
 import pytest
-from conftest import ROLES, TRIP_ROLES
+from conftest import NO_PATHS, ROLES, TRIP_ROLES
 from trips import many_trips
 
 from hdfm import DynamicFactorChoiceModel, HierarchicalElasticity
@@ -44,7 +44,7 @@ def sales_door() -> Door:
         product="p" + frame["product"].astype(str), category="c" + frame["category"].astype(str)
     )
     return Door(
-        make=lambda **changes: HierarchicalElasticity(**{**ROLES, **QUICK, **changes}),
+        make=lambda **changes: HierarchicalElasticity(**{**ROLES, **NO_PATHS, **QUICK, **changes}),
         X=frame,
         y=frame["units_sold"],
         labels={"product": "product", "groups": "category", "time": "time_period"},

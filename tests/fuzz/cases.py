@@ -216,6 +216,9 @@ def sales_cases(draw):
         "likelihood": likelihood,
         "time_effects": one_of(draw, ["category", "category", "shared", None]),
         "product_effects": one_of(draw, ["random", "fixed"]),
+        "demand": one_of(draw, [None, None, "independent"]),
+        "dispersion": one_of(draw, ["product", "product", "group", "shared"]),
+        "elasticity_path": one_of(draw, [None, None, "constant"]),
     }
     return Case(
         roles | settings,

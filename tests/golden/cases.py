@@ -25,6 +25,9 @@ SALES_ROLES = {
     "price": "price",
     "controls": "promotion",
     "exposure": "stores",
+    "demand": "independent",
+    "dispersion": "shared",
+    "elasticity_path": "constant",
 }
 CHOICE_ROLES = {
     "customer": "customer",

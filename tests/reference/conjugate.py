@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from conftest import ROLES
+from conftest import NO_PATHS, ROLES
 
 from hdfm import ElasticityPriors
 from hdfm.sales.likelihoods.noise import ScaleDraws
@@ -58,7 +58,14 @@ def levels(group, mean, covariance):
 PRIORS = ElasticityPriors(
     global_mean=MEAN, global_sd=GLOBAL_SD, group_sd=GROUP_SD, product_sd=SD, estimate_sd=False
 )
-MODEL = {**ROLES, "likelihood": "log_normal", "time_effects": None, "priors": PRIORS, "progressbar": False}
+MODEL = {
+    **ROLES,
+    **NO_PATHS,
+    "likelihood": "log_normal",
+    "time_effects": None,
+    "priors": PRIORS,
+    "progressbar": False,
+}
 DRAWS = 1000
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytensor.tensor as pt
 import xarray as xr
-from conftest import ROLES
+from conftest import NO_PATHS, ROLES
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
@@ -119,7 +119,7 @@ def linear_predictor(panel, named):
 def case_of(noise="poisson", gaps=False, weighted=False, **arguments) -> Case:
     """A case; ``weighted``: rows count once to four times."""
     sales = store_sales(noise, **({"missing_prob": 0.2, "late_start_prob": 0.3} if gaps else {}))
-    estimator = HierarchicalElasticity(**arguments)
+    estimator = HierarchicalElasticity(**{**NO_PATHS, **arguments})
     data = sales, sales["units_sold"]
     if weighted:
         data = *data, np.random.default_rng(4).integers(1, 5, len(sales)) / 2

@@ -5,7 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from conftest import CHOICE_ROLES, ROLES
+from conftest import CHOICE_ROLES, NO_PATHS, ROLES
 
 from hdfm import DynamicFactorChoiceModel, HierarchicalElasticity
 from hdfm.datasets import simulate_choices, simulate_sales
@@ -71,7 +71,7 @@ class Sales:
 
     @staticmethod
     def model():
-        return HierarchicalElasticity(**ROLES, **QUICK)
+        return HierarchicalElasticity(**ROLES, **NO_PATHS, **QUICK)
 
     @staticmethod
     def answers(model, X):

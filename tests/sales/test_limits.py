@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import NO_PATHS
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import simulate_sales
@@ -26,6 +27,7 @@ def gaussian():
         product_effects="fixed",
         time_effects=None,
         priors=ElasticityPriors.article(),
+        **NO_PATHS,
         draws=800,
         tune=500,
         chains=2,

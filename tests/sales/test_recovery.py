@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import ROLES
+from conftest import NO_PATHS, ROLES
 from reference.baselines import complete_pooling, no_pooling, two_step_empirical_bayes
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
@@ -20,7 +20,9 @@ PRIORS = ElasticityPriors(group_effect_sd=1.0, product_effect_sd=1.0, overdisper
 def fit(seed, **engine):
     """A fit with negative binomial noise, the likelihood's own."""
     sales = simulate_sales(300, 5, 60, seed=seed, noise="negative_binomial", period_noise=0.0)
-    model = HierarchicalElasticity(**ROLES, draws=500, chains=4, random_state=seed, progressbar=False)
+    model = HierarchicalElasticity(
+        **ROLES, **NO_PATHS, draws=500, chains=4, random_state=seed, progressbar=False
+    )
     return sales, model.set_params(**engine).fit(sales, sales["units_sold"])
 
 
@@ -49,7 +51,7 @@ def truths_and_fits():
 
     def model(seed):
         few = {"inference": "laplace", "draws": 250, "progressbar": False}
-        return HierarchicalElasticity(**ROLES, priors=PRIORS, random_state=seed, **few)
+        return HierarchicalElasticity(**ROLES, **NO_PATHS, priors=PRIORS, random_state=seed, **few)
 
     frame = simulate_sales(60, 5, 30)[list(ROLES.values())]
     tree = model(0).sample_prior(frame, np.full(len(frame), 50.0), draws=TRUTHS)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import ROLES
+from conftest import NO_PATHS, ROLES
 from scipy import stats
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
@@ -14,7 +14,7 @@ from hdfm.sales.likelihoods.poisson import NEVER_SOLD_SHAPE, POISSON
 from hdfm.sales.sampling import conditional_levels, posterior_text
 from hdfm.sampling.settings import SamplingSettings
 
-CONDITIONAL = {"likelihood": "poisson", "product_effects": "fixed"}
+CONDITIONAL = {"likelihood": "poisson", "product_effects": "fixed", **NO_PATHS}
 DRAWS = 20_000
 UNLIKELY = 1e-3  # p-value below which fixed random numbers would count as wrong
 
@@ -217,9 +217,9 @@ def test_conditional_and_wide_random_effects_agree():
     priors = ElasticityPriors(correlation=None, between_price_bias=None, product_effect_sd=100.0)
     settings = {"likelihood": "poisson", "priors": priors, "draws": 500, "tune": 500, "chains": 2}
     conditional, wide = (
-        HierarchicalElasticity(**ROLES, product_effects=effects, **settings, progressbar=False).fit(
-            sales, sales["units_sold"]
-        )
+        HierarchicalElasticity(
+            **ROLES, **NO_PATHS, product_effects=effects, **settings, progressbar=False
+        ).fit(sales, sales["units_sold"])
         for effects in ("fixed", "random")
     )
     for name in ("elasticity", "product_effect", "time_effect"):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from conftest import ROLES, UNFITTED
+from conftest import NO_PATHS, ROLES, UNFITTED
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
@@ -95,7 +95,7 @@ def promotion_scaled(**changes):
         [("scaled", StandardScaler(), ["promotion"]), ("roles", "passthrough", columns)],
         verbose_feature_names_out=False,
     ).set_output(transform="pandas")
-    model = HierarchicalElasticity(**{**ROLES, **QUICK, **changes}, controls="promotion")
+    model = HierarchicalElasticity(**{**ROLES, **NO_PATHS, **QUICK, **changes}, controls="promotion")
     return Pipeline([("columns", scale), ("model", model)])
 
 

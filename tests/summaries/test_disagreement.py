@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TRIP_ROLES, walk_about_start
+from conftest import NO_PATHS, TRIP_ROLES, walk_about_start
 from trips import many_trips
 
 from hdfm import DynamicFactorChoiceModel, HierarchicalElasticity
@@ -20,7 +20,9 @@ def fit(model, **options):
     if model == "sales":
         X = simulate_sales(8, 2, 12, seed=366)
         roles = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
-        return HierarchicalElasticity(**roles, **options, progressbar=False).fit(X, X["units_sold"])
+        return HierarchicalElasticity(**roles, **NO_PATHS, **options, progressbar=False).fit(
+            X, X["units_sold"]
+        )
     X = many_trips().reset_index(drop=True)
     return DynamicFactorChoiceModel(0, **TRIP_ROLES, **options, progressbar=False).fit(X, X["chosen"])
 

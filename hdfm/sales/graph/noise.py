@@ -6,9 +6,10 @@ r"""Noise in the graph: of the likelihood, and of demand that wanders; both by p
 Of a likelihood without multiplicative noise s_i alone differs. Where noise differs by product, so does the
 share of it that wanders,
 
-.. math:: \varsigma_i = s \, m_i \cos \phi_i, \quad s_i = s \, m_i \sin \phi_i, \quad s^2 = \varsigma^2 + s_u^2,
-    \qquad \phi_i = \tfrac{\pi}{2} \Phi\big(\Phi^{-1}(\tfrac{2}{\pi} \arctan \tfrac{s_u}{\varsigma}) + l_i\big),
-    \quad l_i \sim N(0, \omega_u)
+.. math:: \varsigma_i = s \, m_i \cos \phi_i, \quad s_i = s \, m_i \sin \phi_i, \quad
+    s^2 = \varsigma^2 + s_u^2, \qquad
+    \phi_i = \tfrac{\pi}{2} \Phi\big(\Phi^{-1}(\tfrac{2}{\pi} \arctan \tfrac{s_u}{\varsigma})
+    + l_i\big), \quad l_i \sim N(0, \omega_u)
 
 Sampled are the logs of what products tell well, :math:`\varsigma m_i` or :math:`s m_i`, about the level, and
 :math:`s_u / \varsigma`: the level then moves neither noise nor wander of any product.
@@ -38,7 +39,8 @@ class ProductNoise(NamedTuple):
 
 def noise_of_products(panel, spec, start, data) -> ProductNoise:
     """Noise by product; registers its parameters."""
-    family_noise, own, differs = spec.family.noise, has_own_noise(spec), data.noise_evidence is not None
+    family_noise, differs = spec.family.noise, data.noise_evidence is not None
+    own = has_own_noise(spec)
     noise = None if family_noise is None else family_noise.in_graph(spec.priors, start.noise)
     unit = noise if own and differs else None
     demand_sd = demand_spread(spec, start, unit) if spec.wanders else None
@@ -54,7 +56,7 @@ def noise_of_products(panel, spec, start, data) -> ProductNoise:
     else:
         of_noise = of_demand = noise_ratios(panel, spec, data, noise if own else demand_sd)
     of_noise = pm.Deterministic("noise_ratio", of_noise, dims=panel.dims["product"])
-    if own:
+    if own and family_noise is not None:
         scale = (noise * of_noise) ** family_noise.scale_power
     return ProductNoise(scale, None if demand_sd is None else demand_sd * of_demand)
 

@@ -14,7 +14,6 @@ Array names and axis order: N products, V coordinates v.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -23,7 +22,6 @@ from hdfm.sales.laplace.prior import PathScale, Scales
 from hdfm.sales.likelihoods.noise import LEAST_NOISE, share_quantile
 from hdfm.sales.spec import DemandSpec
 
-T = TypeVar("T")
 ANY = (-np.inf, np.inf)
 FARTHEST = (-3.5, 3.5)  # of coordinates that are about standard normal a priori
 
@@ -233,7 +231,7 @@ def _moves(scales: Scales) -> PathScale:
     return _present(scales.moves)
 
 
-def _present(value: T | None) -> T:
+def _present[T](value: T | None) -> T:
     """A part of the scales that the model has."""
     assert value is not None
     return value

@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import UNFITTED
+from conftest import NO_PATHS, UNFITTED
 from pymc.pytensorf import gradient as gradient_of
 from pytensor.compile.mode import Mode
 from reference.demand import CASES, GROUPED, POINTS, SAME, SHIFTED, WALK, fit_at, store_sales
@@ -137,7 +137,7 @@ def test_log_density_and_gradient_are_finite_at_the_start(
     noise = "log_normal" if likelihood == "log_normal" else "poisson"
     sales = store_sales(noise, **({"missing_prob": 0.2, "late_start_prob": 0.3} if extras else {}))
     model = HierarchicalElasticity(
-        **{**GROUPED, "groups": groups, **(SHIFTED if extras else {})},
+        **{**GROUPED, **NO_PATHS, "groups": groups, **(SHIFTED if extras else {})},
         likelihood=likelihood,
         product_effects=product_effects,
         sign=sign,
@@ -160,7 +160,7 @@ def test_log_density_and_gradient_are_finite_at_the_start(
 
 def log_density_near_start(sales, coordinates=None, **arguments):
     """log p at points near ``coordinates`` (the start by default), and the coordinates."""
-    model = HierarchicalElasticity(**arguments).build_model(sales, sales["units_sold"])
+    model = HierarchicalElasticity(**NO_PATHS, **arguments).build_model(sales, sales["units_sold"])
     coordinates = model.initial_point() if coordinates is None else coordinates
     # Factors are added in NumPy: PyTensor's Python mode adds no more than 32.
     factors = model.compile_fn(model.logp(sum=False), inputs=model.value_vars, mode="FAST_COMPILE")
@@ -209,7 +209,12 @@ def test_periods_that_are_alike_all_count(likelihood):
     noise = "log_normal" if likelihood == "log_normal" else "poisson"
     sales = store_sales(noise)
     model = HierarchicalElasticity(
-        product="product", groups="category", time="time_period", time_effects=None, likelihood=likelihood
+        product="product",
+        groups="category",
+        time="time_period",
+        time_effects=None,
+        likelihood=likelihood,
+        **NO_PATHS,
     )
     panel, spec = model._panel(sales, sales["units_sold"])
     assert sizes_of(panel).complete

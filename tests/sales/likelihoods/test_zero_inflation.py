@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import ROLES
+from conftest import NO_PATHS, ROLES
 
 from hdfm import HierarchicalElasticity
 from hdfm.datasets import simulate_sales
@@ -24,7 +24,7 @@ def laplace(sales):
 
 
 def fitted(sales, likelihood, **arguments):
-    model = HierarchicalElasticity(**{**ROLES, **QUICK, "likelihood": likelihood, **arguments})
+    model = HierarchicalElasticity(**{**ROLES, **NO_PATHS, **QUICK, "likelihood": likelihood, **arguments})
     return model.fit(sales, sales["units_sold"])
 
 
