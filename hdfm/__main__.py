@@ -65,8 +65,9 @@ def run_elasticity(options: argparse.Namespace) -> None:
         time="week",
         price="price",
         controls=["feature", "display"],
-        **sampling(options, draws=500, tune=400, chains=4),
-        checkpoint=options.output / "checkpoint",
+        inference="laplace",
+        **sampling(options, draws=500, chains=4),
+        progressbar=False,
     )
     timed_fit(model, sales, sales["units"])
     show_products(model)

@@ -41,7 +41,7 @@ def noise_of_products(panel, spec, start, data) -> ProductNoise:
     """Noise by product; registers its parameters."""
     family_noise, differs = spec.family.noise, data.noise_evidence is not None
     own = has_own_noise(spec)
-    noise = None if family_noise is None else family_noise.in_graph(spec.priors, start.noise)
+    noise: Any = None if family_noise is None else family_noise.in_graph(spec.priors, start.noise)
     unit = noise if own and differs else None
     demand_sd = demand_spread(spec, start, unit) if spec.wanders else None
     scale = None
