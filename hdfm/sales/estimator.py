@@ -724,7 +724,13 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
         )
 
     def _findings(self, panel: SalesPanel, spec: DemandSpec) -> list[Finding]:
-        findings = sales_findings(panel, spec.time_effects, spec.family.remedy_for_zeros)
+        findings = sales_findings(
+            panel,
+            spec.family.remedy_for_zeros,
+            time_effects=spec.time_effects,
+            wanders=spec.wanders,
+            one_noise=spec.dispersion == "shared",
+        )
         if spec.selected_above is None:
             return findings
         above, share = spec.selected_above, spec.selected_share

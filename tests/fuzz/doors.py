@@ -114,7 +114,13 @@ class SalesDoor(Door):
         return pd.DataFrame(facts | _controls(panel, panel.controls[:, i, t]))
 
     def findings(self, panel, spec):
-        findings = sales_findings(panel, spec.time_effects, spec.family.remedy_for_zeros)
+        findings = sales_findings(
+            panel,
+            spec.family.remedy_for_zeros,
+            time_effects=spec.time_effects,
+            wanders=spec.wanders,
+            one_noise=spec.dispersion == "shared",
+        )
         return sales_report(panel, findings)["count"].to_list(), len(findings_said(findings))
 
     def rows(self, model, X):

@@ -43,7 +43,7 @@ def noise_of_products(panel, spec, start, data) -> ProductNoise:
     own = has_own_noise(spec)
     noise: Any = None if family_noise is None else family_noise.in_graph(spec.priors, start.noise)
     unit = noise if own and differs else None
-    demand_sd = demand_spread(spec, start, unit) if spec.wanders else None
+    demand_sd: Any = demand_spread(spec, start, unit) if spec.wanders else None
     scale = None
     if family_noise is not None:
         scale = pm.modelcontext(None)[family_noise.scale][None]

@@ -8,13 +8,29 @@ from hdfm.frames.findings import LEAK_SHARE, LITTLE_LEFT, Finding, findings_tabl
 from hdfm.frames.time_warnings import time_warnings
 from hdfm.frames.timeline import wide_gaps
 from hdfm.sales.panel.panel import SalesPanel
-from hdfm.sales.panel.signals import SalesSignals
+from hdfm.sales.panel.signals import ALIKE, UNLIKE, SalesSignals
 
 GAPS = "time effects move by distance in time, also across them"
 _FALLS_BACK = "their elasticity falls back to the group's"
 _BY_PRIORS = "price and time effects are told apart by the priors alone"
 _LATER = "their level is that of the whole range: later predictions are too high"
-_AFTER = f"{_LATER}; rows with 0 units from when they were sold no more bias elasticities: leave those out"
+_FOLLOWED = (
+    "demand that wanders follows them down, and fades back to the level of the whole range: predictions of "
+    "far periods are too high"
+)
+_SLOW = (
+    "demand that wanders may explain as much: their elasticities lean on the group's; short changes of price "
+    "would tell"
+)
+_WANDERS = (
+    "demand wanders: intervals of elasticities are too narrow where prices move slowly, and forecasts do not "
+    'start where demand is last; demand="wandering" has it'
+)
+_UNLIKE = (
+    "one noise for all: intervals are too wide where it is small and too narrow where it is large; "
+    'dispersion="product" tells them apart'
+)
+_SOLD_NO_MORE = "rows with 0 units from when they were sold no more bias elasticities: leave those out"
 _BEFORE = (
     "their level is that of the time since; rows with 0 units from before they were on sale pull it down and "
     "bias elasticities: leave those out"
@@ -30,22 +46,25 @@ _FILLED = (
 )
 
 
-def sales_findings(panel: SalesPanel, time_effects: bool, remedy_for_zeros: str) -> list[Finding]:
+def sales_findings(
+    panel: SalesPanel, remedy_for_zeros: str, *, time_effects: bool, wanders: bool, one_noise: bool
+) -> list[Finding]:
     """Findings on the data of a panel.
 
     Parameters
     ----------
-    time_effects : bool
-        Whether the model has them.
+    time_effects, wanders, one_noise : bool
+        Whether the model has them, whether demand of products wanders, and whether noise is one for all.
     remedy_for_zeros : str
         What its likelihood has users do about rows without sales that were left out.
     """
     signals = SalesSignals(panel, time_effects)
     return [
-        *_of_products(panel, signals),
+        *_of_products(panel, signals, _FOLLOWED if wanders else _LATER),
         *_of_groups(panel),
         *_of_columns(panel, signals),
         *_of_zeros(panel, signals, remedy_for_zeros),
+        *_of_noise(panel, signals, wanders, one_noise),
         *_of_time(panel),
     ]
 
@@ -64,7 +83,7 @@ def sales_report(panel: SalesPanel, findings: list[Finding]) -> pd.DataFrame:
     return table
 
 
-def _of_products(panel, signals):
+def _of_products(panel, signals, later):
     sells = panel.units.sum(axis=1) > 0
     yield Finding("products that never sold", panel.product[~sells], _FALLS_BACK)
     if signals.has_price:
@@ -96,13 +115,13 @@ def _of_products(panel, signals):
             "products that stop selling before the last period",
             signals.stopped,
             signals.stopped_with_rows,
-            _AFTER,
+            f"{later}; {_SOLD_NO_MORE}",
             "predictions of later periods take them to be on sale",
         ),
     ):
         yield Finding(name, panel.product[which], consequence if with_rows.any() else without)
     run_down = panel.product[signals.running_down]
-    yield Finding("products that run down to less than a third", run_down, _LATER)
+    yield Finding("products that run down to less than a third", run_down, later)
 
 
 def _unit_spikes(panel, signals):
@@ -206,6 +225,26 @@ def _of_zeros(panel, signals, remedy):
         _FILLED,
         f"The price of {of_zeros:.0%} of the rows with 0 units is that of the row before, of {of_others:.0%} "
         f"of other rows: {_FILLED}.",
+    )
+
+
+def _of_noise(panel, signals, wanders, one_noise):
+    if panel.roles.time is not None:
+        slow = signals.slow_prices if wanders else np.zeros(len(panel.product), dtype=bool)
+        yield Finding("products whose prices move slowly", panel.product[slow], _SLOW)
+        alike = signals.autocorrelation
+        yield Finding(
+            "residuals of neighbouring periods are alike",
+            [f"correlation {alike:.2f}"] if alike > ALIKE and not wanders else [],
+            _WANDERS,
+        )
+    sds = signals.noises
+    yield Finding(
+        "groups whose noise differs",
+        [f"{label} ({sd:.2f})" for label, sd in sds.items()]
+        if one_noise and len(sds) and sds.iloc[-1] > UNLIKE * sds.iloc[0]
+        else [],
+        _UNLIKE,
     )
 
 

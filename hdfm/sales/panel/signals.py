@@ -26,6 +26,9 @@ FEWEST_ABSENT, FEWEST_ZEROS, FEW_OF_EXPECTED = 0.02, 10.0, 0.5
 LONG_SILENCE, UNLIKELY = 8, 0.01
 FAR_COUNTS = 6.0  # standard deviations of Poisson counts
 RUN_DOWN, SURE = 3, 5.0  # a fall to a third, of so many standard errors
+ALIKE, UNLIKE, ENOUGH_CELLS = 0.2, 2.0, 50  # autocorrelation, ratio of sds, cells of a group
+NEGLIGIBLE = 0.1  # sd of log units
+QUARTER, QUARTERS, SLOW = 13, 4, 0.5  # periods of a part, parts at least, the share of variance between them
 MOST_REPEATED, FEW_REPEATED, ENOUGH_ZEROS = 0.9, 0.5, 20
 
 
@@ -219,6 +222,45 @@ class SalesSignals:
         sure = slope < -SURE * np.sqrt(noise / spread)
         down = (n > LONG_SILENCE) & sure & (slope * span < -np.log(RUN_DOWN))
         return down & ~self.stopped & ~self.begun
+
+    @cached_property
+    def autocorrelation(self) -> float:
+        """Of residuals of neighbouring periods, the median product's; alike where demand wanders."""
+        i, t, _ = self.cells
+        next_to = (np.diff(i) == 0) & (np.diff(t) == 1)
+        N, of, r = len(self.panel.product), i[1:][next_to], self.residual
+        both = np.bincount(of, (r[1:] * r[:-1])[next_to], N)
+        each = np.bincount(of, (r[1:] ** 2)[next_to], N)
+        own = (both / np.maximum(each, NO_VARIATION))[np.bincount(of, minlength=N) > 1]
+        return float(np.median(own)) if len(own) else 0.0
+
+    @cached_property
+    def noises(self) -> pd.Series:
+        """Sd of residuals, less that of counts, of median products of groups with enough cells; rising."""
+        panel, (i, t, _) = self.panel, self.cells
+        units, group = panel.units[i, t], panel.group[i]
+        of_counts = 1 / (units / np.exp(self.residual) + 0.5) if (units % 1 == 0).all() else 0.0
+        own = pd.Series(self.residual**2 - of_counts).groupby(i).mean()
+        variance = own.groupby(panel.group[own.index]).median()
+        n = np.bincount(group, minlength=panel.n_groups)[variance.index]
+        labels = panel.levels[-1].labels[variance.index] if panel.levels else [""]
+        sds = np.sqrt(np.maximum(variance.to_numpy(), NEGLIGIBLE**2))
+        return pd.Series(sds, labels)[n >= ENOUGH_CELLS].sort_values()
+
+    @cached_property
+    def slow_prices(self) -> np.ndarray:
+        """True (N,) where more than half of the variance of log prices is between quarters."""
+        panel, (i, t, _) = self.panel, self.cells
+        N, T = len(panel.product), len(panel.period)
+        length = min(QUARTER, T // QUARTERS)
+        if not self.has_price or length < 2:
+            return np.zeros(N, dtype=bool)
+        parts, x = -(-T // length), panel.log_price[i, t]
+        part = i * parts + t // length
+        n = np.bincount(part, minlength=N * parts)
+        means = np.bincount(part, x, N * parts) / np.maximum(n, 1)
+        between, total = ((n * means**2).reshape(N, parts).sum(axis=1), np.bincount(i, x**2, N))
+        return (total > NO_VARIATION) & (between > SLOW * total)
 
     @cached_property
     def absent(self) -> float:

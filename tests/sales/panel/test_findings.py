@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hdfm.datasets.simulate_demand import stationary_paths
 from hdfm.frames.findings import findings_said
 from hdfm.sales.likelihoods.registry import likelihood_of
 from hdfm.sales.panel.build import build_panel
@@ -14,6 +15,8 @@ from hdfm.sales.panel.signals import SalesSignals
 LITTLE = "little price variation left by time effects"
 TIED = "controls tied to the price or to others"
 ZEROS, FAR = "few rows with 0 units", "values far from all others"
+ALIKE, UNLIKE = "residuals of neighbouring periods are alike", "groups whose noise differs"
+SLOW = "products whose prices move slowly"
 LEAK, FILLED = "controls that explain nearly all of units", "prices filled in where nothing was sold"
 
 
@@ -30,11 +33,17 @@ def sales():
     return frame
 
 
-def found(frame, controls=(), *, time_effects=True, likelihood="poisson", price="price"):
+def found_in(panel, remedy="", **model):
+    return sales_findings(
+        panel, remedy, **{"time_effects": True, "wanders": False, "one_noise": True} | model
+    )
+
+
+def found(frame, controls=(), *, likelihood="poisson", price="price", **model):
     """Examples by finding, and what is said at once."""
     roles = Roles("sku", ("group",), "week", price, tuple(controls))
     panel = build_panel(frame, frame["units"].to_numpy(float), roles)
-    findings = sales_findings(panel, time_effects, likelihood_of(likelihood).remedy_for_zeros)
+    findings = found_in(panel, likelihood_of(likelihood).remedy_for_zeros, **model)
     table = sales_report(panel, findings).set_index("finding")
     return table["examples"].to_dict(), " ".join(findings_said(findings))
 
@@ -107,7 +116,7 @@ def test_some_rows_with_0_units_are_few_too(sales, likelihood):
 def test_rows_left_out_without_periods(sales):
     sold = sales[sales["units"] > 0]
     panel = build_panel(sold, sold["units"].to_numpy(float), Roles("sku", (), None, "price"))
-    assert ZEROS in [each.name for each in sales_findings(panel, False, "") if len(each.labels)]
+    assert ZEROS in [each.name for each in found_in(panel, time_effects=False) if len(each.labels)]
 
 
 @pytest.mark.parametrize("factor", [10, 100])
@@ -134,7 +143,7 @@ def test_fillers_among_exposures(sales):
     panel = build_panel(
         frame, frame["units"].to_numpy(float), Roles("sku", (), "week", "price", (), "stores")
     )
-    found = {each.name: list(each.labels) for each in sales_findings(panel, True, "")}
+    found = {each.name: list(each.labels) for each in found_in(panel)}
     assert found[FAR] == ["stores (1e+05)"]
 
 
@@ -164,9 +173,46 @@ def test_products_that_stop(sales):
     name = f"{STOPPED} last period"
     for rows, remedy in ((sales, True), (sales[(sales["sku"] != "s03") | (sales["week"] < 28)], False)):
         panel = build_panel(rows, rows["units"].to_numpy(float), Roles("sku", (), "week", "price"))
-        (finding,) = [each for each in sales_findings(panel, True, "") if each.name == name]
+        (finding,) = [each for each in found_in(panel) if each.name == name]
         assert list(finding.labels) == ["s03"]
         assert ("leave those out" in finding.consequence) == remedy
+
+
+@pytest.mark.parametrize("wanders", [False, True])
+def test_demand_that_wanders(sales, wanders):
+    rng = np.random.default_rng(2)
+    path = stationary_paths(rng, (20, 40), 0.7, 8.0).ravel()
+    sales["units"] = rng.poisson(30 * np.exp(path) * (sales["price"] / 4) ** -2)
+    table, said = found(sales, wanders=wanders)
+    assert (ALIKE in table) != wanders
+    assert not said
+    assert wanders or 0.5 < float(table[ALIKE].split()[-1]) < 0.95
+
+
+@pytest.mark.parametrize("one_noise", [False, True])
+@pytest.mark.parametrize("likelihood", ["poisson", "log_normal"])
+def test_noise_that_differs_by_group(sales, one_noise, likelihood):
+    """Of counts what is left beside chance: small ones spread more."""
+    rng, wild = np.random.default_rng(2), sales["group"] == "b"
+    mean = np.where(wild, 100.0, 10.0) * (sales["price"] / 4) ** -2
+    noisy = mean * np.exp(np.where(wild, 0.6, 0.1) * rng.standard_normal(len(sales)))
+    units = noisy if likelihood == "log_normal" else rng.poisson(noisy).astype(float)
+    table, _ = found(sales.assign(units=units), likelihood=likelihood, one_noise=one_noise)
+    assert (UNLIKE in table) == one_noise
+    if one_noise:
+        calm, loud = table[UNLIKE].split(", ")
+        assert calm == "a (0.10)"
+        assert loud[:3] == "b ("
+        assert float(loud[3:-1]) == pytest.approx(0.6, abs=0.1)
+    of_chance = sales.assign(units=rng.poisson(mean))
+    assert UNLIKE not in found(of_chance)[0]
+
+
+def test_prices_that_move_slowly(sales):
+    slow = sales["sku"] == "s04"
+    sales.loc[slow, "price"] = 4 * np.exp(0.02 * sales.loc[slow, "week"])
+    assert found(sales, wanders=True)[0][SLOW] == "s04"
+    assert SLOW not in found(sales)[0]
 
 
 BEGUN, STOPPED = "products that begin selling after the first period", "products that stop selling before the"
