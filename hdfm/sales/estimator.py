@@ -69,6 +69,8 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             \lambda_g \sim N(\beta_g + b, \tau)
 
     :math:`\gamma_g` is a random walk in time plus shocks of single periods, and sums to zero over periods.
+    Demand of a product wanders about that, its noise is its own, and its elasticity moves over time, as far
+    as ``demand``, ``dispersion`` and ``elasticity_path`` say.
 
     The elasticity is the response of a product's units to its own price over time, other products'
     prices as they were. It is causal only if, given time effects and controls, prices did not follow
