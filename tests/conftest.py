@@ -5,13 +5,13 @@ import tempfile
 
 import numpy as np
 import pytest
+from reference.paths import NO_PATHS
 
 from hdfm import HierarchicalElasticity
 from hdfm.datasets import simulate_sales
 
 WALK = 0.01
 ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
-NO_PATHS = {"demand": "independent", "dispersion": "shared", "elasticity_path": "constant"}
 CHOICE_ROLES = {  # of simulate_choices
     "customer": "customer",
     "category": "category",

@@ -19,6 +19,7 @@ its centre is of no account.
 """
 
 import argparse
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -31,6 +32,10 @@ from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import DemandScales, simulate_demand
 from hdfm.exceptions import ApproximationWarning
 from hdfm.sales.laplace import integration
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from reference.paths import NO_PATHS
 
 PRIORS = ElasticityPriors(product_effect_sd=0.5, group_effect_sd=10.0, noise_sd=0.5, overdispersion=0.5)
 LEVEL, GROUP_EFFECT_SD = 5.0, 1.0
@@ -96,6 +101,7 @@ def drawn_scales(rng: np.random.Generator, noise: str, off: list[str]) -> Demand
         noise_product_sd=on["dispersion"] * spread(priors.noise_product_sd),
         demand_sd=on["demand"] * spread(priors.demand_sd),
         demand_half_life=half_life("demand"),
+        demand_share_sd=on["dispersion"] * on["demand"] * spread(priors.demand_share_sd),
         elasticity_path_sd=on["elasticity_path"] * spread(priors.elasticity_path_sd),
         elasticity_path_half_life=half_life("elasticity_path"),
     )
@@ -130,7 +136,6 @@ def replication(seed: int, options: argparse.Namespace) -> dict[str, float]:
 
 def fitted(sales: pd.DataFrame, noise: str, off: list[str], seed: int) -> HierarchicalElasticity:
     """The model of these options, by Laplace's approximation; not fitted yet."""
-    on = {"demand": "wandering", "dispersion": "product", "elasticity_path": "moving"}
     return HierarchicalElasticity(
         product="product",
         groups="category",
@@ -142,7 +147,7 @@ def fitted(sales: pd.DataFrame, noise: str, off: list[str], seed: int) -> Hierar
         draws=500,
         random_state=seed,
         progressbar=False,
-        **{name: value for name, value in on.items() if name not in off},
+        **{name: value for name, value in NO_PATHS.items() if name in off},
     )
 
 

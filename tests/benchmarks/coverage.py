@@ -5,13 +5,19 @@ python tests/benchmarks/coverage.py --inference laplace --seeds $(seq 100 139)
 """
 
 import argparse
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from hdfm import HierarchicalElasticity
 from hdfm.datasets import simulate_sales
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from reference.paths import NO_PATHS
 
 LEVELS = (0.5, 0.9, 0.95)
 
@@ -42,6 +48,7 @@ def measure(seed: int, options: argparse.Namespace) -> dict[str, float]:
         groups="category",
         time="time_period",
         price="price",
+        **NO_PATHS,
         likelihood=options.noise,
         inference=options.inference,
         product_effects=options.product_effects,

@@ -13,6 +13,7 @@ errors are clustered by seed.
 """
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -24,6 +25,10 @@ from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import DemandScales, simulate_demand
 from hdfm.sales.laplace import integration
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from reference.paths import PATHS
+
 LEVELS = (0.5, 0.9, 0.95)
 SIZES = (300, 30, 60)
 TOTAL, WANDERING = 0.35, 0.3  # sds of noise, and of its part that wanders
@@ -31,10 +36,7 @@ NOISE_GROUP_SD = 0.28
 MOVES, MOVES_PERSISTENCE = 0.5, 0.7
 LOG_UNITS = 6.0
 MOST_SEEDS = 64
-MODELS = {
-    "today": {},
-    "all on": {"demand": "wandering", "dispersion": "product", "elasticity_path": "moving"},
-}
+MODELS = {"none": PATHS["none"], "all": PATHS["all"]}
 
 
 def main() -> None:
@@ -141,7 +143,7 @@ def print_tables(fits: pd.DataFrame) -> None:
     print(coverage.join(others).assign(seeds=by.size()).to_string())
     wide = fits.set_index(["moves", "persistence", "seed", "model"])[["rms error", "90 % width"]].unstack()
     ratio = pd.DataFrame(
-        {name: wide[name]["all on"] / wide[name]["today"] for name in ("rms error", "90 % width")}
+        {name: wide[name]["all"] / wide[name]["none"] for name in ("rms error", "90 % width")}
     )
     by = ratio.groupby(["moves", "persistence"])
     print("\nall on / today")

@@ -34,6 +34,8 @@ from hdfm.sales.panel.roles import Roles
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from reference.paths import PATHS
+
 LEVELS = (0.5, 0.9, 0.95)
 ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
 STEPS, PARTICLES = 2_000, 8
@@ -89,7 +91,7 @@ def by_nuts(sales, options):
 
 
 def _hdfm(sales, options, **settings):
-    model = HierarchicalElasticity(**ROLES, likelihood=options.likelihood, **settings)
+    model = HierarchicalElasticity(**ROLES, **PATHS[options.paths], likelihood=options.likelihood, **settings)
     model.fit(sales, sales["units_sold"])
     begin = time.perf_counter()
     tables = {level: model.elasticities(ci_prob=level) for level in LEVELS}
@@ -346,7 +348,9 @@ def growth(likelihood: str, console: Console) -> None:
         seconds = []
         for products, categories, periods in sizes:
             sales = simulate_sales(products, categories, periods, 0.5, seed=1)
-            model = HierarchicalElasticity(**ROLES, likelihood=likelihood, inference="laplace")
+            model = HierarchicalElasticity(
+                **ROLES, **PATHS["none"], likelihood=likelihood, inference="laplace"
+            )
             times = []
             for _ in range(2):
                 begin = time.perf_counter()
@@ -370,6 +374,7 @@ def main() -> None:
     parser.add_argument("--size", nargs="+", choices=SIZES, default=["small"])
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--likelihood", choices=["poisson", "negative_binomial"], default="poisson")
+    parser.add_argument("--paths", choices=PATHS, default="none", help="what moves over time")
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--tune", type=int, default=300)
     parser.add_argument("--target-accept", type=float, default=0.8)

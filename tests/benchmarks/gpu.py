@@ -45,7 +45,15 @@ def estimator(kind, size, arguments):
     X = simulate_sales(size, max(2, size // 100), 12 if arguments.small else WEEKS[kind], seed=1)
     y = X.pop("units_sold")
     model = HierarchicalElasticity(
-        "product", "category", time="time_period", price="price", inference="nuts", **shared
+        "product",
+        "category",
+        time="time_period",
+        price="price",
+        inference="nuts",
+        demand="independent",
+        dispersion="shared",
+        elasticity_path="constant",
+        **shared,
     )
     return model, X, y, "elasticity_category"
 

@@ -5,13 +5,19 @@ python tests/benchmarks/laplace_against_nuts.py --only low     # one of them
 """
 
 import argparse
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from hdfm import HierarchicalElasticity
 from hdfm.datasets import simulate_sales
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from reference.paths import NO_PATHS
 
 ROLES = {"product": "product", "groups": "category", "time": "time_period", "price": "price"}
 MEANS, SDS = 0.1, 0.05  # posterior sds; relative
@@ -64,7 +70,9 @@ def compared(sales: pd.DataFrame, likelihood: str, draws: int, random_state: int
         {"inference": "laplace", "draws": 5000, "chains": 4, "random_state": random_state},
         {"draws": draws, "tune": 800, "chains": 2, "target_accept": 0.9},
     ):
-        model = HierarchicalElasticity(**ROLES, likelihood=likelihood, progressbar=False, **settings)
+        model = HierarchicalElasticity(
+            **ROLES, **NO_PATHS, likelihood=likelihood, progressbar=False, **settings
+        )
         begin = time.perf_counter()
         model.fit(sales, sales["units_sold"])
         seconds.append(time.perf_counter() - begin)

@@ -5,10 +5,16 @@ python tests/benchmarks/memory.py [--tune 300]
 
 import argparse
 import resource
+import sys
 import time
+from pathlib import Path
 
 from hdfm import HierarchicalElasticity
 from hdfm.datasets import keep_sellers, simulate_sales
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from reference.paths import NO_PATHS
 
 
 def main() -> None:
@@ -23,6 +29,7 @@ def main() -> None:
         groups="category",
         time="time_period",
         price="price",
+        **NO_PATHS,
         draws=500,
         tune=options.tune,
         chains=2,

@@ -1,6 +1,6 @@
-"""Do intervals hold on real panels? Parts of the weeks fitted apart, with and without the options of noise.
+"""Do intervals hold on real panels? Parts of the weeks fitted apart, with and without what moves over time.
 
-    python tests/benchmarks/split_time.py --options today all --copies 6
+    python tests/benchmarks/split_time.py --options none all --copies 6
     python tests/benchmarks/split_time.py --data cheese.parquet --product retailer --time obs --units volume \
         --controls display
 
@@ -9,7 +9,9 @@ The shipped sample, or a parquet file of sales. That of the second command, baye
 """
 
 import argparse
+import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 
@@ -17,11 +19,10 @@ from hdfm import HierarchicalElasticity
 from hdfm.datasets import load_sales_sample
 from hdfm.model_selection import split_time_check
 
-OPTIONS = {
-    "today": {},
-    "noise": {"demand": "wandering", "dispersion": "product"},
-    "all": {"demand": "wandering", "dispersion": "product", "elasticity_path": "moving"},
-}
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from reference.paths import PATHS
+
 SAMPLE = {
     "product": "product_id",
     "groups": "category",
@@ -37,7 +38,7 @@ def main() -> None:
     for role in ("product", "groups", "time", "price", "units"):
         parser.add_argument(f"--{role}", default=role if role in ("price", "units") else None)
     parser.add_argument("--controls", nargs="*", default=[])
-    parser.add_argument("--options", nargs="+", choices=OPTIONS, default=list(OPTIONS))
+    parser.add_argument("--options", nargs="+", choices=PATHS, default=list(PATHS))
     parser.add_argument("--blocks", nargs="*", type=int, default=[13, 4])
     parser.add_argument("--copies", type=int, default=4)
     parser.add_argument("--draws", type=int, default=250)
@@ -49,7 +50,7 @@ def main() -> None:
         begin = time.perf_counter()
         model = HierarchicalElasticity(
             **roles,
-            **OPTIONS[name],
+            **PATHS[name],
             inference="laplace",
             draws=given.draws,
             random_state=1,
