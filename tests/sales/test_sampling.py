@@ -135,7 +135,7 @@ def test_prior_shapes(store_sales, name):
 
 
 def test_prior_of_volumes(volumes):
-    model = HierarchicalElasticity(**ROLES, likelihood="log_normal")
+    model = HierarchicalElasticity(**ROLES, **NO_PATHS, likelihood="log_normal")
     units = model.sample_prior(volumes, volumes["units_sold"], draws=50)["prior_predictive"]["units"]
     assert (units > 0).all()
     assert np.isfinite(units).all()

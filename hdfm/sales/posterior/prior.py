@@ -21,13 +21,13 @@ def with_units(
     """A tree of ``prior`` draws with ``prior_predictive``: ``units`` (1, D, n), rows in the frame's order."""
     effects = demand_draws(tree["prior"].to_dataset(), panel, spec)
     prior = DemandPosterior(effects, panel, spec, seed)
-    units = np.empty((1, effects.delta.shape[1], len(rows.product)))
+    units = np.empty((effects.delta.shape[1], len(rows.product)))
     rng = stream(seed, Stream.PRIOR_UNITS)
     for piece, eta, scale in linear_predictor_blocks(prior, rows):
-        units[0, :, piece] = spec.family.draw_units(eta, scale, rng).T
+        units[:, piece] = spec.family.draw_units(eta, scale, rng).T
     order, labels = rows_of_frame(panel)
     predictive = from_dict(
-        {"prior_predictive": {"units": units[:, :, order]}},
+        {"prior_predictive": {"units": units[None, :, order]}},
         dims={"units": ["row"]},
         coords={"row": labels["row"]},
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROLES, UNFITTED
+from conftest import NO_PATHS, ROLES, UNFITTED
 from sklearn.base import clone
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
@@ -30,6 +30,11 @@ def sales():
 @pytest.fixture(scope="module")
 def fitted(sales):
     return laplace(draws=500).fit(sales, sales["units_sold"])
+
+
+@pytest.fixture(scope="module")
+def plain(sales):
+    return laplace(**NO_PATHS, draws=500).fit(sales, sales["units_sold"])
 
 
 @pytest.fixture
@@ -65,11 +70,11 @@ def test_the_fit_says_how_it_was_made(fitted):
     assert "Laplace" in fitted._repr_html_()
 
 
-def test_pareto_k(fitted, sales):
-    k = fitted.pareto_k()
-    assert list(k.index) == list(fitted.elasticities_.index)
+def test_pareto_k(plain, sales):
+    k = plain.pareto_k()
+    assert list(k.index) == list(plain.elasticities_.index)
     assert k.max() < 0.7
-    table = fitted.diagnostics()
+    table = plain.diagnostics()
     assert table.loc["product", "pareto_k"] == k.max()
     assert table.loc["product", "verdict"] == "ok"
     sold = sales[sales["units_sold"] > 0]
@@ -77,11 +82,11 @@ def test_pareto_k(fitted, sales):
     assert (normal.pareto_k() == 0).all()  # the approximation is exact
 
 
-def test_pareto_k_finds_what_is_wrong(fitted):
+def test_pareto_k_finds_what_is_wrong(plain):
     """A product whose working likelihood is twenty times too sharp."""
-    mode = laplace_mode(fitted.panel_, fitted.spec_)
-    i = int(np.argmax(fitted.panel_.units.sum(axis=1)))
-    at, sharp = mode.expansion, np.where(np.arange(len(fitted.panel_.units)) == i, 20.0, 1.0)
+    mode = laplace_mode(plain.panel_, plain.spec_)
+    i = int(np.argmax(plain.panel_.units.sum(axis=1)))
+    at, sharp = mode.expansion, np.where(np.arange(len(plain.panel_.units)) == i, 20.0, 1.0)
     cells = replace(at.cells, precision=at.cells.precision * sharp[:, None])
     likelihood = working_likelihood(mode.model, at.effects, cells)
     at = replace(at, cells=cells, likelihood=likelihood)
@@ -166,7 +171,7 @@ def test_scales_that_the_approximation_misses():
     rows = rows.assign(price=np.exp(rng.normal(0, 0.5, 60)), category=rows["product"] % 4)
     found = r'512 values of them count as \d.* inference="nuts"'
     with pytest.warns(ApproximationWarning, match=found) as warned:
-        model = laplace().fit(rows, np.where(rows.index == 17, 100_000.0, 0.0))
+        model = laplace(**NO_PATHS).fit(rows, np.where(rows.index == 17, 100_000.0, 0.0))
     assert warned.pop(ApproximationWarning).filename == __file__
     assert np.isfinite(model.elasticities_["mean"]).all()
 
