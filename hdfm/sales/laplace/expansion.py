@@ -3,7 +3,7 @@
 Array names and axis order: N products, T periods.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,9 +15,9 @@ from hdfm.sales.laplace.prior import ArrowModel, Scales
 from hdfm.sales.laplace.wandering import (
     PathPosterior,
     likelihood_of_paths,
-    moved_paths,
     path_columns,
     path_posterior,
+    step_of_paths,
 )
 from hdfm.sales.laplace.working import (
     WorkingCells,
@@ -88,7 +88,10 @@ def expansion(
         effects, path_means = posterior.mean(), None
         if at.paths is not None and at.path_means is not None:
             move = linear_predictor(at.model, effects) - at.fixed
-            path_means = moved_paths(at.paths, move, at.path_means)
+            step, share = step_of_paths(at.paths, move, at.path_means)
+            path_means = at.path_means + share * step
+            product = at.effects.product + share * (effects.product - at.effects.product)
+            effects = replace(effects, product=product)
         at = _expansion(at.model, scales, effects, path_means, posterior)
         sd = 1 / posterior.blocks.root[[0, 2]]
         if before is not None and (abs(effects.product - before.product) / sd).max() < SETTLED:

@@ -22,7 +22,7 @@ from hdfm.sales.laplace.paths import Paths, factored
 from hdfm.sales.laplace.prior import ArrowModel, Scales
 from hdfm.sales.laplace.working import WorkingCells, WorkingLikelihood, working_sums
 
-LARGEST_MOVE = 2.0  # of a path in a step, in log units
+LARGEST_MOVE = 2.0  # of eta in a step, in log units
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,13 @@ def likelihood_of_paths(
     return working_sums(model, at, paths.information, paths.gradient, value=value)
 
 
-def moved_paths(posterior: PathPosterior, move: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Means of paths (k, T, N) given effects that move f (N, T), or a shorter step from ``before``."""
-    return before + shortened(posterior.paths.h, posterior.given(move) - before)
+def step_of_paths(
+    posterior: PathPosterior, move: np.ndarray, before: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Steps of paths (k, T, N) from ``before`` on where effects move f (N, T); how far to go of both (N,)."""
+    step = posterior.given(move) - before
+    length = abs(move.T + posterior.paths.of(step)).max(axis=0)
+    return step, np.minimum(1, LARGEST_MOVE / np.maximum(length, LARGEST_MOVE))
 
 
 def shortened(h: np.ndarray, step: np.ndarray) -> np.ndarray:
