@@ -175,3 +175,8 @@ def evidence_about_means(children: Evidence, sd, members: Members) -> Evidence:
 def half_normal(name: str, scale: float, *, start: float):
     """A spread, half-normal, that starts at ``start`` or a little above zero."""
     return pm.HalfNormal(name, scale, initval=floatX(max(start, SMALLEST_START)))
+
+
+def half_t(name: str, dof: float, scale: float, *, start: float):
+    """The same with the tail of Student's t."""
+    return pm.HalfStudentT(name, dof, scale, initval=floatX(max(start, SMALLEST_START)))

@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from hdfm.hierarchy.hyperparameters import Hyperparameters
 
+DOF = 3.0  # of the half-t prior of the spread of elasticities
+
 
 @dataclass(frozen=True)
 class ElasticityPriors(Hyperparameters):
@@ -18,7 +20,8 @@ class ElasticityPriors(Hyperparameters):
         Normal prior of the overall elasticity.
     group_sd, product_sd : float
         Spread of elasticities between the groups of a level, and between products of a group: where
-        ``estimate_sd`` the scales of half-normal priors, else the spreads themselves.
+        ``estimate_sd`` the scales of a half-normal prior and of a half-t one of 3 degrees of freedom, which
+        few products of unlike elasticities can outvote, else the spreads themselves.
     estimate_sd : bool
         Whether these spreads are estimated.
     correlation : float or None
@@ -74,7 +77,7 @@ class ElasticityPriors(Hyperparameters):
     group_sd: float = 0.4
     product_sd: float = 0.3
     estimate_sd: bool = True
-    correlation: float | None = 2.0
+    correlation: float | None = 1.0
     between_price_bias: float | None = 1.0
     between_price_sd: float = 0.5
     product_effect_sd: float = 2.0

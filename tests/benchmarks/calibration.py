@@ -32,6 +32,7 @@ from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import DemandScales, simulate_demand
 from hdfm.exceptions import ApproximationWarning
 from hdfm.sales.laplace import integration
+from hdfm.sales.priors import DOF
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -90,7 +91,7 @@ def drawn_scales(rng: np.random.Generator, noise: str, off: list[str]) -> Demand
         product_effect_sd=spread(priors.product_effect_sd),
         elasticity_global=float(priors.global_mean + priors.global_sd * rng.standard_normal()),
         elasticity_group_sd=spread(priors.group_sd),
-        elasticity_sd=spread(priors.product_sd),
+        elasticity_sd=float(abs(priors.product_sd * rng.standard_t(DOF))),
         correlation=float(2 * rng.beta(priors.correlation or 1, priors.correlation or 1) - 1),
         between_price_bias=float((priors.between_price_bias or 0) * rng.standard_normal()),
         between_price_sd=spread(priors.between_price_sd),

@@ -19,11 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, qmc
+from scipy.stats import norm, qmc, t
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
 from hdfm.datasets import DemandScales, simulate_demand
 from hdfm.sales.laplace import integration
+from hdfm.sales.priors import DOF
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -72,13 +73,14 @@ def main() -> None:
 def panel(seed: int, persistence: float, moves: int, noise: str) -> pd.DataFrame:
     """Sales of a seed, whose spreads are those of the seed whatever the noise."""
     priors = ElasticityPriors()
-    spreads = norm.ppf(0.5 + qmc.Sobol(6, rng=98).random(MOST_SEEDS)[seed] / 2)  # half-normal
+    place = 0.5 + qmc.Sobol(6, rng=98).random(MOST_SEEDS)[seed] / 2
+    spreads, half_t = norm.ppf(place), t.ppf(place, DOF)
     wander = WANDERING * (persistence > 0)
     scales = DemandScales(
         level=LOG_UNITS,
         elasticity_global=priors.global_mean,
         elasticity_group_sd=priors.group_sd * spreads[0],
-        elasticity_sd=priors.product_sd * spreads[1],
+        elasticity_sd=priors.product_sd * half_t[1],
         product_effect_sd=priors.product_effect_sd * spreads[2] / 2,  # no products without units
         between_price_sd=priors.between_price_sd * spreads[3],
         time_shock_sd=priors.time_shock_sd * spreads[4],

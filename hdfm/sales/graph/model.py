@@ -17,7 +17,7 @@ import pytensor.tensor as pt
 from pymc.pytensorf import floatX
 
 from hdfm.hierarchy.data import labels_of, padded
-from hdfm.hierarchy.whitened import Evidence, evidence_about_means, half_normal, whitened_normal
+from hdfm.hierarchy.whitened import Evidence, evidence_about_means, half_normal, half_t, whitened_normal
 from hdfm.sales.graph.data import DemandData, Sizes, demand_data, sizes_of, units_data
 from hdfm.sales.graph.noise import noise_of_products
 from hdfm.sales.graph.paths import paths_of_products
@@ -25,6 +25,7 @@ from hdfm.sales.graph.selection import selection
 from hdfm.sales.graph.start import Start
 from hdfm.sales.likelihoods.statistics import Effects
 from hdfm.sales.panel.panel import SalesPanel
+from hdfm.sales.priors import DOF
 from hdfm.sales.spec import DemandSpec
 
 
@@ -159,10 +160,13 @@ def elasticity_spreads(panel, spec, start):
         return None, None
     priors = spec.priors
     of_groups = [
-        _spread(f"elasticity_{level.name}_sd", priors, priors.group_sd, priors.group_sd)
+        half_normal(f"elasticity_{level.name}_sd", priors.group_sd, start=priors.group_sd)
         for level in panel.levels
+        if priors.estimate_sd
     ]
-    return of_groups, _spread("elasticity_sd", priors, priors.product_sd, start.elasticity_sd)
+    if not priors.estimate_sd:
+        return [priors.group_sd] * len(panel.levels), priors.product_sd
+    return of_groups, half_t("elasticity_sd", DOF, priors.product_sd, start=start.elasticity_sd)
 
 
 def group_elasticities(panel, spec, data, group_sds, product_sd):
@@ -265,13 +269,6 @@ def control_effects(spec, start, data):
     )
     pm.Deterministic("control_effect", kappa / data.control_sd, dims="control")
     return kappa
-
-
-def _spread(name, priors, size, start):
-    """A spread of elasticities: estimated, with a half-normal prior of scale ``size``, or fixed."""
-    if not priors.estimate_sd:
-        return size
-    return half_normal(name, size, start=start)
 
 
 def _bounded(latent, spec):

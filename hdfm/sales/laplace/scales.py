@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
+from scipy.stats import t as student_t
 
 from hdfm.sales.laplace.noise import NoiseModel, noise_model
 from hdfm.sales.laplace.prior import ArrowModel, Scales
+from hdfm.sales.priors import DOF
 
 SPREAD_RANGE, CORRELATION_RANGE = (-3.5, 8.0), (-3.0, 3.0)
 
@@ -19,7 +21,8 @@ SPREAD_RANGE, CORRELATION_RANGE = (-3.5, 8.0), (-3.0, 3.0)
 class ScaleModel:
     r"""Coordinates of scales, and their log prior density.
 
-    A spread sigma, half-normal of size s, has the coordinate u that is standard normal a priori,
+    A spread sigma, half-normal (that of elasticities: half-t) of size s, has the coordinate u that is
+    standard normal a priori,
 
     .. math:: P(\sigma' < \sigma) = \Phi(u)
 
@@ -36,7 +39,7 @@ class ScaleModel:
         values = np.array([_get(scales, name) for name in self.names])
         spreads = np.where(self._correlation, self.sizes, values)
         correlations = np.where(self._correlation, values, 0.0)
-        u = -ndtri(2 * ndtr(-spreads / self.sizes))
+        u = -ndtri(2 * self._survival(spreads / self.sizes))
         return np.where(self._correlation, np.arctanh(np.clip(correlations, -0.999, 0.999)), u)
 
     def scales(self, u: np.ndarray, like: Scales) -> Scales:
@@ -72,12 +75,23 @@ class ScaleModel:
     def slope_of_logs(self, u: np.ndarray) -> np.ndarray:
         """d log sigma / du (D,); 1 for the correlation."""
         values = np.where(self._correlation, self.sizes, self._values(u))
-        prior = np.sqrt(2 / np.pi) * np.exp(-((values / self.sizes) ** 2) / 2) / self.sizes
+        ratio = values / self.sizes
+        prior = np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2) / self.sizes
+        prior = np.where(self._heavy, 2 * student_t.pdf(ratio, DOF) / self.sizes, prior)
         slope = np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi) / prior / values
         return np.where(self._correlation, 1.0, slope)
 
     def _values(self, u: np.ndarray) -> np.ndarray:
-        return np.where(self._correlation, np.tanh(u), -ndtri(ndtr(-u) / 2) * self.sizes)
+        tail = ndtr(-u) / 2
+        ratio = np.where(self._heavy, -stdtrit(DOF, tail), -ndtri(tail))
+        return np.where(self._correlation, np.tanh(u), ratio * self.sizes)
+
+    def _survival(self, ratio: np.ndarray) -> np.ndarray:
+        return np.where(self._heavy, stdtr(DOF, -ratio), ndtr(-ratio))
+
+    @property
+    def _heavy(self) -> np.ndarray:
+        return np.array([name == "elasticity" for name in self.names])
 
     @property
     def _correlation(self) -> np.ndarray:

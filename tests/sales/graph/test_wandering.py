@@ -29,7 +29,6 @@ OPTIONS = {
 }
 HALF_NORMAL = {
     "elasticity_category_sd": "group_sd",
-    "elasticity_sd": "product_sd",
     "product_effect_sd": "product_effect_sd",
     "time_shock_sd": "time_shock_sd",
     "time_drift_sd": "time_drift_sd",
@@ -47,7 +46,7 @@ POWERS = {"negative_binomial": -2, "log_normal": 1, "zero_inflated_poisson": 2}
 NOISES = {"negative_binomial": "overdispersion", "log_normal": "noise_sd"}
 GIVEN = {"dispersion", "zero_odds"}  # powers of what is there
 QUICK_TO_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-SAME = 1e-10
+SAME = 3e-10  # of the half-t a constant is in 32 bits
 # Sizes that 32 bits do not hold: of others PyTensor takes logarithms in 32 bits.
 PRIORS = ElasticityPriors(
     correlation=2.1,
@@ -137,6 +136,7 @@ def log_prior(panel, priors, v):
         for name, of in HALF_NORMAL.items()
         if name in v
     )
+    out += stats.t.logpdf(v["elasticity_sd"], 3, scale=priors.product_sd) + np.log(2)
     for name in ("demand", "elasticity_path"):
         if f"{name}_half_life" in v:
             median, sd = getattr(priors, f"{name}_half_life"), getattr(priors, f"{name}_half_life_log_sd")

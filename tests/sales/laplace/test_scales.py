@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from reference.sales import case
-from scipy.stats import halfnorm
+from scipy.stats import norm, t
 
 from hdfm.sales.laplace.scales import scale_model
 
@@ -18,17 +18,19 @@ def test_coordinates_and_back():
         assert getattr(again, name) == pytest.approx(getattr(one.scales, name), rel=1e-9)
 
 
-def test_prior_of_coordinates_is_that_of_scales():
+@pytest.mark.parametrize("name", ["elasticity", "time_shock"])
+def test_prior_of_coordinates_is_that_of_scales(name):
     """Density of u is that of sigma times d sigma / du."""
     one = case("one level")
-    model = scale_model(one.model)
-    k = model.names.index("elasticity")
+    model, priors = scale_model(one.model), one.spec.priors
+    half = {"elasticity": t(3, scale=priors.product_sd), "time_shock": norm(scale=priors.time_shock_sd)}
+    k = model.names.index(name)
     u = model.coordinates(one.scales)
     heights = []
     for value in (-1.0, 0.5):
         u[k] = value
-        sigma = model.scales(u, one.scales).elasticity
+        sigma = getattr(model.scales(u, one.scales), name)
         slope = model.slope_of_logs(u)[k] * sigma
-        by_sigma = halfnorm.logpdf(sigma, scale=one.spec.priors.product_sd) + np.log(slope)
+        by_sigma = half[name].logpdf(sigma) + np.log(slope)
         heights.append(model.log_prior(u)[0] - by_sigma)
     assert heights[0] == pytest.approx(heights[1], abs=1e-9)
