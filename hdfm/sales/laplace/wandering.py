@@ -60,7 +60,7 @@ def path_columns(log_price: np.ndarray, scales: Scales) -> np.ndarray:
     """h (k, T, n): ones where demand wanders, log prices (n, T) where elasticities move."""
     x = np.ascontiguousarray(log_price.T)
     columns = [np.ones_like(x)] * (scales.demand is not None) + [x] * (scales.moves is not None)
-    return np.stack(columns)
+    return np.stack(columns) if columns else np.empty((0, *x.shape))
 
 
 def path_posterior(

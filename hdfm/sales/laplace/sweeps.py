@@ -1,0 +1,226 @@
+"""Sweeps over periods of :mod:`hdfm.sales.laplace.paths`, compiled.
+
+Products are taken a few at a time, so that what a sweep carries stays near the processor, and run innermost,
+a short loop an operation: longer ones touch more arrays than a compiler can tell apart, and are not vectorised.
+
+Array names and axis order: k states (0, 1 or 2), T periods, m right-hand sides, n products, last.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+LANES = 64  # products at a time
+SAFE = 4  # determinants whose product overflows nowhere
+
+
+def _compiled(function: Callable) -> Any:
+    """By machine, kept for the next process where any folder for that can be written."""
+    options = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract"}}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:
+        return njit(**options)(function)
+
+
+@_compiled
+def factor(
+    W: np.ndarray,
+    h: np.ndarray,
+    diagonal: np.ndarray,
+    off: np.ndarray,
+    precision: np.ndarray,
+    pivot: np.ndarray,
+    step: np.ndarray,
+    log_det: np.ndarray,
+) -> None:
+    """Fill pivot (T, k, k, n) and step (T - 1, k, k, n), and add the log determinants of blocks (n,).
+
+    W (T, n), h (k, T, n), and unit precisions of paths ``diagonal`` (k, T, n), ``off`` (k, T - 1, n) may have
+    1 for n.
+    """
+    T, k, _, n = pivot.shape
+    w, q = min(1, W.shape[1] - 1), min(1, diagonal.shape[2] - 1)
+    carried, det = np.zeros((2, 2, LANES)), np.ones(LANES)
+    for start in range(0, n, LANES):
+        size = min(LANES, n - start)
+        carried[:] = 0.0
+        for t in range(T):
+            if k == 1:
+                for i in range(size):
+                    at = start + i
+                    x = h[0, t, at * w]
+                    D = x * x * W[t, at * w] + diagonal[0, t, at * q] * precision[0, at] - carried[0, 0, i]
+                    pivot[t, 0, 0, at] = 1 / D
+                    det[i] *= D
+            if k == 2:
+                for i in range(size):
+                    at = start + i
+                    x, y, weight = h[0, t, at * w], h[1, t, at * w], W[t, at * w]
+                    a = x * x * weight + diagonal[0, t, at * q] * precision[0, at] - carried[0, 0, i]
+                    b = x * y * weight - carried[0, 1, i]
+                    d = y * y * weight + diagonal[1, t, at * q] * precision[1, at] - carried[1, 1, i]
+                    D = a * d - b * b
+                    pivot[t, 0, 0, at] = d / D
+                    pivot[t, 0, 1, at] = -b / D
+                    pivot[t, 1, 0, at] = -b / D
+                    pivot[t, 1, 1, at] = a / D
+                    det[i] *= D
+            if t % SAFE == SAFE - 1 or t == T - 1:
+                for i in range(size):
+                    log_det[start + i] += np.log(det[i])
+                    det[i] = 1.0
+            if t < T - 1:
+                for j in range(k):
+                    for l in range(k):
+                        for i in range(size):
+                            at = start + i
+                            J = pivot[t, j, l, at] * off[l, t, at * q] * precision[l, at]
+                            step[t, j, l, at] = J
+                            carried[j, l, i] = off[j, t, at * q] * precision[j, at] * J
+
+
+@_compiled
+def forwards(step: np.ndarray, y: np.ndarray) -> None:
+    """L^-1 y in place of y (k, T, m, n)."""
+    k, T, m, n = y.shape
+    for start in range(0, n, LANES):
+        end = min(start + LANES, n)
+        for t in range(1, T):
+            for j in range(k):
+                for l in range(k):
+                    for c in range(m):
+                        for i in range(start, end):
+                            y[j, t, c, i] -= step[t - 1, l, j, i] * y[l, t - 1, c, i]
+
+
+@_compiled
+def backwards(blocks: np.ndarray, step: np.ndarray, y: np.ndarray) -> None:
+    """L'^-1 B y in place of y (k, T, m, n), B of blocks (T, k, k, n)."""
+    k, T, m, n = y.shape
+    v = np.empty((k, LANES))
+    for start in range(0, n, LANES):
+        size = min(LANES, n - start)
+        for t in range(T - 1, -1, -1):
+            for c in range(m):
+                for j in range(k):
+                    for i in range(size):
+                        v[j, i] = y[j, t, c, start + i]
+                        y[j, t, c, start + i] = 0.0
+                for j in range(k):
+                    for l in range(k):
+                        for i in range(size):
+                            y[j, t, c, start + i] += blocks[t, j, l, start + i] * v[l, i]
+                    if t < T - 1:
+                        for l in range(k):
+                            for i in range(size):
+                                y[j, t, c, start + i] -= step[t, j, l, start + i] * y[l, t + 1, c, start + i]
+
+
+@_compiled
+def take_totals(
+    hW: np.ndarray, pivot: np.ndarray, step: np.ndarray, group: np.ndarray, sums: np.ndarray
+) -> None:
+    """Take W h M^-1 h' W of products in groups (n,) from sums (G, T, T), of a row t from t on.
+
+    Rows of M^-1 h W come backwards in t: those from t + 1 on times -J_t, and before them what V_t, the block
+    of the inverse on the diagonal, makes of (h W)_t.
+    """
+    k, T, n = hW.shape
+    a, b = np.empty(T), np.empty(T)
+    for i in range(n):
+        V, W, X = 0.0, 0.0, 0.0  # entries 11, 21 and 22
+        g = group[i]
+        for t in range(T - 1, -1, -1):
+            if k == 1:
+                u = hW[0, t, i]
+                if t < T - 1:
+                    J = step[t, 0, 0, i]
+                    V *= J * J
+                    for s in range(t + 1, T):
+                        a[s] *= -J
+                V += pivot[t, 0, 0, i]
+                a[t] = V * u
+                for s in range(t, T):
+                    sums[g, t, s] -= u * a[s]
+            else:
+                u, v = hW[0, t, i], hW[1, t, i]
+                if t < T - 1:
+                    p, q, r, z = step[t, 0, 0, i], step[t, 0, 1, i], step[t, 1, 0, i], step[t, 1, 1, i]
+                    V, W, X = (
+                        p * (p * V + q * W) + q * (p * W + q * X),
+                        r * (p * V + q * W) + z * (p * W + q * X),
+                        r * (r * V + z * W) + z * (r * W + z * X),
+                    )
+                    for s in range(t + 1, T):
+                        at, bt = a[s], b[s]
+                        a[s] = -p * at - q * bt
+                        b[s] = -r * at - z * bt
+                V, W, X = V + pivot[t, 0, 0, i], W + pivot[t, 1, 0, i], X + pivot[t, 1, 1, i]
+                a[t], b[t] = V * u + W * v, W * u + X * v
+                for s in range(t, T):
+                    sums[g, t, s] -= u * a[s] + v * b[s]
+
+
+@_compiled
+def quadratics(
+    W: np.ndarray,
+    h: np.ndarray,
+    pivot: np.ndarray,
+    step: np.ndarray,
+    pull: np.ndarray,
+    columns: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Fill out (n, 4, m) with inner products that need no sweep back, as M^-1 = L'^-1 D^-1 L^-1.
+
+    Of columns C (n, T, m), the first two Z, and the pull r (T, n): Z'A c, c'A c and last, of the first three
+    columns alone, c'(r - W h M^-1 h r); and -r'h M^-1 h r in the place of a fourth one.
+    """
+    (n, T, m), k = columns.shape, len(h)
+    e, f = np.empty(m), np.empty(m)
+    for i in range(n):
+        e[:], f[:], out[i] = 0.0, 0.0, 0.0
+        e_r, f_r = 0.0, 0.0
+        for t in range(T):
+            w, x, r = W[t, i], columns[i, t, 1], pull[t, i]
+            a, b, J, K, L, M = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0  # h and J' of the period before
+            P, Q, R = 0.0, 0.0, 0.0  # entries 11, 21 and 22 of D^-1
+            if k > 0:
+                a, P = h[0, t, i], pivot[t, 0, 0, i]
+                if t > 0:
+                    J = step[t - 1, 0, 0, i]
+            if k > 1:
+                b, Q, R = h[1, t, i], pivot[t, 1, 0, i], pivot[t, 1, 1, i]
+                if t > 0:
+                    K, L, M = step[t - 1, 1, 0, i], step[t - 1, 0, 1, i], step[t - 1, 1, 1, i]
+            if k > 1:
+                for c in range(m):
+                    p, q = e[c], f[c]
+                    e[c] = a * w * columns[i, t, c] - J * p - K * q
+                    f[c] = b * w * columns[i, t, c] - L * p - M * q
+            else:
+                for c in range(m):
+                    e[c] = a * w * columns[i, t, c] - J * e[c]
+            e_r, f_r = a * r - J * e_r - K * f_r, b * r - L * e_r - M * f_r
+            for z in range(2):
+                y = w * columns[i, t, z]
+                u, v = P * e[z] + Q * f[z], Q * e[z] + R * f[z]
+                if k > 1:
+                    for c in range(m):
+                        out[i, z, c] += y * columns[i, t, c] - u * e[c] - v * f[c]
+                else:
+                    for c in range(m):
+                        out[i, z, c] += y * columns[i, t, c] - u * e[c]
+            if k > 1:
+                for c in range(m):
+                    out[i, 2, c] += w * columns[i, t, c] ** 2 - P * e[c] ** 2 - (2 * Q * e[c] + R * f[c]) * f[c]
+            else:
+                for c in range(m):
+                    out[i, 2, c] += w * columns[i, t, c] ** 2 - P * e[c] ** 2
+            u, v = P * e_r + Q * f_r, Q * e_r + R * f_r
+            for c in range(3):
+                out[i, 3, c] += r * columns[i, t, c] - u * e[c] - v * f[c]
+            out[i, 3, 3] -= u * e_r + v * f_r
