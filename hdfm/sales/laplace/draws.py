@@ -120,7 +120,8 @@ def _named_ratios(log_noise: dict[str, np.ndarray], spec: DemandSpec) -> dict[st
     """Products' noise over its level, and what it comes from, where it differs by these."""
     by_group, by_product = spec.noise_levels
     of_groups, of_products = log_noise["spreads"]
-    out = {"noise_ratio": np.exp(log_noise["product"] - log_noise["level"])}
+    ratio = np.subtract(log_noise["product"], log_noise["level"], out=log_noise["product"])
+    out = {"noise_ratio": np.exp(ratio, out=ratio)}  # in place: it is as large as elasticities
     if by_group:
         out["noise_group_sd"] = of_groups
         out["noise_group_ratio"] = np.exp(log_noise["group"] - log_noise["level"])

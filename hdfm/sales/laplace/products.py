@@ -181,8 +181,7 @@ def _computed_cells(
     units, observed = panel.units[rows], panel.observed[rows]
     value, g, W = family.working(units, observed, eta, (noise**2)[:, None])
     if family.noise is not None:
-        scale = dict(family.noise.variables(noise))[family.noise.scale][:, None]
-        value = np.where(observed, family.log_density(np.where(observed, units, 1.0), eta, scale), 0.0)
+        value = value + family.noise.cell_constant(units, noise[:, None]) * observed
     if panel.weight is not None:
         value, g, W = (array * panel.weight[rows] for array in (value, g, W))
     return value.sum(axis=1), np.ascontiguousarray(g.T), np.ascontiguousarray(W.T)

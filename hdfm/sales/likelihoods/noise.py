@@ -112,6 +112,8 @@ class Noise:
     log_constant : callable
         (panel, noise (N,)) -> float: what of the log-likelihood depends on noise alone, and ``working`` of
         the likelihood leaves out.
+    cell_constant : callable
+        (units (n, T), noise (n, 1)) -> (n, T): the same of cells.
     """
 
     name: str
@@ -122,6 +124,7 @@ class Noise:
     sweep_estimate: Callable[[SalesPanel, np.ndarray, Scores], float]
     moment_estimate: Callable[[SalesPanel, np.ndarray], float]
     log_constant: Callable[[SalesPanel, np.ndarray], float]
+    cell_constant: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
     def log_prior(self, priors: ElasticityPriors, noise: float) -> float:
         """Log density of log noise, up to a constant."""
