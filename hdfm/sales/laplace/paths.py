@@ -130,16 +130,6 @@ class Paths:
         sums[:, np.arange(T), np.arange(T)] += np.add.reduceat(self.W, starts, axis=1).T
         return sums
 
-    def quadratics(self, columns: np.ndarray, pull: np.ndarray) -> np.ndarray:
-        """Inner products (n, 4, m) of columns (n, T, m), the first two Z, and the pull r (T, n).
-
-        Of a column c, Z'A c, c'A c and, of the first three alone, c'(r - W h M^-1 h r); last but for those
-        there is -r'h M^-1 h r.
-        """
-        out = np.empty((len(columns), 4, columns.shape[2]))
-        _sweeps().quadratics(self.W, self.h, self.pivot, self.step, pull, columns, out)
-        return out
-
 
 def factored(W: np.ndarray, h: np.ndarray, prior: PathPrior) -> Paths:
     r"""Sweep over periods that factors M.
@@ -160,6 +150,30 @@ def factored(W: np.ndarray, h: np.ndarray, prior: PathPrior) -> Paths:
     W, h = np.ascontiguousarray(W), np.ascontiguousarray(h)
     _sweeps().factor(W, h, diagonal, off, prior.sd**-2, pivot, step, log_det)
     return Paths(W, h, pivot, step, log_det)
+
+
+def quadratics(
+    W: np.ndarray, h: np.ndarray, prior: PathPrior, pull: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Inner products (n, 4, m) of columns (n, T, m), the first two Z, and a pull r; log det M Q^-1 (n,).
+
+    Of a column c, Z'A c, c'A c and, of the first three alone, c'(r - W h M^-1 h r); last but for those
+    there is -r'h M^-1 h r.
+
+    Parameters
+    ----------
+    W, h, pull : numpy.ndarray
+        (n, T), (k, n, T) and (n, T), k from 0 on.
+    prior : PathPrior
+        Of one rho.
+    """
+    diagonal, off, unit_log_det = prior.unit_precision()
+    out = np.empty((len(columns), 4, columns.shape[2]))
+    log_det = 2 * W.shape[1] * np.log(prior.sd).sum(axis=0) - unit_log_det.sum(axis=0)
+    _sweeps().quadratics(
+        W, h, diagonal[..., 0], off[..., 0], prior.sd**-2, pull, columns, out, log_det
+    )
+    return out, log_det
 
 
 def _lower_roots(V: np.ndarray) -> np.ndarray:

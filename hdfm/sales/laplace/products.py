@@ -22,7 +22,7 @@ import numpy as np
 from hdfm.sales.laplace.arrow import product_blocks
 from hdfm.sales.laplace.effects import time_paths
 from hdfm.sales.laplace.expansion import Expansion
-from hdfm.sales.laplace.paths import Paths, factored
+from hdfm.sales.laplace.paths import PathPrior, quadratics
 from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import ArrowModel, Scales, expected_products, product_precision
 from hdfm.sales.laplace.threads import in_threads
@@ -90,11 +90,11 @@ class _Piece:
     ----------
     rows : slice
     start : numpy.ndarray or None
-        What paths add to eta_0 (T, n).
+        What paths add to eta_0 (n, T).
     columns : numpy.ndarray
         Z, that is ones and log prices, and moves of eta (n, T, 3 + S).
     cells : dict
-        Log-likelihood (n,), gradient and precision (T, n) by noise: paths change none of them.
+        Log-likelihood (n,), gradient and precision (n, T) by noise: paths change none of them.
     """
 
     rows: slice
@@ -126,9 +126,9 @@ class ProductValues:
         precision, prior = product_precision(self.like, model.spec), model.path_prior(scales)
 
         def values(piece: _Piece) -> np.ndarray:
-            h = path_columns(model.panel.log_price[piece.rows], scales)
+            h, of_paths = path_columns(model.panel.log_price[piece.rows], scales), prior.part(piece.rows)
             value, g, W = _cells(self.at, piece, scales)
-            return value + _value_less_cells(piece, factored(W, h, prior.part(piece.rows)), g, precision)
+            return value + _value_less_cells(piece, (g, W, h), of_paths, precision)
 
         return np.concatenate(list(in_threads(model, values, self.pieces)))
 
@@ -147,27 +147,35 @@ def _piece(at: Expansion, shared: SharedMoves, rows: slice) -> _Piece:
     columns[..., 0], columns[..., 1], columns[..., 2:] = 1.0, x, np.moveaxis(d, 0, 2)
     start = None
     if at.path_means is not None:
-        start = (path_columns(x, at.scales) * at.path_means[..., rows]).sum(axis=0)
+        start = (path_columns(x, at.scales) * at.path_means[..., rows].swapaxes(1, 2)).sum(axis=0)
     return _Piece(rows, start, columns, {})
 
 
-def _value_less_cells(piece: _Piece, paths: Paths, g: np.ndarray, precision: np.ndarray) -> np.ndarray:
-    """Q (n,) less the log-likelihood, of its gradient g (T, n), paths and Omega."""
-    pull, value = g, -paths.log_det / 2
+def _value_less_cells(
+    piece: _Piece,
+    cells: tuple[np.ndarray, np.ndarray, np.ndarray],
+    prior: PathPrior,
+    precision: np.ndarray,
+) -> np.ndarray:
+    """Q (n,) less the log-likelihood, of its gradient and W (n, T), h (k, n, T), the paths' prior and Omega."""
+    (g, W, h), value = cells, 0.0
+    pull = g
     if piece.start is not None:
-        pull = paths.W * piece.start + g
-        value = value - ((2 * g + paths.W * piece.start) * piece.start).sum(axis=0) / 2
-    A1, Ax, own, gradient = np.moveaxis(paths.quadratics(piece.columns, pull), 1, 0)
+        pull = W * piece.start + g
+        value = -np.vecdot(pull + g, piece.start) / 2
+    products, log_det = quadratics(W, h, prior, pull, piece.columns)
+    A1, Ax, own, gradient = np.moveaxis(products, 1, 0)
     blocks = product_blocks(np.stack([A1[:, 0], A1[:, 1], Ax[:, 1]]), precision)
     right = -np.stack([A1[:, 2:], Ax[:, 2:]])
     right[..., 0] += gradient[:, :2].T
     quadratic = (own[:, 2:] - np.square(blocks.half_solve(right)).sum(axis=0)) / 2  # (n, 1 + S)
     value += gradient[:, 2] - gradient[:, 3] / 2 - quadratic[:, 0] - quadratic[:, 1:].mean(axis=1)
+    value -= log_det / 2
     return value - np.log(blocks.root[0] * blocks.root[2])
 
 
 def _cells(at: Expansion, piece: _Piece, scales: Scales) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log-likelihood (n,), gradient and precision (T, n) of a piece about an expansion."""
+    """Log-likelihood (n,), gradient and precision (n, T) of a piece about an expansion."""
     if scales.noise not in piece.cells:
         piece.cells[scales.noise] = _computed_cells(at, piece.rows, scales)
     return piece.cells[scales.noise]
@@ -184,4 +192,4 @@ def _computed_cells(
         value = value + family.noise.cell_constant(units, noise[:, None]) * observed
     if panel.weight is not None:
         value, g, W = (array * panel.weight[rows] for array in (value, g, W))
-    return value.sum(axis=1), np.ascontiguousarray(g.T), np.ascontiguousarray(W.T)
+    return value.sum(axis=1), np.ascontiguousarray(g), np.ascontiguousarray(W)

@@ -168,40 +168,46 @@ def take_totals(
 def quadratics(
     W: np.ndarray,
     h: np.ndarray,
-    pivot: np.ndarray,
-    step: np.ndarray,
+    diagonal: np.ndarray,
+    off: np.ndarray,
+    precision: np.ndarray,
     pull: np.ndarray,
     columns: np.ndarray,
     out: np.ndarray,
+    log_det: np.ndarray,
 ) -> None:
-    """Fill out (n, 4, m) with inner products that need no sweep back, as M^-1 = L'^-1 D^-1 L^-1.
+    """Factor M, and fill out (n, 4, m) with inner products that need no sweep back: M^-1 = L'^-1 D^-1 L^-1.
 
-    Of columns C (n, T, m), the first two Z, and the pull r (T, n): Z'A c, c'A c and last, of the first three
-    columns alone, c'(r - W h M^-1 h r); and -r'h M^-1 h r in the place of a fourth one.
+    Of columns C (n, T, m), the first two Z, and the pull r (n, T): Z'A c, c'A c and last, of the first three
+    columns alone, c'(r - W h M^-1 h r); and -r'h M^-1 h r in the place of a fourth one. W (n, T), h (k, n, T);
+    unit precisions (k, T), (k, T - 1) of all products; log determinants are added to (n,).
     """
     (n, T, m), k = columns.shape, len(h)
     e, f = np.empty(m), np.empty(m)
     for i in range(n):
         e[:], f[:], out[i] = 0.0, 0.0, 0.0
-        e_r, f_r = 0.0, 0.0
+        e_r, f_r, det = 0.0, 0.0, 1.0
+        J, K, L, M = 0.0, 0.0, 0.0, 0.0  # of the period before: entries 11, 21, 12 and 22
+        A, B, C = 0.0, 0.0, 0.0  # O'J of the period before, and all other blocks: entries 11, 21 and 22
+        first, second = precision[0, i] if k > 0 else 0.0, precision[1, i] if k > 1 else 0.0
         for t in range(T):
-            w, x, r = W[t, i], columns[i, t, 1], pull[t, i]
-            a, b, J, K, L, M = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0  # h and J' of the period before
-            P, Q, R = 0.0, 0.0, 0.0  # entries 11, 21 and 22 of D^-1
-            if k > 0:
-                a, P = h[0, t, i], pivot[t, 0, 0, i]
-                if t > 0:
-                    J = step[t - 1, 0, 0, i]
-            if k > 1:
-                b, Q, R = h[1, t, i], pivot[t, 1, 0, i], pivot[t, 1, 1, i]
-                if t > 0:
-                    K, L, M = step[t - 1, 1, 0, i], step[t - 1, 0, 1, i], step[t - 1, 1, 1, i]
+            w, r = W[i, t], pull[i, t]
+            a, b = h[0, i, t] if k > 0 else 0.0, h[1, i, t] if k > 1 else 0.0
+            A = a * a * w + diagonal[0, t] * first - A if k > 0 else 1.0
+            B = a * b * w - B
+            C = b * b * w + diagonal[1, t] * second - C if k > 1 else 1.0
+            D = A * C - B * B
+            P, Q, R = C / D, -B / D, A / D
+            det *= D
+            if t % SAFE == SAFE - 1 or t == T - 1:
+                log_det[i] += np.log(det)
+                det = 1.0
             if k > 1:
                 for c in range(m):
                     p, q = e[c], f[c]
                     e[c] = a * w * columns[i, t, c] - J * p - K * q
                     f[c] = b * w * columns[i, t, c] - L * p - M * q
-            else:
+            elif k > 0:
                 for c in range(m):
                     e[c] = a * w * columns[i, t, c] - J * e[c]
             e_r, f_r = a * r - J * e_r - K * f_r, b * r - L * e_r - M * f_r
@@ -224,3 +230,8 @@ def quadratics(
             for c in range(3):
                 out[i, 3, c] += r * columns[i, t, c] - u * e[c] - v * f[c]
             out[i, 3, 3] -= u * e_r + v * f_r
+            if t < T - 1:
+                p = off[0, t] * first if k > 0 else 0.0
+                q = off[1, t] * second if k > 1 else 0.0
+                J, K, L, M = P * p, Q * p, Q * q, R * q
+                A, B, C = p * J, q * K, q * M
