@@ -41,7 +41,7 @@ class PathPrior:
     Attributes
     ----------
     rho : numpy.ndarray
-        Correlation (k, T - 1, n), or (k, T - 1, 1), of one period with the next.
+        Correlation (k, T - 1, n) of one period with the next; 1 for n or T - 1 where it is one for all.
     sd : numpy.ndarray
         (k, n)
     """
@@ -50,17 +50,20 @@ class PathPrior:
     sd: np.ndarray
 
     def part(self, rows: slice) -> "PathPrior":
-        """Of some products, which have one rho."""
-        return PathPrior(self.rho, self.sd[:, rows])
+        """Of some products."""
+        return PathPrior(self.rho if self.rho.shape[2] == 1 else self.rho[..., rows], self.sd[:, rows])
 
-    def unit_precision(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Diagonal (k, T, n), off-diagonal (k, T - 1, n) and log determinant (k, n) of R^-1; or 1 for n."""
+    def unit_rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What a step adds to 1 in both diagonal entries of R^-1 beside it, what it has between them, and
+        its part of log det R^-1: as rho."""
         left = 1 - self.rho**2
-        k, steps, n = self.rho.shape
-        diagonal = np.ones((k, steps + 1, n))
-        diagonal[:, 1:] = 1 / left
-        diagonal[:, :-1] += self.rho**2 / left
-        return diagonal, -self.rho / left, -np.log(left).sum(axis=1)
+        return self.rho**2 / left, -self.rho / left, -np.log(left)
+
+    def log_det(self, T: int) -> np.ndarray:
+        """Of s^2 R (n,), all states."""
+        unit = self.unit_rows()[2]
+        steps = unit.sum(axis=1) * ((T - 1) / max(1, unit.shape[1]))
+        return 2 * T * np.log(self.sd).sum(axis=0) - steps.sum(axis=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,16 @@ class Paths:
         _sweeps().backwards(self.pivot, self.step, columns)
         return out
 
-    def draw(self, z: np.ndarray) -> np.ndarray:
-        """N(0, M^-1) (k, T, ..., n) of standard normal z (k, T, ..., n): L'^-1 D^-1/2 z."""
-        out = z.copy(order="C")
+    def draw(self, z: np.ndarray, y: np.ndarray | float = 0.0) -> np.ndarray:
+        """N(M^-1 y, M^-1) (k, T, ..., n) of standard normal z and y (k, T, ..., n).
+
+        .. math:: L'^{-1} (D^{-1} L^{-1} y + D^{-1/2} z)
+        """
+        out = np.array(np.broadcast_to(y, z.shape))
         columns = out.reshape(*z.shape[:2], -1, z.shape[-1])
-        _sweeps().backwards(_lower_roots(self.pivot), self.step, columns)
+        _sweeps().forwards(self.step, columns)
+        columns += _scaled(self.pivot, z.reshape(columns.shape))
+        _sweeps().backwards(self.pivot, self.step, columns)
         return out
 
     def towards(self, c: np.ndarray) -> np.ndarray:
@@ -144,11 +152,10 @@ def factored(W: np.ndarray, h: np.ndarray, prior: PathPrior) -> Paths:
         (T, n), (k, T, n); or 1 for n where it is one for all.
     """
     (k, T, _), n = h.shape, prior.sd.shape[1]
-    diagonal, off, unit_log_det = prior.unit_precision()
+    (more, off, _), log_det = prior.unit_rows(), prior.log_det(T)
     pivot, step = np.empty((T, k, k, n)), np.empty((T - 1, k, k, n))
-    log_det = 2 * T * np.log(prior.sd).sum(axis=0) - unit_log_det.sum(axis=0)
     W, h = np.ascontiguousarray(W), np.ascontiguousarray(h)
-    _sweeps().factor(W, h, diagonal, off, prior.sd**-2, pivot, step, log_det)
+    _sweeps().factor(W, h, more, off, prior.sd**-2, pivot, step, log_det)
     return Paths(W, h, pivot, step, log_det)
 
 
@@ -167,23 +174,20 @@ def quadratics(
     prior : PathPrior
         Of one rho.
     """
-    diagonal, off, unit_log_det = prior.unit_precision()
+    (more, off, _), log_det = prior.unit_rows(), prior.log_det(W.shape[1])
     out = np.empty((len(columns), 4, columns.shape[2]))
-    log_det = 2 * W.shape[1] * np.log(prior.sd).sum(axis=0) - unit_log_det.sum(axis=0)
-    _sweeps().quadratics(
-        W, h, diagonal[..., 0], off[..., 0], prior.sd**-2, pull, columns, out, log_det
-    )
+    _sweeps().quadratics(W, h, more[..., 0], off[..., 0], prior.sd**-2, pull, columns, out, log_det)
     return out, log_det
 
 
-def _lower_roots(V: np.ndarray) -> np.ndarray:
-    """Cholesky roots of blocks (T, k, k, n)."""
-    root = np.zeros_like(V)
-    root[:, 0, 0] = np.sqrt(V[:, 0, 0])
-    if V.shape[1] > 1:
-        root[:, 1, 0] = V[:, 1, 0] / root[:, 0, 0]
-        root[:, 1, 1] = np.sqrt(V[:, 1, 1] - root[:, 1, 0] ** 2)
-    return root
+def _scaled(V: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """D^1/2 z (k, T, m, n) with roots R'^-1 of D^-1 = V = R R' (T, k, k, n)."""
+    scale = np.sqrt(V[:, 0, 0, None])
+    if len(z) == 1:
+        return z / scale
+    below = V[:, 1, 0, None] / scale
+    second = z[1] / np.sqrt(V[:, 1, 1, None] - below**2)
+    return np.stack([(z[0] - below * second) / scale, second])
 
 
 def _sweeps() -> ModuleType:

@@ -29,57 +29,75 @@ def _compiled(function: Callable) -> Any:
 def factor(
     W: np.ndarray,
     h: np.ndarray,
-    diagonal: np.ndarray,
+    more: np.ndarray,
     off: np.ndarray,
     precision: np.ndarray,
     pivot: np.ndarray,
     step: np.ndarray,
     log_det: np.ndarray,
 ) -> None:
-    """Fill pivot (T, k, k, n) and step (T - 1, k, k, n), and add the log determinants of blocks (n,).
+    """Fill pivot (T, k, k, n) and step (T - 1, k, k, n), k = 1 or 2, and add log determinants of blocks (n,).
 
-    W (T, n), h (k, T, n), and unit precisions of paths ``diagonal`` (k, T, n), ``off`` (k, T - 1, n) may have
-    1 for n.
+    W (T, n) and h (k, T, n) may have 1 for n. So may what :meth:`~hdfm.sales.laplace.paths.PathPrior.unit_rows`
+    gives, ``more`` and ``off`` (k, T - 1, n), and 1 for T - 1.
     """
     T, k, _, n = pivot.shape
-    w, q = min(1, W.shape[1] - 1), min(1, diagonal.shape[2] - 1)
-    carried, det = np.zeros((2, 2, LANES)), np.ones(LANES)
+    w, g, q = min(1, W.shape[1] - 1), min(1, off.shape[1] - 1), min(1, off.shape[2] - 1)
+    D, carried, above = np.empty((2, 2, LANES)), np.empty((2, 2, LANES)), np.zeros((2, LANES))
+    x, weight, det, product = np.empty((2, LANES)), np.empty(LANES), np.empty(LANES), np.empty(LANES)
     for start in range(0, n, LANES):
         size = min(LANES, n - start)
-        carried[:] = 0.0
+        carried[:], product[:] = 0.0, 1.0
         for t in range(T):
+            for i in range(size):
+                weight[i] = W[t, (start + i) * w]
+            for j in range(k):
+                for i in range(size):
+                    x[j, i] = h[j, t, (start + i) * w]
+                for i in range(size):
+                    above[j, i] = 1.0
+                if t > 0:
+                    for i in range(size):
+                        above[j, i] += more[j, (t - 1) * g, (start + i) * q]
+                if t < T - 1:
+                    for i in range(size):
+                        above[j, i] += more[j, t * g, (start + i) * q]
+                for l in range(j + 1):
+                    for i in range(size):
+                        D[j, l, i] = x[j, i] * x[l, i] * weight[i] - carried[j, l, i]
+                for i in range(size):
+                    D[j, j, i] += above[j, i] * precision[j, start + i]
             if k == 1:
                 for i in range(size):
-                    at = start + i
-                    x = h[0, t, at * w]
-                    D = x * x * W[t, at * w] + diagonal[0, t, at * q] * precision[0, at] - carried[0, 0, i]
-                    pivot[t, 0, 0, at] = 1 / D
-                    det[i] *= D
-            if k == 2:
+                    det[i] = D[0, 0, i]
                 for i in range(size):
-                    at = start + i
-                    x, y, weight = h[0, t, at * w], h[1, t, at * w], W[t, at * w]
-                    a = x * x * weight + diagonal[0, t, at * q] * precision[0, at] - carried[0, 0, i]
-                    b = x * y * weight - carried[0, 1, i]
-                    d = y * y * weight + diagonal[1, t, at * q] * precision[1, at] - carried[1, 1, i]
-                    D = a * d - b * b
-                    pivot[t, 0, 0, at] = d / D
-                    pivot[t, 0, 1, at] = -b / D
-                    pivot[t, 1, 0, at] = -b / D
-                    pivot[t, 1, 1, at] = a / D
-                    det[i] *= D
+                    pivot[t, 0, 0, start + i] = 1 / det[i]
+            else:
+                for i in range(size):
+                    det[i] = D[0, 0, i] * D[1, 1, i] - D[1, 0, i] * D[1, 0, i]
+                for j in range(2):
+                    for i in range(size):
+                        pivot[t, j, j, start + i] = D[1 - j, 1 - j, i] / det[i]
+                    for i in range(size):
+                        pivot[t, j, 1 - j, start + i] = -D[1, 0, i] / det[i]
+            for i in range(size):
+                product[i] *= det[i]
             if t % SAFE == SAFE - 1 or t == T - 1:
                 for i in range(size):
-                    log_det[start + i] += np.log(det[i])
-                    det[i] = 1.0
+                    log_det[start + i] += np.log(product[i])
+                    product[i] = 1.0
             if t < T - 1:
+                for l in range(k):
+                    for i in range(size):
+                        above[l, i] = off[l, t * g, (start + i) * q]
+                    for i in range(size):
+                        above[l, i] *= precision[l, start + i]
                 for j in range(k):
                     for l in range(k):
                         for i in range(size):
-                            at = start + i
-                            J = pivot[t, j, l, at] * off[l, t, at * q] * precision[l, at]
-                            step[t, j, l, at] = J
-                            carried[j, l, i] = off[j, t, at * q] * precision[j, at] * J
+                            step[t, j, l, start + i] = pivot[t, j, l, start + i] * above[l, i]
+                        for i in range(size):
+                            carried[j, l, i] = step[t, j, l, start + i] * above[j, i]
 
 
 @_compiled
@@ -165,10 +183,16 @@ def take_totals(
 
 
 @_compiled
+def _both(more: np.ndarray, j: int, t: int) -> float:
+    """Of the steps to t and from t on."""
+    return (more[j, t - 1] if t > 0 else 0.0) + (more[j, t] if t < more.shape[1] else 0.0)
+
+
+@_compiled
 def quadratics(
     W: np.ndarray,
     h: np.ndarray,
-    diagonal: np.ndarray,
+    more: np.ndarray,
     off: np.ndarray,
     precision: np.ndarray,
     pull: np.ndarray,
@@ -180,7 +204,7 @@ def quadratics(
 
     Of columns C (n, T, m), the first two Z, and the pull r (n, T): Z'A c, c'A c and last, of the first three
     columns alone, c'(r - W h M^-1 h r); and -r'h M^-1 h r in the place of a fourth one. W (n, T), h (k, n, T);
-    unit precisions (k, T), (k, T - 1) of all products; log determinants are added to (n,).
+    ``more`` and ``off`` (k, T - 1) of all products; log determinants are added to (n,).
     """
     (n, T, m), k = columns.shape, len(h)
     e, f = np.empty(m), np.empty(m)
@@ -193,9 +217,9 @@ def quadratics(
         for t in range(T):
             w, r = W[i, t], pull[i, t]
             a, b = h[0, i, t] if k > 0 else 0.0, h[1, i, t] if k > 1 else 0.0
-            A = a * a * w + diagonal[0, t] * first - A if k > 0 else 1.0
-            B = a * b * w - B
-            C = b * b * w + diagonal[1, t] * second - C if k > 1 else 1.0
+            A, B, C = a * a * w - A, a * b * w - B, b * b * w - C
+            A = A + (1 + _both(more, 0, t)) * first if k > 0 else 1.0
+            C = C + (1 + _both(more, 1, t)) * second if k > 1 else 1.0
             D = A * C - B * B
             P, Q, R = C / D, -B / D, A / D
             det *= D

@@ -53,7 +53,8 @@ class ScaleDraws:
         """Scale (n, S) of rows of products (n,), or (1, S) where products share it."""
         if self.ratio is None or self.power == 0:
             return self.shared[None]
-        return self.shared * self.ratio[product] ** float(self.power)
+        own, of_row = np.unique(product, return_inverse=True)
+        return (self.shared * self.ratio[own] ** float(self.power))[of_row]
 
     def ratio_of(self, product: int) -> np.ndarray:
         """(S,) of a product."""
