@@ -75,11 +75,13 @@ class Paths:
     W, h : numpy.ndarray
         (T, n), (k, T, n)
     pivot : numpy.ndarray
-        Blocks of D^-1 (T, k, k, n).
+        Blocks of D^-1 (T, k, k, N), of these products and maybe others.
     step : numpy.ndarray
-        J, blocks of L' above the diagonal (T - 1, k, k, n).
+        J, blocks of L' above the diagonal (T - 1, k, k, N).
     log_det : numpy.ndarray
         log det M - log det Q (n,).
+    begin : int
+        Of the n products among the N.
     """
 
     W: np.ndarray
@@ -87,18 +89,20 @@ class Paths:
     pivot: np.ndarray
     step: np.ndarray
     log_det: np.ndarray
+    begin: int = 0
 
     def part(self, rows: slice) -> "Paths":
         """Of some products."""
-        arrays = (self.W, self.h, self.pivot, self.step, self.log_det)
-        return Paths(*(np.ascontiguousarray(array[..., rows]) for array in arrays))
+        begin = self.begin + rows.indices(len(self.log_det))[0]
+        W, h, log_det = (array[..., rows] for array in (self.W, self.h, self.log_det))
+        return Paths(W, h, self.pivot, self.step, log_det, begin)
 
     def solve(self, y: np.ndarray) -> np.ndarray:
         """M^-1 y (k, T, ..., n) of y (k, T, ..., n)."""
         out = y.copy(order="C")
         columns = out.reshape(*y.shape[:2], -1, y.shape[-1])
-        _sweeps().forwards(self.step, columns)
-        _sweeps().backwards(self.pivot, self.step, columns)
+        _sweeps().forwards(self.step, self.begin, columns)
+        _sweeps().backwards(self.pivot, self.step, self.begin, columns)
         return out
 
     def draw(self, z: np.ndarray, y: np.ndarray | float = 0.0) -> np.ndarray:
@@ -106,11 +110,12 @@ class Paths:
 
         .. math:: L'^{-1} (D^{-1} L^{-1} y + D^{-1/2} z)
         """
-        out = np.array(np.broadcast_to(y, z.shape))
+        out = np.array(np.broadcast_to(y, z.shape), order="C")
         columns = out.reshape(*z.shape[:2], -1, z.shape[-1])
-        _sweeps().forwards(self.step, columns)
-        columns += _scaled(self.pivot, z.reshape(columns.shape))
-        _sweeps().backwards(self.pivot, self.step, columns)
+        _sweeps().forwards(self.step, self.begin, columns)
+        own = slice(self.begin, self.begin + z.shape[-1])
+        columns += _scaled(self.pivot[..., own], z.reshape(columns.shape))
+        _sweeps().backwards(self.pivot, self.step, self.begin, columns)
         return out
 
     def towards(self, c: np.ndarray) -> np.ndarray:
@@ -132,8 +137,9 @@ class Paths:
         """Sums of A over products from each of ``starts`` (G,) to the next (G, T, T)."""
         T, n = self.W.shape
         sums = np.zeros((len(starts), T, T))
+        hW = np.ascontiguousarray(self.h * self.W)
         group = np.repeat(np.arange(len(starts)), np.diff(starts, append=n))
-        _sweeps().take_totals(self.h * self.W, self.pivot, self.step, group, sums)
+        _sweeps().take_totals(hW, self.pivot, self.step, self.begin, group, sums)
         sums += np.triu(sums, 1).swapaxes(1, 2)
         sums[:, np.arange(T), np.arange(T)] += np.add.reduceat(self.W, starts, axis=1).T
         return sums

@@ -101,8 +101,8 @@ def factor(
 
 
 @_compiled
-def forwards(step: np.ndarray, y: np.ndarray) -> None:
-    """L^-1 y in place of y (k, T, m, n)."""
+def forwards(step: np.ndarray, begin: int, y: np.ndarray) -> None:
+    """L^-1 y in place of y (k, T, m, n), of n products from ``begin`` on."""
     k, T, m, n = y.shape
     for start in range(0, n, LANES):
         end = min(start + LANES, n)
@@ -111,12 +111,12 @@ def forwards(step: np.ndarray, y: np.ndarray) -> None:
                 for l in range(k):
                     for c in range(m):
                         for i in range(start, end):
-                            y[j, t, c, i] -= step[t - 1, l, j, i] * y[l, t - 1, c, i]
+                            y[j, t, c, i] -= step[t - 1, l, j, begin + i] * y[l, t - 1, c, i]
 
 
 @_compiled
-def backwards(blocks: np.ndarray, step: np.ndarray, y: np.ndarray) -> None:
-    """L'^-1 B y in place of y (k, T, m, n), B of blocks (T, k, k, n)."""
+def backwards(pivot: np.ndarray, step: np.ndarray, begin: int, y: np.ndarray) -> None:
+    """L'^-1 D^-1 y in place of y (k, T, m, n), of n products from ``begin`` on."""
     k, T, m, n = y.shape
     v = np.empty((k, LANES))
     for start in range(0, n, LANES):
@@ -130,18 +130,20 @@ def backwards(blocks: np.ndarray, step: np.ndarray, y: np.ndarray) -> None:
                 for j in range(k):
                     for l in range(k):
                         for i in range(size):
-                            y[j, t, c, start + i] += blocks[t, j, l, start + i] * v[l, i]
+                            y[j, t, c, start + i] += pivot[t, j, l, begin + start + i] * v[l, i]
                     if t < T - 1:
                         for l in range(k):
                             for i in range(size):
-                                y[j, t, c, start + i] -= step[t, j, l, start + i] * y[l, t + 1, c, start + i]
+                                y[j, t, c, start + i] -= step[t, j, l, begin + start + i] * y[l, t + 1, c, start + i]
 
 
 @_compiled
 def take_totals(
-    hW: np.ndarray, pivot: np.ndarray, step: np.ndarray, group: np.ndarray, sums: np.ndarray
+    hW: np.ndarray, pivot: np.ndarray, step: np.ndarray, begin: int, group: np.ndarray, sums: np.ndarray
 ) -> None:
     """Take W h M^-1 h' W of products in groups (n,) from sums (G, T, T), of a row t from t on.
+
+    The n products are those from ``begin`` on.
 
     Rows of M^-1 h W come backwards in t: those from t + 1 on times -J_t, and before them what V_t, the block
     of the inverse on the diagonal, makes of (h W)_t.
@@ -150,33 +152,33 @@ def take_totals(
     a, b = np.empty(T), np.empty(T)
     for i in range(n):
         V, W, X = 0.0, 0.0, 0.0  # entries 11, 21 and 22
-        g = group[i]
+        g, at = group[i], begin + i
         for t in range(T - 1, -1, -1):
             if k == 1:
                 u = hW[0, t, i]
                 if t < T - 1:
-                    J = step[t, 0, 0, i]
+                    J = step[t, 0, 0, at]
                     V *= J * J
                     for s in range(t + 1, T):
                         a[s] *= -J
-                V += pivot[t, 0, 0, i]
+                V += pivot[t, 0, 0, at]
                 a[t] = V * u
                 for s in range(t, T):
                     sums[g, t, s] -= u * a[s]
             else:
                 u, v = hW[0, t, i], hW[1, t, i]
                 if t < T - 1:
-                    p, q, r, z = step[t, 0, 0, i], step[t, 0, 1, i], step[t, 1, 0, i], step[t, 1, 1, i]
+                    p, q, r, z = step[t, 0, 0, at], step[t, 0, 1, at], step[t, 1, 0, at], step[t, 1, 1, at]
                     V, W, X = (
                         p * (p * V + q * W) + q * (p * W + q * X),
                         r * (p * V + q * W) + z * (p * W + q * X),
                         r * (r * V + z * W) + z * (r * W + z * X),
                     )
                     for s in range(t + 1, T):
-                        at, bt = a[s], b[s]
-                        a[s] = -p * at - q * bt
-                        b[s] = -r * at - z * bt
-                V, W, X = V + pivot[t, 0, 0, i], W + pivot[t, 1, 0, i], X + pivot[t, 1, 1, i]
+                        y, x = a[s], b[s]
+                        a[s] = -p * y - q * x
+                        b[s] = -r * y - z * x
+                V, W, X = V + pivot[t, 0, 0, at], W + pivot[t, 1, 0, at], X + pivot[t, 1, 1, at]
                 a[t], b[t] = V * u + W * v, W * u + X * v
                 for s in range(t, T):
                     sums[g, t, s] -= u * a[s] + v * b[s]
