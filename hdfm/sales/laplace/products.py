@@ -181,9 +181,7 @@ def _cells(at: Expansion, piece: _Piece, scales: Scales) -> tuple[np.ndarray, np
     return piece.cells[scales.noise]
 
 
-def _computed_cells(
-    at: Expansion, rows: slice, scales: Scales
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _computed_cells(at: Expansion, rows: slice, scales: Scales) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     model, panel, family = at.model, at.model.panel, at.model.spec.family
     eta, noise = at.eta[rows] + panel.log_exposure[rows], model.noise(scales)[rows]
     units, observed = panel.units[rows], panel.observed[rows]

@@ -1,12 +1,13 @@
 """Sweeps over periods of :mod:`hdfm.sales.laplace.paths`, compiled.
 
-Products are taken a few at a time, so that what a sweep carries stays near the processor, and run innermost,
-a short loop an operation: longer ones touch more arrays than a compiler can tell apart, and are not vectorised.
+Many products, columns or periods are innermost, products a few at a time, so that what a sweep carries stays
+near the processor, in short loops of one result each, for the compiler vectorises no others.
 
 Array names and axis order: k states (0, 1 or 2), T periods, m right-hand sides, n products, last.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,11 @@ SAFE = 4  # determinants whose product overflows nowhere
 
 def _compiled(function: Callable) -> Any:
     """By machine, kept for the next process where any folder for that can be written."""
-    options = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract"}}
+    compiler = partial(njit, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
     try:
-        return njit(cache=True, **options)(function)
+        return compiler(cache=True)(function)
     except RuntimeError:
-        return njit(**options)(function)
+        return compiler()(function)
 
 
 @_compiled
@@ -38,8 +39,8 @@ def factor(
 ) -> None:
     """Fill pivot (T, k, k, n) and step (T - 1, k, k, n), k = 1 or 2, and add log determinants of blocks (n,).
 
-    W (T, n) and h (k, T, n) may have 1 for n. So may what :meth:`~hdfm.sales.laplace.paths.PathPrior.unit_rows`
-    gives, ``more`` and ``off`` (k, T - 1, n), and 1 for T - 1.
+    W (T, n) and h (k, T, n) may have 1 for n; so may ``more`` and ``off`` (k, T - 1, n), what
+    :meth:`~hdfm.sales.laplace.paths.PathPrior.unit_rows` gives, and 1 for T - 1.
     """
     T, k, _, n = pivot.shape
     w, g, q = min(1, W.shape[1] - 1), min(1, off.shape[1] - 1), min(1, off.shape[2] - 1)
@@ -62,9 +63,9 @@ def factor(
                 if t < T - 1:
                     for i in range(size):
                         above[j, i] += more[j, t * g, (start + i) * q]
-                for l in range(j + 1):
+                for r in range(j + 1):
                     for i in range(size):
-                        D[j, l, i] = x[j, i] * x[l, i] * weight[i] - carried[j, l, i]
+                        D[j, r, i] = x[j, i] * x[r, i] * weight[i] - carried[j, r, i]
                 for i in range(size):
                     D[j, j, i] += above[j, i] * precision[j, start + i]
             if k == 1:
@@ -87,17 +88,17 @@ def factor(
                     log_det[start + i] += np.log(product[i])
                     product[i] = 1.0
             if t < T - 1:
-                for l in range(k):
+                for r in range(k):
                     for i in range(size):
-                        above[l, i] = off[l, t * g, (start + i) * q]
+                        above[r, i] = off[r, t * g, (start + i) * q]
                     for i in range(size):
-                        above[l, i] *= precision[l, start + i]
+                        above[r, i] *= precision[r, start + i]
                 for j in range(k):
-                    for l in range(k):
+                    for r in range(k):
                         for i in range(size):
-                            step[t, j, l, start + i] = pivot[t, j, l, start + i] * above[l, i]
+                            step[t, j, r, start + i] = pivot[t, j, r, start + i] * above[r, i]
                         for i in range(size):
-                            carried[j, l, i] = step[t, j, l, start + i] * above[j, i]
+                            carried[j, r, i] = step[t, j, r, start + i] * above[j, i]
 
 
 @_compiled
@@ -108,10 +109,10 @@ def forwards(step: np.ndarray, begin: int, y: np.ndarray) -> None:
         end = min(start + LANES, n)
         for t in range(1, T):
             for j in range(k):
-                for l in range(k):
+                for r in range(k):
                     for c in range(m):
                         for i in range(start, end):
-                            y[j, t, c, i] -= step[t - 1, l, j, begin + i] * y[l, t - 1, c, i]
+                            y[j, t, c, i] -= step[t - 1, r, j, begin + i] * y[r, t - 1, c, i]
 
 
 @_compiled
@@ -128,13 +129,15 @@ def backwards(pivot: np.ndarray, step: np.ndarray, begin: int, y: np.ndarray) ->
                         v[j, i] = y[j, t, c, start + i]
                         y[j, t, c, start + i] = 0.0
                 for j in range(k):
-                    for l in range(k):
+                    for r in range(k):
                         for i in range(size):
-                            y[j, t, c, start + i] += pivot[t, j, l, begin + start + i] * v[l, i]
+                            y[j, t, c, start + i] += pivot[t, j, r, begin + start + i] * v[r, i]
                     if t < T - 1:
-                        for l in range(k):
+                        for r in range(k):
                             for i in range(size):
-                                y[j, t, c, start + i] -= step[t, j, l, begin + start + i] * y[l, t + 1, c, start + i]
+                                y[j, t, c, start + i] -= (
+                                    step[t, j, r, begin + start + i] * y[r, t + 1, c, start + i]
+                                )
 
 
 @_compiled
@@ -205,8 +208,8 @@ def quadratics(
     """Factor M, and fill out (n, 4, m) with inner products that need no sweep back: M^-1 = L'^-1 D^-1 L^-1.
 
     Of columns C (n, T, m), the first two Z, and the pull r (n, T): Z'A c, c'A c and last, of the first three
-    columns alone, c'(r - W h M^-1 h r); and -r'h M^-1 h r in the place of a fourth one. W (n, T), h (k, n, T);
-    ``more`` and ``off`` (k, T - 1) of all products; log determinants are added to (n,).
+    columns alone, c'(r - W h M^-1 h r); and -r'h M^-1 h r in the place of a fourth one. W (n, T) and
+    h (k, n, T); ``more`` and ``off`` (k, T - 1) of all products; log determinants are added to (n,).
     """
     (n, T, m), k = columns.shape, len(h)
     e, f = np.empty(m), np.empty(m)
@@ -248,7 +251,9 @@ def quadratics(
                         out[i, z, c] += y * columns[i, t, c] - u * e[c]
             if k > 1:
                 for c in range(m):
-                    out[i, 2, c] += w * columns[i, t, c] ** 2 - P * e[c] ** 2 - (2 * Q * e[c] + R * f[c]) * f[c]
+                    out[i, 2, c] += (
+                        w * columns[i, t, c] ** 2 - P * e[c] ** 2 - (2 * Q * e[c] + R * f[c]) * f[c]
+                    )
             else:
                 for c in range(m):
                     out[i, 2, c] += w * columns[i, t, c] ** 2 - P * e[c] ** 2

@@ -120,7 +120,7 @@ def log_constant(panel: SalesPanel, noise: np.ndarray) -> float:
 
 def cell_constant(y: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """-log(1 + omega) of what sold."""
-    return -((y > 0) * np.log1p(noise**2))
+    return np.where(y > 0, -np.log1p(noise**2), 0.0)
 
 
 def log_density(y: Any, eta: np.ndarray, scale: np.ndarray) -> np.ndarray:
