@@ -157,7 +157,7 @@ def _value_less_cells(
     prior: PathPrior,
     precision: np.ndarray,
 ) -> np.ndarray:
-    """Q (n,) less the log-likelihood, of its gradient and W (n, T), h (k, n, T), the paths' prior and Omega."""
+    """Q (n,) less the log-likelihood, of its gradient and W (n, T), h (k, n, T), prior of paths and Omega."""
     (g, W, h), value = cells, 0.0
     pull = g
     if piece.start is not None:
