@@ -182,7 +182,7 @@ def quadratics(
     """
     (more, off, _), log_det = prior.unit_rows(), prior.log_det(W.shape[1])
     out = np.empty((len(columns), 4, columns.shape[2]))
-    _sweeps().quadratics(W, h, more[..., 0], off[..., 0], prior.sd**-2, pull, columns, out, log_det)
+    _sweeps().quadratics(W, h, more, off, prior.sd**-2, pull, columns, out, log_det)
     return out, log_det
 
 

@@ -27,6 +27,17 @@ def _compiled(function: Callable) -> Any:
 
 
 @_compiled
+def _unit(more: np.ndarray, j: int, t: int, T: int, i: int) -> float:
+    """Diagonal entry of a path's R^-1, from the steps at both sides of t."""
+    g, out = min(1, more.shape[1] - 1), 1.0
+    if t > 0:
+        out += more[j, (t - 1) * g, i]
+    if t < T - 1:
+        out += more[j, t * g, i]
+    return out
+
+
+@_compiled
 def factor(
     W: np.ndarray,
     h: np.ndarray,
@@ -44,61 +55,40 @@ def factor(
     """
     T, k, _, n = pivot.shape
     w, g, q = min(1, W.shape[1] - 1), min(1, off.shape[1] - 1), min(1, off.shape[2] - 1)
-    D, carried, above = np.empty((2, 2, LANES)), np.empty((2, 2, LANES)), np.zeros((2, LANES))
-    x, weight, det, product = np.empty((2, LANES)), np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    carried, product = np.empty((3, LANES)), np.empty(LANES)  # O'J: entries 11, 21 and 22; determinants
     for start in range(0, n, LANES):
         size = min(LANES, n - start)
         carried[:], product[:] = 0.0, 1.0
         for t in range(T):
             for i in range(size):
-                weight[i] = W[t, (start + i) * w]
-            for j in range(k):
-                for i in range(size):
-                    x[j, i] = h[j, t, (start + i) * w]
-                for i in range(size):
-                    above[j, i] = 1.0
-                if t > 0:
-                    for i in range(size):
-                        above[j, i] += more[j, (t - 1) * g, (start + i) * q]
+                at, of, weight = start + i, (start + i) * q, W[t, (start + i) * w]
+                x, first, o = h[0, t, (start + i) * w], precision[0, at], 0.0
+                a = x * x * weight + first * _unit(more, 0, t, T, of) - carried[0, i]
                 if t < T - 1:
-                    for i in range(size):
-                        above[j, i] += more[j, t * g, (start + i) * q]
-                for r in range(j + 1):
-                    for i in range(size):
-                        D[j, r, i] = x[j, i] * x[r, i] * weight[i] - carried[j, r, i]
-                for i in range(size):
-                    D[j, j, i] += above[j, i] * precision[j, start + i]
-            if k == 1:
-                for i in range(size):
-                    det[i] = D[0, 0, i]
-                for i in range(size):
-                    pivot[t, 0, 0, start + i] = 1 / det[i]
-            else:
-                for i in range(size):
-                    det[i] = D[0, 0, i] * D[1, 1, i] - D[1, 0, i] * D[1, 0, i]
-                for j in range(2):
-                    for i in range(size):
-                        pivot[t, j, j, start + i] = D[1 - j, 1 - j, i] / det[i]
-                    for i in range(size):
-                        pivot[t, j, 1 - j, start + i] = -D[1, 0, i] / det[i]
-            for i in range(size):
-                product[i] *= det[i]
+                    o = off[0, t * g, of] * first
+                if k == 1:
+                    det = a
+                    pivot[t, 0, 0, at] = 1 / a
+                else:
+                    y, second, u = h[1, t, (start + i) * w], precision[1, at], 0.0
+                    b = x * y * weight - carried[1, i]
+                    d = y * y * weight + second * _unit(more, 1, t, T, of) - carried[2, i]
+                    det = a * d - b * b
+                    P, Q, R = d / det, -b / det, a / det
+                    pivot[t, 0, 0, at], pivot[t, 1, 1, at] = P, R
+                    pivot[t, 0, 1, at], pivot[t, 1, 0, at] = Q, Q
+                    if t < T - 1:
+                        u = off[1, t * g, of] * second
+                        step[t, 0, 1, at], step[t, 1, 0, at], step[t, 1, 1, at] = Q * u, Q * o, R * u
+                    carried[1, i], carried[2, i] = u * Q * o, u * R * u
+                if t < T - 1:
+                    step[t, 0, 0, at] = pivot[t, 0, 0, at] * o
+                carried[0, i] = o * pivot[t, 0, 0, at] * o
+                product[i] *= det
             if t % SAFE == SAFE - 1 or t == T - 1:
                 for i in range(size):
                     log_det[start + i] += np.log(product[i])
                     product[i] = 1.0
-            if t < T - 1:
-                for r in range(k):
-                    for i in range(size):
-                        above[r, i] = off[r, t * g, (start + i) * q]
-                    for i in range(size):
-                        above[r, i] *= precision[r, start + i]
-                for j in range(k):
-                    for r in range(k):
-                        for i in range(size):
-                            step[t, j, r, start + i] = pivot[t, j, r, start + i] * above[r, i]
-                        for i in range(size):
-                            carried[j, r, i] = step[t, j, r, start + i] * above[j, i]
 
 
 @_compiled
@@ -188,12 +178,6 @@ def take_totals(
 
 
 @_compiled
-def _both(more: np.ndarray, j: int, t: int) -> float:
-    """Of the steps to t and from t on."""
-    return (more[j, t - 1] if t > 0 else 0.0) + (more[j, t] if t < more.shape[1] else 0.0)
-
-
-@_compiled
 def quadratics(
     W: np.ndarray,
     h: np.ndarray,
@@ -209,9 +193,9 @@ def quadratics(
 
     Of columns C (n, T, m), the first two Z, and the pull r (n, T): Z'A c, c'A c and last, of the first three
     columns alone, c'(r - W h M^-1 h r); and -r'h M^-1 h r in the place of a fourth one. W (n, T) and
-    h (k, n, T); ``more`` and ``off`` (k, T - 1) of all products; log determinants are added to (n,).
+    h (k, n, T); ``more`` and ``off`` are those of all products; log determinants are added to (n,).
     """
-    (n, T, m), k = columns.shape, len(h)
+    (n, T, m), k, g = columns.shape, len(h), min(1, off.shape[1] - 1)
     e, f = np.empty(m), np.empty(m)
     for i in range(n):
         e[:], f[:], out[i] = 0.0, 0.0, 0.0
@@ -223,8 +207,8 @@ def quadratics(
             w, r = W[i, t], pull[i, t]
             a, b = h[0, i, t] if k > 0 else 0.0, h[1, i, t] if k > 1 else 0.0
             A, B, C = a * a * w - A, a * b * w - B, b * b * w - C
-            A = A + (1 + _both(more, 0, t)) * first if k > 0 else 1.0
-            C = C + (1 + _both(more, 1, t)) * second if k > 1 else 1.0
+            A = A + _unit(more, 0, t, T, 0) * first if k > 0 else 1.0
+            C = C + _unit(more, 1, t, T, 0) * second if k > 1 else 1.0
             D = A * C - B * B
             P, Q, R = C / D, -B / D, A / D
             det *= D
@@ -262,7 +246,7 @@ def quadratics(
                 out[i, 3, c] += r * columns[i, t, c] - u * e[c] - v * f[c]
             out[i, 3, 3] -= u * e_r + v * f_r
             if t < T - 1:
-                p = off[0, t] * first if k > 0 else 0.0
-                q = off[1, t] * second if k > 1 else 0.0
+                p = off[0, t * g, 0] * first if k > 0 else 0.0
+                q = off[1, t * g, 0] * second if k > 1 else 0.0
                 J, K, L, M = P * p, Q * p, Q * q, R * q
                 A, B, C = p * J, q * K, q * M
