@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hdfm.exceptions import ApproximationWarning, InvalidDataError, warn_caller
-from hdfm.sales.laplace.effects import Effects, time_paths
+from hdfm.sales.laplace.effects import CHUNK, Effects, time_paths
 from hdfm.sales.laplace.integration import Point, integration_points
 from hdfm.sales.laplace.mode import LaplaceMode, laplace_mode
 from hdfm.sales.laplace.noise_step import given_others, noise_hierarchy
@@ -124,7 +124,8 @@ def _named_ratios(
     """Products' noise over its level, and what it comes from, where it differs by these."""
     by_group, by_product = spec.noise_levels
     of_groups, of_products = own[0]["spreads"]
-    ratio, out = np.exp(own[0]["product"] - own[0]["level"]), {}
+    ratio, out = np.subtract(own[0]["product"], own[0]["level"], out=own[0]["product"]), {}
+    np.exp(ratio, out=ratio)  # in place, here and below: it is as large as elasticities
     if by_group:
         out["noise_group_sd"] = of_groups
         out["noise_group_ratio"] = np.exp(own[0]["group"] - own[0]["level"])
@@ -134,9 +135,12 @@ def _named_ratios(
         return out | {"noise_ratio": ratio}
     assert spec.family.noise is not None
     usual = noise[spec.family.noise.name], noise["demand_sd"]
-    split = split_noise(*usual, ratio, own[1]["product"] - own[1]["level"])
-    out |= {"noise_ratio": split[0] / usual[0], "demand_ratio": split[1] / usual[1]}
-    return out | {"demand_share_sd": own[1]["spreads"][1]}
+    demand = np.subtract(own[1]["product"], own[1]["level"], out=own[1]["product"])
+    for start in range(0, len(ratio), CHUNK):
+        rows = slice(start, start + CHUNK)
+        split = split_noise(*usual, ratio[rows], demand[rows])
+        ratio[rows], demand[rows] = split[0] / usual[0], split[1] / usual[1]
+    return out | {"noise_ratio": ratio, "demand_ratio": demand, "demand_share_sd": own[1]["spreads"][1]}
 
 
 def _warn_of_few(effective: float, size: int) -> None:

@@ -110,7 +110,7 @@ def _expansion(
     """About effects; products that sell little by quadrature about a posterior of theirs, if it is given."""
     eta = fixed = linear_predictor(model, effects)
     if path_means is not None:
-        eta = fixed + (path_columns(model.panel.log_price, scales) * path_means).sum(axis=0).T
+        eta = fixed + (path_columns(model.panel.log_price.T, scales) * path_means).sum(axis=0).T
     cells = plain = working_cells(model, eta, model.variance(scales))
     low = paths = None
     if scales.paths:

@@ -14,7 +14,7 @@ from hdfm.sales.laplace.marginal import DIFFERENCE, newton_step
 from hdfm.sales.laplace.noise import NoiseModel
 from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import ArrowModel, Scales
-from hdfm.sales.laplace.products import product_values, shared_moves
+from hdfm.sales.laplace.products import product_values
 
 LONGEST, HALVINGS, ENOUGH = 1.0, 4, 0.01
 
@@ -76,11 +76,11 @@ def _values(
     at: Expansion, noise: NoiseModel, posterior: NormalPosterior
 ) -> Callable[[np.ndarray], np.ndarray]:
     """v -> values of products, and last the log prior of v (N + 1,)."""
-    shared = shared_moves(posterior)
+    of_products = product_values(at, posterior)
 
     def values(v: np.ndarray) -> np.ndarray:
         scales = noise.at(v, posterior.scales)
-        return np.append(product_values(at, shared, scales), noise.log_prior(scales))
+        return np.append(of_products(scales), noise.log_prior(scales))
 
     return values
 

@@ -14,7 +14,7 @@ effects the information
 
 which is dense, and formed for no product: M is factored by a sweep over periods, and what is asked of A are
 sweeps too (Rauch, Tung and Striebel's [2]_, in information form); sums of A over products take a recursion
-for the rows of the inverse.
+for the rows of the inverse. All of them are in :mod:`hdfm.sales.laplace.sweeps`, compiled.
 
 Array names and axis order: k states (1 or 2), T periods, n products, last and fastest; m right-hand sides.
 
@@ -27,8 +27,9 @@ References
    3(8).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class PathPrior:
     Attributes
     ----------
     rho : numpy.ndarray
-        Correlation (k, T - 1, n), or (k, T - 1, 1), of one period with the next.
+        Correlation (k, T - 1, n) of one period with the next; 1 for n or T - 1 where it is one for all.
     sd : numpy.ndarray
         (k, n)
     """
@@ -49,17 +50,20 @@ class PathPrior:
     sd: np.ndarray
 
     def part(self, rows: slice) -> "PathPrior":
-        """Of some products, which have one rho."""
-        return PathPrior(self.rho, self.sd[:, rows])
+        """Of some products."""
+        return PathPrior(self.rho if self.rho.shape[2] == 1 else self.rho[..., rows], self.sd[:, rows])
 
-    def unit_precision(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Diagonal (k, T, n), off-diagonal (k, T - 1, n) and log determinant (k, n) of R^-1; or 1 for n."""
+    def unit_rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What a step adds to 1 in both diagonal entries of R^-1 beside it, what it has between them, and
+        its part of log det R^-1: as rho."""
         left = 1 - self.rho**2
-        k, steps, n = self.rho.shape
-        diagonal = np.ones((k, steps + 1, n))
-        diagonal[:, 1:] = 1 / left
-        diagonal[:, :-1] += self.rho**2 / left
-        return diagonal, -self.rho / left, -np.log(left).sum(axis=1)
+        return self.rho**2 / left, -self.rho / left, -np.log(left)
+
+    def log_det(self, T: int) -> np.ndarray:
+        """Of s^2 R (n,), all states."""
+        unit = self.unit_rows()[2]
+        steps = unit.sum(axis=1) * ((T - 1) / max(1, unit.shape[1]))
+        return 2 * T * np.log(self.sd).sum(axis=0) - steps.sum(axis=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,13 @@ class Paths:
     W, h : numpy.ndarray
         (T, n), (k, T, n)
     pivot : numpy.ndarray
-        Blocks of D^-1 (T, k, k, n).
+        Blocks of D^-1 (T, k, k, N), of these products and maybe others.
     step : numpy.ndarray
-        J, blocks of L' above the diagonal (T - 1, k, k, n).
+        J, blocks of L' above the diagonal (T - 1, k, k, N).
     log_det : numpy.ndarray
         log det M - log det Q (n,).
+    begin : int
+        Of the n products among the N.
     """
 
     W: np.ndarray
@@ -83,30 +89,34 @@ class Paths:
     pivot: np.ndarray
     step: np.ndarray
     log_det: np.ndarray
+    begin: int = 0
 
     def part(self, rows: slice) -> "Paths":
         """Of some products."""
-        arrays = (self.W, self.h, self.pivot, self.step, self.log_det)
-        return Paths(*(array[..., rows] for array in arrays))
+        begin = self.begin + rows.indices(len(self.log_det))[0]
+        W, h, log_det = (array[..., rows] for array in (self.W, self.h, self.log_det))
+        return Paths(W, h, self.pivot, self.step, log_det, begin)
 
     def solve(self, y: np.ndarray) -> np.ndarray:
         """M^-1 y (k, T, ..., n) of y (k, T, ..., n)."""
-        y, T = y.copy(), y.shape[1]
-        for t in range(1, T):
-            y[:, t] -= _times(self.step[t - 1].swapaxes(0, 1), y[:, t - 1])
-        y[:, -1] = _times(self.pivot[-1], y[:, -1])
-        for t in range(T - 2, -1, -1):
-            y[:, t] = _times(self.pivot[t], y[:, t]) - _times(self.step[t], y[:, t + 1])
-        return y
+        out = y.copy(order="C")
+        columns = out.reshape(*y.shape[:2], -1, y.shape[-1])
+        _sweeps().forwards(self.step, self.begin, columns)
+        _sweeps().backwards(self.pivot, self.step, self.begin, columns)
+        return out
 
-    def draw(self, z: np.ndarray) -> np.ndarray:
-        """N(0, M^-1) (k, T, ..., n) of standard normal z (k, T, ..., n): L'^-1 D^-1/2 z."""
-        y, T = np.empty_like(z), z.shape[1]
-        for t in range(T - 1, -1, -1):
-            y[:, t] = _root_times(self.pivot[t], z[:, t])
-            if t < T - 1:
-                y[:, t] -= _times(self.step[t], y[:, t + 1])
-        return y
+    def draw(self, z: np.ndarray, y: np.ndarray | float = 0.0) -> np.ndarray:
+        """N(M^-1 y, M^-1) (k, T, ..., n) of standard normal z and y (k, T, ..., n).
+
+        .. math:: L'^{-1} (D^{-1} L^{-1} y + D^{-1/2} z)
+        """
+        out = np.array(np.broadcast_to(y, z.shape), order="C")
+        columns = out.reshape(*z.shape[:2], -1, z.shape[-1])
+        _sweeps().forwards(self.step, self.begin, columns)
+        own = slice(self.begin, self.begin + z.shape[-1])
+        columns += _scaled(self.pivot[..., own], z.reshape(columns.shape))
+        _sweeps().backwards(self.pivot, self.step, self.begin, columns)
+        return out
 
     def towards(self, c: np.ndarray) -> np.ndarray:
         """M^-1 h c (k, T, ..., n) of c (T, ..., n)."""
@@ -125,26 +135,14 @@ class Paths:
 
     def total(self, starts: np.ndarray) -> np.ndarray:
         """Sums of A over products from each of ``starts`` (G,) to the next (G, T, T)."""
-        T = len(self.W)
+        T, n = self.W.shape
         sums = np.zeros((len(starts), T, T))
-        for t, hW, rows in self._rows_of_inverse():
-            products = -(rows * hW[:, None]).sum(axis=0)
-            products[0] += self.W[t]
-            sums[:, t, t:] = np.add.reduceat(products, starts, axis=1).T
-            sums[:, t:, t] = sums[:, t, t:]
+        hW = np.ascontiguousarray(self.h * self.W)
+        group = np.repeat(np.arange(len(starts)), np.diff(starts, append=n))
+        _sweeps().take_totals(hW, self.pivot, self.step, self.begin, group, sums)
+        sums += np.triu(sums, 1).swapaxes(1, 2)
+        sums[:, np.arange(T), np.arange(T)] += np.add.reduceat(self.W, starts, axis=1).T
         return sums
-
-    def _rows_of_inverse(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """t, (h W)_t (k, n), and row t of M^-1 h W from t on (k, T - t, n); backwards in t."""
-        hW, T = self.h * self.W, self.W.shape[0]
-        rows, V = np.empty(self.h.shape), self.pivot[-1]
-        for t in range(T - 1, -1, -1):
-            if t < T - 1:
-                J = self.step[t]
-                V = self.pivot[t] + _product(_product(J, V), J.swapaxes(0, 1))
-                rows[:, t + 1 :] = -_times(J, rows[:, t + 1 :])
-            rows[:, t] = _times(V, hW[:, t])
-            yield t, hW[:, t], rows[:, t:]
 
 
 def factored(W: np.ndarray, h: np.ndarray, prior: PathPrior) -> Paths:
@@ -160,52 +158,44 @@ def factored(W: np.ndarray, h: np.ndarray, prior: PathPrior) -> Paths:
         (T, n), (k, T, n); or 1 for n where it is one for all.
     """
     (k, T, _), n = h.shape, prior.sd.shape[1]
-    diagonal, off, unit_log_det = prior.unit_precision()
-    precision = prior.sd**-2
+    (more, off, _), log_det = prior.unit_rows(), prior.log_det(T)
     pivot, step = np.empty((T, k, k, n)), np.empty((T - 1, k, k, n))
-    log_det = 2 * T * np.log(prior.sd).sum(axis=0) - unit_log_det.sum(axis=0)
-    carried = np.zeros((k, k, n))
-    for t in range(T):
-        D = h[:, None, t] * h[None, :, t] * W[t] - carried
-        for j in range(k):
-            D[j, j] += diagonal[j, t] * precision[j]
-        pivot[t], det = _inverse(D)
-        log_det += np.log(det)
-        if t < T - 1:
-            above = off[:, t] * precision
-            step[t] = pivot[t] * above
-            carried = above[:, None] * step[t]
+    W, h = np.ascontiguousarray(W), np.ascontiguousarray(h)
+    _sweeps().factor(W, h, more, off, prior.sd**-2, pivot, step, log_det)
     return Paths(W, h, pivot, step, log_det)
 
 
-def _inverse(D: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of symmetric blocks (k, k, n), with determinants (n,)."""
-    if len(D) == 1:
-        return 1 / D, D[0, 0]
-    det = D[0, 0] * D[1, 1] - D[0, 1] ** 2
-    return np.array([[D[1, 1], -D[0, 1]], [-D[0, 1], D[0, 0]]]) / det, det
+def quadratics(
+    W: np.ndarray, h: np.ndarray, prior: PathPrior, pull: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Inner products (n, 4, m) of columns (n, T, m), the first two Z, and a pull r; log det M Q^-1 (n,).
+
+    Of a column c, Z'A c, c'A c and, of the first three alone, c'(r - W h M^-1 h r); last but for those
+    there is -r'h M^-1 h r.
+
+    Parameters
+    ----------
+    W, h, pull : numpy.ndarray
+        (n, T), (k, n, T) and (n, T), k from 0 on.
+    prior : PathPrior
+        Of one rho.
+    """
+    (more, off, _), log_det = prior.unit_rows(), prior.log_det(W.shape[1])
+    out = np.empty((len(columns), 4, columns.shape[2]))
+    _sweeps().quadratics(W, h, more, off, prior.sd**-2, pull, columns, out, log_det)
+    return out, log_det
 
 
-def _times(J: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Blocks (k, k, n) times v (k, ..., n)."""
-    if len(J) == 1:
-        return J[0] * v
-    out = np.empty(v.shape)
-    for j in range(2):
-        np.multiply(J[j, 0], v[0], out=out[j])
-        out[j] += J[j, 1] * v[1]
-    return out
+def _scaled(V: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """D^1/2 z (k, T, m, n) with roots R'^-1 of D^-1 = V = R R' (T, k, k, n)."""
+    scale = np.sqrt(V[:, 0, 0, None])
+    if len(z) == 1:
+        return z / scale
+    below = V[:, 1, 0, None] / scale
+    second = z[1] / np.sqrt(V[:, 1, 1, None] - below**2)
+    return np.stack([(z[0] - below * second) / scale, second])
 
 
-def _product(A: np.ndarray, B: np.ndarray) -> np.ndarray:
-    """A B of blocks (k, k, n)."""
-    return A * B if len(A) == 1 else np.einsum("ijn,jkn->ikn", A, B)
-
-
-def _root_times(V: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Lower Cholesky roots of blocks (k, k, n) times z (k, ..., n)."""
-    first = np.sqrt(V[0, 0])
-    if len(V) == 1:
-        return first * z
-    below = V[1, 0] / first
-    return np.stack([first * z[0], below * z[0] + np.sqrt(V[1, 1] - below**2) * z[1]])
+def _sweeps() -> ModuleType:
+    """Only what has paths waits for numba."""
+    return import_module("hdfm.sales.laplace.sweeps")

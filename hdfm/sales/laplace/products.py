@@ -22,12 +22,11 @@ import numpy as np
 from hdfm.sales.laplace.arrow import product_blocks
 from hdfm.sales.laplace.effects import time_paths
 from hdfm.sales.laplace.expansion import Expansion
-from hdfm.sales.laplace.information import DiagonalInformation, Information
+from hdfm.sales.laplace.paths import PathPrior, quadratics
 from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import ArrowModel, Scales, expected_products, product_precision
 from hdfm.sales.laplace.threads import in_threads
-from hdfm.sales.laplace.wandering import path_posterior
-from hdfm.sales.laplace.working import WorkingCells
+from hdfm.sales.laplace.wandering import path_columns
 from hdfm.sampling.streams import Stream, stream
 
 PIECE = 256  # products at a time
@@ -83,43 +82,112 @@ def shared_moves(posterior: NormalPosterior) -> SharedMoves:
     )
 
 
-def product_values(at: Expansion, shared: SharedMoves, scales: Scales) -> np.ndarray:
-    """Q (N,), up to a constant of each product, of the working likelihood about an expansion at scales."""
-    N = len(at.model.panel.product)
-    pieces = [slice(start, start + PIECE) for start in range(0, N, PIECE)]
-    return np.concatenate(list(in_threads(at.model, lambda rows: _values(at, shared, scales, rows), pieces)))
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some products, as far as noise and paths don't change them.
+
+    Attributes
+    ----------
+    rows : slice
+    start : numpy.ndarray or None
+        What paths add to eta_0 (n, T).
+    columns : numpy.ndarray
+        Z, that is ones and log prices, and moves of eta (n, T, 3 + S).
+    cells : dict
+        Log-likelihood (n,), gradient and precision (n, T) by noise: paths change none of them.
+    """
+
+    rows: slice
+    start: np.ndarray | None
+    columns: np.ndarray
+    cells: dict[float, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
-def _values(at: Expansion, shared: SharedMoves, scales: Scales, rows: slice) -> np.ndarray:
-    """Of some products (n,)."""
-    model, x = at.model, at.model.panel.log_price[rows]
-    value, A, g = _integrated(at, scales, rows)
-    d = shared.of_eta(model, rows)
-    AZ, Ad = np.split(A.times(np.concatenate([np.ones((1, *x.shape)), x[None], d])), [2])
-    A1, Ax = AZ
-    squares = np.stack([A1.sum(axis=1), Ax.sum(axis=1), np.vecdot(Ax, x)])
-    blocks = product_blocks(squares, product_precision(scales, model.spec))
-    pull = -Ad
-    pull[0] += g
-    half = blocks.half_solve(np.stack([pull.sum(axis=2), np.vecdot(pull, x)]).swapaxes(1, 2))
-    quadratic = (np.vecdot(d, Ad) - np.square(half).sum(axis=0).T) / 2  # (1 + S, n)
-    value += np.vecdot(d[0], g) - quadratic[0] - quadratic[1:].mean(axis=0)
+@dataclass(frozen=True, slots=True)
+class ProductValues:
+    """Q by product, up to a constant of each, of the working likelihood about an expansion, at other noise.
+
+    Attributes
+    ----------
+    at : Expansion
+    like : Scales
+        What else is held, ratios of products' noise among it.
+    pieces : list
+        All products.
+    """
+
+    at: Expansion
+    like: Scales
+    pieces: list[_Piece]
+
+    def __call__(self, scales: Scales) -> np.ndarray:
+        """Q (N,)."""
+        model = self.at.model
+        precision, prior = product_precision(self.like, model.spec), model.path_prior(scales)
+
+        def values(piece: _Piece) -> np.ndarray:
+            h, of_paths = path_columns(model.panel.log_price[piece.rows], scales), prior.part(piece.rows)
+            value, g, W = _cells(self.at, piece, scales)
+            return value + _value_less_cells(piece, (g, W, h), of_paths, precision)
+
+        return np.concatenate(list(in_threads(model, values, self.pieces)))
+
+
+def product_values(at: Expansion, posterior: NormalPosterior) -> ProductValues:
+    """Of the posterior of what products share; its scales but for noise and paths are held."""
+    shared = shared_moves(posterior)
+    starts = range(0, len(at.model.panel.product), PIECE)
+    pieces = list(in_threads(at.model, lambda k: _piece(at, shared, slice(k, k + PIECE)), starts))
+    return ProductValues(at, posterior.scales, pieces)
+
+
+def _piece(at: Expansion, shared: SharedMoves, rows: slice) -> _Piece:
+    d, x = shared.of_eta(at.model, rows), at.model.panel.log_price[rows]
+    columns = np.empty((*x.shape, 2 + len(d)))
+    columns[..., 0], columns[..., 1], columns[..., 2:] = 1.0, x, np.moveaxis(d, 0, 2)
+    start = None
+    if at.path_means is not None:
+        start = (path_columns(x, at.scales) * at.path_means[..., rows].swapaxes(1, 2)).sum(axis=0)
+    return _Piece(rows, start, columns, {})
+
+
+def _value_less_cells(
+    piece: _Piece,
+    cells: tuple[np.ndarray, np.ndarray, np.ndarray],
+    prior: PathPrior,
+    precision: np.ndarray,
+) -> np.ndarray:
+    """Q (n,) less the log-likelihood, of its gradient and W (n, T), h (k, n, T), prior of paths and Omega."""
+    (g, W, h), value = cells, 0.0
+    pull = g
+    if piece.start is not None:
+        pull = W * piece.start + g
+        value = -np.vecdot(pull + g, piece.start) / 2
+    products, log_det = quadratics(W, h, prior, pull, piece.columns)
+    A1, Ax, own, gradient = np.moveaxis(products, 1, 0)
+    blocks = product_blocks(np.stack([A1[:, 0], A1[:, 1], Ax[:, 1]]), precision)
+    right = -np.stack([A1[:, 2:], Ax[:, 2:]])
+    right[..., 0] += gradient[:, :2].T
+    quadratic = (own[:, 2:] - np.square(blocks.half_solve(right)).sum(axis=0)) / 2  # (n, 1 + S)
+    value += gradient[:, 2] - gradient[:, 3] / 2 - quadratic[:, 0] - quadratic[:, 1:].mean(axis=1)
+    value -= log_det / 2
     return value - np.log(blocks.root[0] * blocks.root[2])
 
 
-def _integrated(at: Expansion, scales: Scales, rows: slice) -> tuple[np.ndarray, Information, np.ndarray]:
-    """Log-likelihood (n,), information and gradient (n, T) about an expansion, paths integrated out."""
+def _cells(at: Expansion, piece: _Piece, scales: Scales) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log-likelihood (n,), gradient and precision (n, T) of a piece about an expansion."""
+    if scales.noise not in piece.cells:
+        piece.cells[scales.noise] = _computed_cells(at, piece.rows, scales)
+    return piece.cells[scales.noise]
+
+
+def _computed_cells(at: Expansion, rows: slice, scales: Scales) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     model, panel, family = at.model, at.model.panel, at.model.spec.family
     eta, noise = at.eta[rows] + panel.log_exposure[rows], model.noise(scales)[rows]
     units, observed = panel.units[rows], panel.observed[rows]
     value, g, W = family.working(units, observed, eta, (noise**2)[:, None])
     if family.noise is not None:
-        scale = dict(family.noise.variables(noise))[family.noise.scale][:, None]
-        value = np.where(observed, family.log_density(np.where(observed, units, 1.0), eta, scale), 0.0)
+        value = value + family.noise.cell_constant(units, noise[:, None]) * observed
     if panel.weight is not None:
         value, g, W = (array * panel.weight[rows] for array in (value, g, W))
-    if not scales.paths:
-        return value.sum(axis=1), DiagonalInformation(W), g
-    before = None if at.path_means is None else at.path_means[..., rows]
-    paths = path_posterior(model, scales, WorkingCells(0.0, g, W), before, rows)
-    return value.sum(axis=1) + paths.value, paths.information, paths.gradient
+    return value.sum(axis=1), np.ascontiguousarray(g), np.ascontiguousarray(W)

@@ -56,11 +56,10 @@ class PathPosterior:
         return self.mean - self.paths.towards(self.paths.W * move.T)
 
 
-def path_columns(log_price: np.ndarray, scales: Scales) -> np.ndarray:
-    """h (k, T, n): ones where demand wanders, log prices (n, T) where elasticities move."""
-    x = np.ascontiguousarray(log_price.T)
+def path_columns(x: np.ndarray, scales: Scales) -> np.ndarray:
+    """h (k, ...) at log prices x: ones where demand wanders, x where elasticities move."""
     columns = [np.ones_like(x)] * (scales.demand is not None) + [x] * (scales.moves is not None)
-    return np.stack(columns)
+    return np.stack(columns) if columns else np.empty((0, *x.shape))
 
 
 def path_posterior(
@@ -74,7 +73,7 @@ def path_posterior(
 
     Of a part of products, and its cells.
     """
-    h = path_columns(model.panel.log_price[part], scales)
+    h = path_columns(model.panel.log_price[part].T, scales)
     W, g = np.ascontiguousarray(cells.precision.T), np.ascontiguousarray(cells.gradient.T)
     paths = factored(W, h, model.path_prior(scales).part(part))
     start = np.zeros_like(W) if before is None else paths.of(before)

@@ -75,6 +75,11 @@ def log_constant(panel: SalesPanel, noise: np.ndarray) -> float:
     return -float(panel.cells @ np.log(noise))
 
 
+def cell_constant(y: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """-log sigma."""
+    return np.broadcast_to(-np.log(noise), y.shape)
+
+
 def working(
     y: np.ndarray, observed: np.ndarray, eta: np.ndarray, variance: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -135,6 +140,7 @@ LOG_NORMAL = Likelihood(
         sweep_estimate=sweep_estimate,
         moment_estimate=moment_estimate,
         log_constant=log_constant,
+        cell_constant=cell_constant,
     ),
     remedy_for_zeros='likelihood="negative_binomial" takes them',
     read_units=read_volumes,

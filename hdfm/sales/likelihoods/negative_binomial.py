@@ -64,7 +64,12 @@ def log_constant(panel: SalesPanel, noise: np.ndarray) -> float:
     if is_shared(noise):
         phi, (counts, times) = float(noise[0]) ** -2, panel.distinct_counts
         return float(times @ (gammaln(counts + phi) - gammaln(phi) - counts * np.log(phi)))
-    return float(panel.total(log_rising(panel.units, noise[:, None] ** -2.0)))
+    return float(panel.total(cell_constant(panel.units, noise[:, None])))
+
+
+def cell_constant(y: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """log Gamma(y + phi) - log Gamma(phi) - y log phi."""
+    return log_rising(y, noise**-2.0)
 
 
 def working(
@@ -110,6 +115,8 @@ def log_rising(y: Any, phi: Any) -> np.ndarray:
     """
     few, many = np.minimum(phi, STIRLING), np.maximum(phi, STIRLING)
     exact = gammaln(y + few) - gammaln(few) - y * np.log(few)
+    if np.all(phi < STIRLING):
+        return exact
     series = (many + y - 0.5) * np.log1p(y / many) - y + (1 / (many + y) - 1 / many) / 12
     return np.where(phi < STIRLING, exact, series)
 
@@ -166,6 +173,7 @@ NEGATIVE_BINOMIAL = Likelihood(
         sweep_estimate=sweep_estimate,
         moment_estimate=moment_estimate,
         log_constant=log_constant,
+        cell_constant=cell_constant,
     ),
     **OF_COUNTS,
     scores=scores,

@@ -84,7 +84,8 @@ class ScaleDraws:
         """Scale (n, S) of rows of products (n,), or (1, S) where products share it."""
         if self.ratio is None or self.power == 0:
             return self.shared[None]
-        return self.shared * self.ratio[product] ** float(self.power)
+        own, of_row = np.unique(product, return_inverse=True)
+        return (self.shared * self.ratio[own] ** float(self.power))[of_row]
 
     def demand_ratio_of(self, product: int) -> np.ndarray:
         """(S,) of a product."""
@@ -148,6 +149,8 @@ class Noise:
     log_constant : callable
         (panel, noise (N,)) -> float: what of the log-likelihood depends on noise alone, and ``working`` of
         the likelihood leaves out.
+    cell_constant : callable
+        (units (n, T), noise (n, 1)) -> (n, T): the same of cells.
     """
 
     name: str
@@ -158,6 +161,7 @@ class Noise:
     sweep_estimate: Callable[[SalesPanel, np.ndarray, Scores], float]
     moment_estimate: Callable[[SalesPanel, np.ndarray], float]
     log_constant: Callable[[SalesPanel, np.ndarray], float]
+    cell_constant: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
     def log_prior(self, priors: ElasticityPriors, noise: float) -> float:
         """Log density of log noise, up to a constant."""

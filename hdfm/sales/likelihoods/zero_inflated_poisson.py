@@ -115,7 +115,12 @@ def log_constant(panel: SalesPanel, noise: np.ndarray) -> float:
     if is_shared(noise):
         counts, times = panel.distinct_counts
         return -float(times[counts > 0].sum() * np.log1p(noise[0] ** 2))
-    return -float(panel.total((panel.units > 0) * np.log1p(noise[:, None] ** 2)))
+    return float(panel.total(cell_constant(panel.units, noise[:, None])))
+
+
+def cell_constant(y: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """-log(1 + omega) of what sold."""
+    return np.where(y > 0, -np.log1p(noise**2), 0.0)
 
 
 def log_density(y: Any, eta: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -164,6 +169,7 @@ ZERO_INFLATED_POISSON = Likelihood(
         sweep_estimate=sweep_estimate,
         moment_estimate=moment_estimate,
         log_constant=log_constant,
+        cell_constant=cell_constant,
     ),
     log_concave=False,
     **OF_COUNTS | {"log_total_variance": None},  # extra zeros take their share of totals

@@ -47,7 +47,9 @@ class Motions:
 
     def prior(self, steps: np.ndarray) -> PathPrior:
         """Of paths at times (T,)."""
-        rho = [motion.correlation(np.diff(steps)[:, None]) for motion in self.processes]
+        gaps = np.diff(steps)
+        gaps = gaps[:1] if (gaps == gaps[:1]).all() else gaps
+        rho = [motion.correlation(gaps[:, None]) for motion in self.processes]
         return PathPrior(np.stack(rho), np.stack([motion.sd for motion in self.processes]))
 
 
@@ -113,9 +115,13 @@ def drawn_paths(
         Effects' part of eta (T, S).
     """
     pull, W = (np.zeros((len(x), 1)),) * 2 if told is None else (array[:, None] for array in told)
-    paths = factored(W, motions.columns(x)[..., None], motions.prior(steps))
-    z = rng.standard_normal((len(motions.processes), *fixed.shape))
-    return paths.draw(z) if told is None else paths.towards(pull - W * fixed) + paths.draw(z)
+    prior, h = motions.prior(steps), motions.columns(x)[..., None]
+    out = rng.standard_normal((len(h), *fixed.shape))
+    for start in range(0, fixed.shape[1], CHUNK):
+        draws = slice(start, start + CHUNK)
+        about = 0.0 if told is None else h * (pull - W * fixed[:, draws])
+        out[..., draws] = factored(W, h, prior.part(draws)).draw(out[..., draws], about)
+    return out
 
 
 def paths_at(

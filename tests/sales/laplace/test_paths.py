@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hdfm.sales.laplace.paths import PathPrior, factored
+from hdfm.sales.laplace.paths import PathPrior, factored, quadratics
 
 N, T = 5, 8
 EXACT = {"rtol": 1e-9, "atol": 1e-10}
@@ -110,3 +110,46 @@ def test_no_spread_leaves_the_diagonal(dense):
     prior = PathPrior(dense.prior.rho, dense.sd * 1e-8)
     one = np.ones((T, 1, N))
     np.testing.assert_allclose(factored(dense.W, dense.h, prior).times(one)[:, 0], dense.W, rtol=1e-9)
+
+
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_inner_products_need_no_sweep_back(k):
+    """Those of columns and a pull, against dense matrices; paths of no state leave W."""
+    dense, rng = Dense(max(1, k), TIME["uneven"]), np.random.default_rng(6)
+    columns = np.stack([np.ones((N, T)), *rng.normal(size=(4, N, T))], axis=2)
+    pull, W = rng.normal(size=(N, T)), np.ascontiguousarray(dense.W.T)
+    h = np.ascontiguousarray(dense.h[:k].swapaxes(1, 2))
+    prior = PathPrior(dense.prior.rho[:k], dense.prior.sd[:k])
+    products, log_det = quadratics(W, h, prior, pull, columns)
+    for i in range(N):
+        A, inside, C = np.diag(W[i]), np.zeros(T), columns[i]
+        if k:
+            own = dense.columns(i)
+            A, inside = dense.A(i), own @ np.linalg.solve(dense.M(i), own.T @ pull[i])
+        np.testing.assert_allclose(products[i, :2], C[:, :2].T @ A @ C, **EXACT)
+        np.testing.assert_allclose(products[i, 2], np.diag(C.T @ A @ C), **EXACT)
+        np.testing.assert_allclose(products[i, 3, :3], C[:, :3].T @ (pull[i] - W[i] * inside), **EXACT)
+        assert products[i, 3, 3] == pytest.approx(-pull[i] @ inside, abs=1e-10)
+    if k:
+        np.testing.assert_allclose(log_det, factored(dense.W, dense.h, dense.prior).log_det, **EXACT)
+
+
+def test_even_periods_have_one_correlation(dense):
+    """One for all steps, or the same one for each of them."""
+    each = PathPrior(np.repeat(dense.prior.rho[:, :1], T - 1, axis=1), dense.sd)
+    one = PathPrior(dense.prior.rho[:, :1], dense.sd)
+    for ours, expected in zip(
+        *(_arrays(factored(dense.W, dense.h, prior)) for prior in (one, each)), strict=True
+    ):
+        np.testing.assert_allclose(ours, expected, rtol=1e-12)
+
+
+def test_draws_about_means(dense, paths):
+    """In one sweep back what two would make."""
+    rng = np.random.default_rng(7)
+    z, y = rng.normal(size=(2, len(dense.h), T, 3, N))
+    np.testing.assert_allclose(paths.draw(z, y), paths.solve(y) + paths.draw(z), **EXACT)
+
+
+def _arrays(paths):
+    return paths.pivot, paths.step, paths.log_det
