@@ -26,7 +26,7 @@ from hdfm.sales.laplace.paths import PathPrior, quadratics
 from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import ArrowModel, Scales, expected_products, product_precision
 from hdfm.sales.laplace.threads import in_threads
-from hdfm.sales.laplace.wandering import path_columns
+from hdfm.sales.laplace.wandering import path_columns, told_to_paths
 from hdfm.sampling.streams import Stream, stream
 
 PIECE = 256  # products at a time
@@ -94,13 +94,13 @@ class _Piece:
     columns : numpy.ndarray
         Z, that is ones and log prices, and moves of eta (n, T, 3 + S).
     cells : dict
-        Log-likelihood (n,), gradient and precision (n, T) by noise: paths change none of them.
+        Log-likelihood (n,), gradient and precision (n, T) by noise: half-lives and moves change none of them.
     """
 
     rows: slice
     start: np.ndarray | None
     columns: np.ndarray
-    cells: dict[float, tuple[np.ndarray, np.ndarray, np.ndarray]]
+    cells: dict[tuple, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +176,10 @@ def _value_less_cells(
 
 def _cells(at: Expansion, piece: _Piece, scales: Scales) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Log-likelihood (n,), gradient and precision (n, T) of a piece about an expansion."""
-    if scales.noise not in piece.cells:
-        piece.cells[scales.noise] = _computed_cells(at, piece.rows, scales)
-    return piece.cells[scales.noise]
+    key = scales.noise, scales.demand and scales.demand.sd
+    if key not in piece.cells:
+        piece.cells[key] = _computed_cells(at, piece.rows, scales)
+    return piece.cells[key]
 
 
 def _computed_cells(at: Expansion, rows: slice, scales: Scales) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -190,4 +191,6 @@ def _computed_cells(at: Expansion, rows: slice, scales: Scales) -> tuple[np.ndar
         value = value + family.noise.cell_constant(units, noise[:, None]) * observed
     if panel.weight is not None:
         value, g, W = (array * panel.weight[rows] for array in (value, g, W))
+    if scales.paths:
+        g, W = told_to_paths(g, W)
     return value.sum(axis=1), np.ascontiguousarray(g), np.ascontiguousarray(W)

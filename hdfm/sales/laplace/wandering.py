@@ -22,6 +22,7 @@ from hdfm.sales.laplace.paths import Paths, factored
 from hdfm.sales.laplace.prior import ArrowModel, Scales
 from hdfm.sales.laplace.working import WorkingCells, WorkingLikelihood, working_sums
 
+LARGEST_W = 1e7
 LARGEST_MOVE = 2.0  # of eta in a step, in log units
 
 
@@ -62,6 +63,15 @@ def path_columns(x: np.ndarray, scales: Scales) -> np.ndarray:
     return np.stack(columns) if columns else np.empty((0, *x.shape))
 
 
+def told_to_paths(gradient: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient and W of cells, as if beside noise of 3e-4 log units where W is larger than that allows.
+
+    What paths leave of larger W is lost in rounding.
+    """
+    share = 1 / (1 + np.maximum(precision / LARGEST_W - 1, 0))
+    return gradient * share, precision * share
+
+
 def path_posterior(
     model: ArrowModel,
     scales: Scales,
@@ -74,7 +84,7 @@ def path_posterior(
     Of a part of products, and its cells.
     """
     h = path_columns(model.panel.log_price[part].T, scales)
-    W, g = np.ascontiguousarray(cells.precision.T), np.ascontiguousarray(cells.gradient.T)
+    g, W = (np.ascontiguousarray(array.T) for array in told_to_paths(cells.gradient, cells.precision))
     paths = factored(W, h, model.path_prior(scales).part(part))
     start = np.zeros_like(W) if before is None else paths.of(before)
     pull = W * start + g
