@@ -14,7 +14,7 @@ from hdfm.sales.laplace.noise import NoiseModel, noise_model
 from hdfm.sales.laplace.prior import ArrowModel, Scales
 from hdfm.sales.priors import DOF
 
-SPREAD_RANGE, CORRELATION_RANGE = (-3.5, 8.0), (-3.0, 3.0)
+SPREAD_RANGE, RANGES = (-3.5, 8.0), {"elasticity": (-3.5, 4.5), "correlation": (-3.0, 3.0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class ScaleModel:
 
     def bounds(self) -> list[tuple[float, float]]:
         """Where u is looked for."""
-        return [CORRELATION_RANGE if name == "correlation" else SPREAD_RANGE for name in self.names]
+        return [RANGES.get(name, SPREAD_RANGE) for name in self.names]
 
     def slope_of_logs(self, u: np.ndarray) -> np.ndarray:
         """d log sigma / du (D,); 1 for the correlation."""

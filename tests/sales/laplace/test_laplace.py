@@ -83,10 +83,10 @@ def test_pareto_k(plain, sales):
 
 
 def test_pareto_k_finds_what_is_wrong(plain):
-    """A product whose working likelihood is twenty times too sharp."""
+    """A product whose working likelihood is forty times too sharp."""
     mode = laplace_mode(plain.panel_, plain.spec_)
     i = int(np.argmax(plain.panel_.units.sum(axis=1)))
-    at, sharp = mode.expansion, np.where(np.arange(len(plain.panel_.units)) == i, 20.0, 1.0)
+    at, sharp = mode.expansion, np.where(np.arange(len(plain.panel_.units)) == i, 40.0, 1.0)
     cells = replace(at.cells, precision=at.cells.precision * sharp[:, None])
     likelihood = working_likelihood(mode.model, at.effects, cells)
     at = replace(at, cells=cells, likelihood=likelihood)
