@@ -94,13 +94,13 @@ class _Piece:
     columns : numpy.ndarray
         Z, that is ones and log prices, and moves of eta (n, T, 3 + S).
     cells : dict
-        Log-likelihood (n,), gradient and precision (n, T) by noise: half-lives and moves change none of them.
+        Log-likelihood (n,), gradient and precision (n, T) by noise: paths change none of them.
     """
 
     rows: slice
     start: np.ndarray | None
     columns: np.ndarray
-    cells: dict[tuple, tuple[np.ndarray, np.ndarray, np.ndarray]]
+    cells: dict[bytes, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,21 +176,23 @@ def _value_less_cells(
 
 def _cells(at: Expansion, piece: _Piece, scales: Scales) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Log-likelihood (n,), gradient and precision (n, T) of a piece about an expansion."""
-    key = scales.noise, scales.demand and scales.demand.sd
+    noise = at.model.noise(scales)[piece.rows]
+    key = noise.tobytes()
     if key not in piece.cells:
-        piece.cells[key] = _computed_cells(at, piece.rows, scales)
+        piece.cells[key] = _computed_cells(at, piece.rows, noise)
     return piece.cells[key]
 
 
-def _computed_cells(at: Expansion, rows: slice, scales: Scales) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    model, panel, family = at.model, at.model.panel, at.model.spec.family
-    eta, noise = at.eta[rows] + panel.log_exposure[rows], model.noise(scales)[rows]
-    units, observed = panel.units[rows], panel.observed[rows]
+def _computed_cells(
+    at: Expansion, rows: slice, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    panel, family = at.model.panel, at.model.spec.family
+    eta, units, observed = at.eta[rows] + panel.log_exposure[rows], panel.units[rows], panel.observed[rows]
     value, g, W = family.working(units, observed, eta, (noise**2)[:, None])
     if family.noise is not None:
         value = value + family.noise.cell_constant(units, noise[:, None]) * observed
     if panel.weight is not None:
         value, g, W = (array * panel.weight[rows] for array in (value, g, W))
-    if scales.paths:
+    if at.paths is not None:
         g, W = told_to_paths(g, W)
     return value.sum(axis=1), np.ascontiguousarray(g), np.ascontiguousarray(W)
