@@ -43,6 +43,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sample", action="store_true", help="the sample that ships")
+    parser.add_argument("--data", type=Path, help="a parquet file, as load_complete_journey_sales makes it")
     parser.add_argument("--horizon", type=int, default=2, help="weeks")
     parser.add_argument("--origins", type=int, default=4)
     parser.add_argument("--draws", type=int, default=250)
@@ -53,7 +54,9 @@ def main() -> None:
     if options.table:
         print_tables(pd.read_parquet(options.table))
         return
-    sales = load_sales_sample() if options.sample else load_complete_journey_sales()
+    sales = pd.read_parquet(options.data) if options.data else None
+    if sales is None:
+        sales = load_sales_sample() if options.sample else load_complete_journey_sales()
     category = "category" if options.sample else "product_category"
     weeks = np.sort(sales["week"].unique())
     rows = []
