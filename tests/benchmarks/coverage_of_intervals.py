@@ -1,7 +1,7 @@
 """Coverage of intervals, errors and convergence on simulated sales, seed by seed.
 
-python tests/benchmarks/coverage.py --noise poisson --seeds 10 11 12 13 14
-python tests/benchmarks/coverage.py --inference laplace --seeds $(seq 100 139)
+python tests/benchmarks/coverage_of_intervals.py --noise poisson --seeds 10 11 12 13 14
+python tests/benchmarks/coverage_of_intervals.py --inference laplace --seeds $(seq 100 139)
 """
 
 import argparse
