@@ -16,27 +16,30 @@ from hdfm.exceptions import InvalidArgumentError
 
 
 class UnitNoise(NamedTuple):
-    """Units drawn, (rng, rate (N, T), dispersion) -> (N, T); and whether they can be 0."""
+    """Units drawn, (rng, rate (N, T), dispersion) -> (N, T); whether they can be 0, and have noise."""
 
     draw: Callable[[np.random.RandomState, np.ndarray, float | np.ndarray], np.ndarray]
     has_zeros: bool
+    has_noise: bool
 
 
 NOISES = {
-    "poisson": UnitNoise(lambda rng, rate, dispersion: rng.poisson(rate), True),
+    "poisson": UnitNoise(lambda rng, rate, dispersion: rng.poisson(rate), True, False),
     "negative_binomial": UnitNoise(
-        lambda rng, rate, dispersion: rng.poisson(rng.gamma(dispersion, rate / dispersion)), True
+        lambda rng, rate, dispersion: rng.poisson(rng.gamma(dispersion, rate / dispersion)), True, True
     ),
     "log_normal": UnitNoise(
         lambda rng, rate, dispersion: np.exp(
             np.log(rate) + rng.normal(size=rate.shape) / np.sqrt(dispersion)
         ),
         False,
+        True,
     ),
     "zero_inflated_poisson": UnitNoise(
         lambda rng, rate, dispersion: (
             rng.poisson(rate) * (rng.random_sample(rate.shape) * (1 + dispersion) < dispersion)
         ),
+        True,
         True,
     ),
 }

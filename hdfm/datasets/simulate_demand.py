@@ -248,7 +248,7 @@ def _effects(rng, scales, category, usual):
 def _shares(rng, scales, m, noise):
     """Ratios (N,) of independent noise and of demand that wanders."""
     lean = scales.demand_share_sd * rng.standard_normal(len(m))
-    if noise == "poisson" or scales.demand_sd == 0 or scales.demand_share_sd == 0:
+    if not NOISES[noise].has_noise or scales.demand_sd == 0 or scales.demand_share_sd == 0:
         return m, m
     usual = np.arctan(scales.demand_sd / scales.noise)
     angle = np.pi / 2 * ndtr(ndtri(2 / np.pi * usual) + lean)

@@ -731,7 +731,7 @@ class HierarchicalElasticity(RegressorMixin, BayesianEstimator):
             spec.family.remedy_for_zeros,
             time_effects=spec.time_effects,
             wanders=spec.wanders,
-            one_noise=spec.dispersion == "shared",
+            one_noise=spec.has_noise and not any(spec.noise_levels),
         )
         if spec.selected_above is None:
             return findings

@@ -51,10 +51,15 @@ class DemandSpec:
                 raise unknown("demand", self.demand)
 
     @property
+    def has_noise(self) -> bool:
+        """Whether there is noise that could differ by product."""
+        noise = self.family.noise
+        return self.wanders or (noise is not None and noise.multiplicative)
+
+    @property
     def noise_levels(self) -> tuple[bool, bool]:
         """Whether noise differs by finest group, and by product; where there is noise to differ."""
-        noise = self.family.noise
-        if not self.wanders and (noise is None or not noise.multiplicative):
+        if not self.has_noise:
             return False, False
         match self.dispersion:
             case "product":

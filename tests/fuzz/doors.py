@@ -119,7 +119,7 @@ class SalesDoor(Door):
             spec.family.remedy_for_zeros,
             time_effects=spec.time_effects,
             wanders=spec.wanders,
-            one_noise=spec.dispersion == "shared",
+            one_noise=spec.has_noise and not any(spec.noise_levels),
         )
         return sales_report(panel, findings)["count"].to_list(), len(findings_said(findings))
 

@@ -105,7 +105,12 @@ class NoiseHierarchy:
             of_groups, of_products = values[k]
             parts = self._drawn(of_groups, of_products, len(columns), rng)
             level[columns], group[:, columns], product[:, columns] = parts
-        return {"spreads": values[which].T, "level": level, "group": group, "product": product}
+        return {
+            "spreads": np.ascontiguousarray(values[which].T),
+            "level": level,
+            "group": group,
+            "product": product,
+        }
 
     def _drawn(
         self, of_groups: float, of_products: float, n: int, rng: np.random.Generator
