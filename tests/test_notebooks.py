@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 WHOLE = os.environ.get("HDFM_NOTEBOOKS") == "whole"
 FEW = {"draws": 100, "tune": 100}
-VERDICT = "Converged" if WHOLE else ("Converged", "Not converged")
+VERDICT = ("Converged", "Laplace") if WHOLE else ("Converged", "Not converged", "Laplace")
 
 
 def with_few_draws(source):
@@ -36,7 +36,8 @@ def test_notebook(path, tmp_path):
         sources = [cell.source for cell in notebook.cells]
         for cell in notebook.cells:
             cell.source = with_few_draws(cell.source)
-        assert sum(cell.source != old for cell, old in zip(notebook.cells, sources, strict=True)) == 1
+        changed = sum(cell.source != old for cell, old in zip(notebook.cells, sources, strict=True))
+        assert changed == any("tune=" in source for source in sources)
     NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": tmp_path}}).execute()
     printed = [
         o["text"] for cell in notebook.cells for o in cell.get("outputs", []) if o.get("name") == "stdout"

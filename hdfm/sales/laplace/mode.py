@@ -18,7 +18,8 @@ from hdfm.sales.laplace.marginal import (
 )
 from hdfm.sales.laplace.newton import posterior_mode
 from hdfm.sales.laplace.noise import NoiseModel
-from hdfm.sales.laplace.noise_step import NoiseSlopes, noise_slopes, noise_step
+from hdfm.sales.laplace.noise_step import NoiseSlopes, given_way, noise_slopes, noise_step
+from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import ArrowModel, PathScale, Scales, arrow_model
 from hdfm.sales.laplace.scales import ScaleModel, scale_model
 from hdfm.sales.likelihoods.noise import LEAST_NOISE
@@ -39,13 +40,27 @@ class LaplaceMode:
     """Scales of the highest marginal posterior, and the marginal posterior about them.
 
     ``curvature`` (D, D) is that of the last steps, if the panel is large and they were short; ``by_noise``
-    has the slopes by noise, where it differs by product or wanders.
+    has the slopes by noise, where it differs by product or wanders, ``given_way`` (V, V) what of their
+    curvature is lost where products' noise gives way.
     """
 
     marginal: Marginal
     scales: Scales
     curvature: np.ndarray | None
     by_noise: NoiseSlopes | None
+    given_way: np.ndarray | None
+
+    def value(self, scales: Scales) -> float:
+        """Log marginal posterior of scales, up to a constant, what products add to noise integrated out."""
+        return self.value_of(self.marginal.posterior(scales))
+
+    def value_of(self, posterior: NormalPosterior) -> float:
+        """The same, of the scales that a posterior of effects was made for."""
+        value = self.marginal.value_of(posterior)
+        if self.by_noise is None or self.given_way is None:
+            return value
+        move = self.coordinates.noise.position(posterior.scales) - self.by_noise.v
+        return value + float(move @ self.given_way @ move) / 2
 
     @property
     def model(self) -> ArrowModel:
@@ -105,9 +120,10 @@ def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
     curvature = search.curvature if model.large else None
     marginal, scales = Marginal(coordinates, about), search.scales
     if scales.plain:
-        return LaplaceMode(marginal, scales, curvature, None)
+        return LaplaceMode(marginal, scales, curvature, None, None)
     slopes = noise_slopes(about, coordinates.noise, marginal.posterior(scales))
-    return LaplaceMode(marginal, scales, curvature, slopes)
+    way = given_way(model, coordinates.noise, scales, slopes)
+    return LaplaceMode(marginal, scales, curvature, slopes, way)
 
 
 def _start(model: ArrowModel) -> Expansion:
