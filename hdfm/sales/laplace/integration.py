@@ -71,7 +71,7 @@ class NormalScales:
     covariance : numpy.ndarray
         (D, D)
     noise_root : numpy.ndarray
-        Of the covariance of v (V, V); 0 where they are among the D.
+        Of the covariance of v (V, V), where they are among the D of what it lacks.
     """
 
     centre: np.ndarray
@@ -102,7 +102,9 @@ def integration_points(mode: LaplaceMode, rng: np.random.Generator) -> tuple[lis
         return [Point(mode.scales, 1.0)], normal.noise_root
     places, log_density = _split_normal(mode, normal, rng)
     scales = [mode.coordinates.at_position(place, mode.scales) for place in places]
-    pairs = list(in_threads(mode.model, lambda s: _value_and_posterior(mode, s, len(scales)), scales))
+    pairs = list(
+        in_threads(mode.model, lambda s: _value_and_posterior(mode.marginal, s, len(scales)), scales)
+    )
     values = np.array([value for value, _ in pairs])
     log_weight, _ = array_stats.psislw(log_density - values)
     points = [
@@ -133,7 +135,7 @@ def _split_normal(
         return (normal.centre + z @ root.T).clip(low, high)
 
     def value(place: np.ndarray) -> float:
-        return mode.value(mode.coordinates.at_position(place, mode.scales))
+        return mode.marginal.value(mode.coordinates.at_position(place, mode.scales))
 
     far = FAR * np.concatenate([np.eye(D), -np.eye(D), np.zeros((1, D))])
     *far_values, centre_value = in_threads(mode.model, value, places(far))
@@ -153,11 +155,12 @@ def normal_scales(mode: LaplaceMode) -> NormalScales:
     marginal, scales, noise = mode.marginal, mode.scales, mode.coordinates.noise
     at, noise_root = _by_scales(mode), np.zeros((len(noise.coordinates),) * 2)
     if mode.by_noise is not None:
-        if mode.model.large:
-            noise_root = np.linalg.cholesky(_inverse(mode.by_noise.curvature - mode.given_way))
-        else:
-            at, D = joint_with_noise(marginal, scales, at), len(at.slope)
-            at.curvature[D:, D:] -= mode.given_way
+        H = mode.by_noise.curvature
+        covariance = _inverse(H - mode.given_way)
+        if not mode.model.large:
+            at = joint_with_noise(marginal, scales, at)
+            covariance -= _inverse(H)  # what points lack, at which products' noise is held
+        noise_root = _root(covariance, [j for j, _ in noise.own])
     elif mode.model.spec.family.noise is not None:
         by_noise = noise_quadratic(marginal, scales)
         curvature = by_noise.curvature[0, 0]
@@ -184,12 +187,19 @@ def _inverse(H: np.ndarray) -> np.ndarray:
     return (vectors / np.maximum(values, LEAST_CURVATURE)) @ vectors.T
 
 
+def _root(covariance: np.ndarray, known: list[int]) -> np.ndarray:
+    """Of the positive part of a covariance (V, V), some coordinates held."""
+    covariance[known], covariance[:, known] = 0.0, 0.0
+    values, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.maximum(values, 0.0))
+
+
 def _value_and_posterior(
-    mode: LaplaceMode, scales: Scales, n_points: int
+    marginal: Marginal, scales: Scales, n_points: int
 ) -> tuple[float, NormalPosterior | None]:
     """Log marginal posterior of scales, and the posterior of effects if those of all points can be held."""
-    posterior = mode.marginal.posterior(scales)
-    return mode.value_of(posterior), _to_draw_from(mode.marginal, posterior, n_points)
+    posterior = marginal.posterior(scales)
+    return marginal.value_of(posterior), _to_draw_from(marginal, posterior, n_points)
 
 
 def _to_draw_from(marginal: Marginal, posterior: NormalPosterior, n_points: int) -> NormalPosterior | None:

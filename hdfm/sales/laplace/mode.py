@@ -19,7 +19,6 @@ from hdfm.sales.laplace.marginal import (
 from hdfm.sales.laplace.newton import posterior_mode
 from hdfm.sales.laplace.noise import NoiseModel
 from hdfm.sales.laplace.noise_step import NoiseSlopes, given_way, noise_slopes, noise_step
-from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import ArrowModel, PathScale, Scales, arrow_model
 from hdfm.sales.laplace.scales import ScaleModel, scale_model
 from hdfm.sales.likelihoods.noise import LEAST_NOISE
@@ -49,18 +48,6 @@ class LaplaceMode:
     curvature: np.ndarray | None
     by_noise: NoiseSlopes | None
     given_way: np.ndarray | None
-
-    def value(self, scales: Scales) -> float:
-        """Log marginal posterior of scales, up to a constant, what products add to noise integrated out."""
-        return self.value_of(self.marginal.posterior(scales))
-
-    def value_of(self, posterior: NormalPosterior) -> float:
-        """The same, of the scales that a posterior of effects was made for."""
-        value = self.marginal.value_of(posterior)
-        if self.by_noise is None or self.given_way is None:
-            return value
-        move = self.coordinates.noise.position(posterior.scales) - self.by_noise.v
-        return value + float(move @ self.given_way @ move) / 2
 
     @property
     def model(self) -> ArrowModel:

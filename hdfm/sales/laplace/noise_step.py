@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
 
 from hdfm.sales.laplace.dispersion import NoiseHierarchy, hierarchy
 from hdfm.sales.laplace.expansion import Expansion
-from hdfm.sales.laplace.marginal import DIFFERENCE, LEAST_CURVATURE, newton_step
+from hdfm.sales.laplace.marginal import DIFFERENCE, newton_step
 from hdfm.sales.laplace.noise import NoiseModel
 from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import ArrowModel, Scales
@@ -19,7 +18,6 @@ from hdfm.sales.laplace.products import product_values
 from hdfm.sales.likelihoods.noise import LEAST_NOISE
 
 LONGEST, HALVINGS, ENOUGH = 1.0, 4, 0.01
-MOST_GIVEN = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,32 +123,20 @@ def given_way(model: ArrowModel, noise: NoiseModel, scales: Scales, slopes: Nois
 
     .. math:: C = \sum_i B_i (K_i + \Omega^{-1})^{-1} B_i'
 
-    with B the curvatures of a product between coordinates that none adds to and what it adds, K those among
-    the latter, and Omega their variances about groups. At most ``MOST_GIVEN`` of what there is.
+    with B the curvatures of a product between all coordinates and what it adds, K those among the latter, and
+    Omega their variances about groups.
     """
-    V, own = len(noise.coordinates), [j for j, _ in noise.own]
-    C = np.zeros((V, V))
-    others = [j for j in range(V) if j not in own]
-    if not own or not others:
-        return C
-    K = slopes.bends[np.ix_(own, own)][..., :-1].copy()
+    own = [j for j, _ in noise.own]
+    if not own:
+        return np.zeros_like(slopes.curvature)
+    B = slopes.bends[:, own, :-1].transpose(2, 0, 1)
+    K = B[:, own].copy()
     for a, j in enumerate(own):
         told = noise_hierarchy(model, noise, scales, slopes, j)
         sds, weight = told.spreads()
-        K[a, a] = told.information + max(float(weight @ sds[:, 1]), LEAST_NOISE) ** -2
-    B = slopes.bends[np.ix_(others, own)][..., :-1].transpose(2, 0, 1)
-    lost = (B @ np.linalg.solve(K.transpose(2, 0, 1), B.swapaxes(1, 2))).sum(axis=0)
-    H = slopes.curvature[np.ix_(others, others)]
-    values, vectors = eigh((lost + lost.T) / 2, positive_definite(H))
-    of_H = positive_definite(H) @ vectors
-    C[np.ix_(others, others)] = (of_H * np.clip(values, 0.0, MOST_GIVEN)) @ of_H.T
-    return C
-
-
-def positive_definite(H: np.ndarray) -> np.ndarray:
-    """H with eigenvalues of at least ``LEAST_CURVATURE``."""
-    values, vectors = np.linalg.eigh(H)
-    return (vectors * np.maximum(abs(values), LEAST_CURVATURE)) @ vectors.T
+        K[:, a, a] = told.information + max(float(weight @ sds[:, 1]), LEAST_NOISE) ** -2
+    C = (B @ np.linalg.solve(K, B.swapaxes(1, 2))).sum(axis=0)
+    return (C + C.T) / 2
 
 
 def noise_step(at: Expansion, noise: NoiseModel, posterior: NormalPosterior) -> Scales:
