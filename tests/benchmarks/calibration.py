@@ -38,7 +38,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reference.paths import NO_PATHS
 
-PRIORS = ElasticityPriors(product_effect_sd=0.5, group_effect_sd=10.0, noise_sd=0.5, overdispersion=0.5)
+PRIORS = ElasticityPriors(
+    product_effect_sd=0.5,
+    group_effect_sd=10.0,
+    noise_sd=0.5,
+    overdispersion=0.5,
+    noise_group_sd=0.25,
+    noise_product_sd=0.25,
+)
 LEVEL, GROUP_EFFECT_SD = 5.0, 1.0
 BAND, SIMULATIONS = 0.99, 4000
 NOISE_PRIOR = {"log_normal": "noise_sd", "negative_binomial": "overdispersion", "poisson": "noise_sd"}

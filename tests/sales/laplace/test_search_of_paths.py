@@ -9,7 +9,7 @@ from hdfm.datasets import DemandScales, simulate_demand
 from hdfm.sales.laplace.integration import integration_points
 from hdfm.sales.laplace.marginal import DIFFERENCE
 from hdfm.sales.laplace.mode import laplace_mode
-from hdfm.sales.laplace.noise_step import given_others, noise_slopes
+from hdfm.sales.laplace.noise_step import given_others, given_way, noise_hierarchy, noise_slopes
 
 NEAR = 0.3  # posterior sds that another Newton step would take
 FITTED = {"demand": "wandering", "dispersion": "product", "elasticity_path": "moving"}
@@ -71,6 +71,26 @@ def test_a_coordinate_follows_the_others(mode):
         move = np.where(np.arange(len(H)) == j, 0.0, np.linspace(-0.1, 0.1, len(H)))
         moved = given_others(slopes, j, slopes.v + move)
         assert max(H[j, j], 1.0) * moved + H[j] @ move == pytest.approx(0, abs=1e-9)
+
+
+def test_what_products_add_gives_way(mode):
+    """The complement, in the curvature of everything, of what products add: one block a product."""
+    slopes, noise, scales = mode.by_noise, mode.coordinates.noise, mode.scales
+    V, N, own = len(slopes.v), len(mode.model.panel.product), [j for j, _ in noise.own]
+    size = V + N * len(own)
+    whole, column = np.zeros((size, size)), V + np.arange(N * len(own)).reshape(len(own), N)
+    whole[:V, :V] = slopes.curvature
+    for a, j in enumerate(own):
+        told = noise_hierarchy(mode.model, noise, scales, slopes, j)
+        sds, weight = told.spreads()
+        whole[:V, column[a]] = slopes.bends[:, j, :-1]
+        whole[column[a], :V] = slopes.bends[:, j, :-1].T
+        for b, k in enumerate(own):
+            whole[column[a], column[b]] = slopes.bends[j, k, :-1]
+        whole[column[a], column[a]] = told.information + 1 / (weight @ sds[:, 1]) ** 2
+    expected = np.linalg.inv(np.linalg.inv(whole)[:V, :V])
+    found = slopes.curvature - given_way(mode.model, noise, scales, slopes)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * abs(expected).max())
 
 
 def test_weights_of_points_are_even(mode, monkeypatch):
