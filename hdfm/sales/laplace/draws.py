@@ -111,7 +111,7 @@ def _noise_about(
     for j, _ in noise.own:
         assert mode.by_noise is not None
         own.append(noise_hierarchy(mode.model, noise, scales, mode.by_noise, j).draw(len(v), rng))
-        v[:, j] = own[-1]["level"] + given_others(mode.by_noise, j, v)
+        v[:, j] = own[-1]["level"] + given_others(noise, mode.by_noise, j, v)
     low, high = np.transpose(noise.bounds())
     drawn = [_named_noise(spec, noise.at(row, scales)) for row in v.clip(low, high)]
     out = {name: np.array([draw[name] for draw in drawn]) for name in drawn[0]}

@@ -111,10 +111,10 @@ def noise_hierarchy(
     )
 
 
-def given_others(slopes: NoiseSlopes, j: int, v: np.ndarray) -> np.ndarray:
-    """How far the expectation of coordinate j moves where others are v (..., V)."""
-    H = slopes.curvature
-    beside = np.where(np.arange(len(H)) == j, 0.0, H[j] / max(H[j, j], 1.0))
+def given_others(noise: NoiseModel, slopes: NoiseSlopes, j: int, v: np.ndarray) -> np.ndarray:
+    """How far the expectation of coordinate j moves where those that no product adds to are v (..., V)."""
+    H, shared = slopes.curvature, np.array([one.own is None for one in noise.coordinates])
+    beside = np.where(shared, H[j] / max(H[j, j], 1.0), 0.0)
     return -(v - slopes.v) @ beside
 
 

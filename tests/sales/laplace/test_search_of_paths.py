@@ -65,12 +65,13 @@ def test_curvatures_of_pairs_are_those_of_the_marginal(mode):
 
 
 def test_a_coordinate_follows_the_others(mode):
-    slopes = mode.by_noise
-    H = slopes.curvature
-    for j in range(len(H)):
-        move = np.where(np.arange(len(H)) == j, 0.0, np.linspace(-0.1, 0.1, len(H)))
-        moved = given_others(slopes, j, slopes.v + move)
+    slopes, noise = mode.by_noise, mode.coordinates.noise
+    H, own = slopes.curvature, [j for j, _ in noise.own]
+    for j in own:
+        move = np.where(np.isin(np.arange(len(H)), own), 0.0, np.linspace(-0.1, 0.1, len(H)))
+        moved = given_others(noise, slopes, j, slopes.v + move)
         assert max(H[j, j], 1.0) * moved + H[j] @ move == pytest.approx(0, abs=1e-9)
+        assert given_others(noise, slopes, j, slopes.v + np.eye(len(H))[own[0]]) == 0
 
 
 def test_what_products_add_gives_way(mode):
