@@ -31,14 +31,18 @@ def sample_laplace(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettin
     Raises
     ------
     InvalidDataError
-        If the likelihood of a selected sample leaves no posterior to approximate.
+        If the data, or the likelihood of a selected sample, leave no posterior to approximate.
     """
     try:
         with threadpool_limits(1):  # small matrices: a second thread waits more than it works
             return _sample(panel, spec, settings)
     except np.linalg.LinAlgError as error:
         if spec.selected_above is None:
-            raise
+            raise InvalidDataError(
+                "Laplace's approximation fails: these units leave scales (spreads, noise) no posterior that "
+                f"it could be of. They go up to {panel.units.max():.3g} in a period; correct those that are "
+                'far off the others, or take inference="nuts".'
+            ) from error
         raise InvalidDataError(
             f"selected_above={spec.selected_above!r} cuts so close to what products sold, "
             f"{panel.units_sold.min():,.0f} to {panel.units_sold.max():,.0f} units in X, that their levels "
@@ -53,6 +57,7 @@ def _sample(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> 
     mode = laplace_mode(panel, spec)
     points, noise_root = integration_points(mode, rng)
     weight = np.array([point.weight for point in points])
+    _check_finite({"weight": weight})
     _warn_of_few(1 / (weight**2).sum(), len(points))
     shape = (settings.chains, settings.draws)
     size = settings.chains * settings.draws
@@ -65,9 +70,16 @@ def _sample(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> 
     elif noise_root.any() and spec.family.noise is not None:
         factor = np.exp(noise_root[0, 0] * rng.standard_normal(size))
         values |= {name: values[name] * power for name, power in spec.family.noise.variables(factor)}
+    _check_finite({name: array for name, array in values.items() if array.ndim == 1})
     statistics = {"diverging": np.zeros(shape, dtype=bool), "point": point.reshape(shape)}
     values = {name: _by_chain(array, shape) for name, array in values.items()}
     return PosteriorDraws(values, statistics, 0, time.perf_counter() - begin, "laplace")
+
+
+def _check_finite(values: dict[str, np.ndarray]) -> None:
+    for name, array in values.items():
+        if not np.isfinite(array).all():
+            raise np.linalg.LinAlgError(f"Not all values of {name} are finite.")
 
 
 def _drawn(
@@ -113,7 +125,8 @@ def _noise_about(
         own.append(noise_hierarchy(mode.model, noise, scales, mode.by_noise, j).draw(len(v), rng))
         v[:, j] = own[-1]["level"] + given_others(noise, mode.by_noise, j, v)
     low, high = np.transpose(noise.bounds())
-    drawn = [_named_noise(spec, noise.at(row, scales)) for row in v.clip(low, high)]
+    with np.errstate(over="ignore"):  # refused where it is infinite
+        drawn = [_named_noise(spec, noise.at(row, scales)) for row in v.clip(low, high)]
     out = {name: np.array([draw[name] for draw in drawn]) for name in drawn[0]}
     return out | (_named_ratios(out, own, spec) if own else {})
 

@@ -127,6 +127,8 @@ def _split_normal(
     an axis are such that q falls as far as the marginal posterior does at ``FAR``.
     """
     variance, axes = np.linalg.eigh(normal.covariance)
+    if not (variance > 0).all():
+        raise np.linalg.LinAlgError("The covariance of scales is not positive definite.")
     D, root = len(variance), axes * np.sqrt(variance)
     bounds = [*mode.coordinates.bounds(), *mode.coordinates.noise.bounds()]
     low, high = np.transpose(bounds[:D])

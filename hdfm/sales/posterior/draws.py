@@ -116,7 +116,7 @@ def demand_draws(posterior: xr.Dataset, panel: SalesPanel, spec: DemandSpec) -> 
         if name not in posterior:
             return None
         stacked = posterior[name].stack(draws=("chain", "draw"), create_index=False)
-        return stacked.transpose(*order, "draws").to_numpy()
+        return np.ascontiguousarray(stacked.transpose(*order, "draws"))  # sums depend on the layout
 
     kappa = get("control_effect", "control")
     names = [str(name) for name in posterior.data_vars if set(posterior[name].dims) == {"chain", "draw"}]

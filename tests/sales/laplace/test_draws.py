@@ -1,9 +1,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from reference.sales import LAYOUTS, case, small_sales
 
+from hdfm import HierarchicalElasticity
+from hdfm.exceptions import InvalidDataError
 from hdfm.sales.engines import LAPLACE
 from hdfm.sales.laplace.draws import _systematic, sample_laplace
 from hdfm.sales.laplace.integration import integration_points
@@ -107,9 +110,20 @@ def test_the_mode_is_where_the_slope_is_zero():
 def test_sales_stay_as_they_were():
     sales = small_sales()
     before = sales.copy()
-    from hdfm import HierarchicalElasticity
-
     HierarchicalElasticity(product="product", price="price", inference="laplace", draws=10).fit(
         sales, sales["units_sold"]
     )
     assert sales.equals(before)
+
+
+@pytest.mark.filterwarnings("ignore:Units of 1 products have a spike", "ignore::RuntimeWarning")
+@pytest.mark.parametrize("seed", [0, 1])
+def test_units_that_leave_no_posterior_are_refused(seed):
+    rng = np.random.default_rng(seed)
+    sales = pd.DataFrame({"product": np.repeat(np.arange(6), 12), "week": np.tile(np.arange(12), 6)})
+    sales = sales.assign(price=10 * np.exp(rng.normal(0, 0.15, 72)), category=sales["product"] % 2)
+    sales = sales.assign(units=rng.poisson(20 * (sales["price"] / 10) ** -1.5))
+    sales.loc[10, "units"] = 10**11
+    model = HierarchicalElasticity("product", "category", "week", "price", inference="laplace", draws=10)
+    with pytest.raises(InvalidDataError, match=r"approximation fails: .* up to 1e\+11 in a period"):
+        model.fit(sales, sales["units"])

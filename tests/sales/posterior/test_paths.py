@@ -1,5 +1,7 @@
 """Paths of products in predictions, against dense algebra, and what they do to answers."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -123,8 +125,9 @@ def test_no_answer_depends_on_what_else_is_asked(fitted, sales):
 
 def test_files_give_the_same_answers(fitted, sales, tmp_path):
     fitted.save(tmp_path / "model.hdfm")
-    again = HierarchicalElasticity.load(tmp_path / "model.hdfm")
-    np.testing.assert_array_equal(again.predict(sales), fitted.predict(sales))
+    of_file = HierarchicalElasticity.load(tmp_path / "model.hdfm")
+    for again in (of_file, pickle.loads(pickle.dumps(fitted))):
+        np.testing.assert_array_equal(again.predict(sales), fitted.predict(sales))
 
 
 def test_optimal_prices_are_of_demand_with_its_paths(fitted, sales):
