@@ -23,6 +23,7 @@ from hdfm.sampling.settings import SamplingSettings
 from hdfm.sampling.streams import Stream, stream
 
 FEW = 8  # effective values of scales
+MOST_DEMAND = 2.0  # sd of log demand of a product: exp of a normal of more has a mean that few draws decide
 
 
 def sample_laplace(panel: SalesPanel, spec: DemandSpec, settings: SamplingSettings) -> PosteriorDraws:
@@ -120,11 +121,13 @@ def _noise_about(
     v = np.array([noise.position(at.scales) for at in points])[point]
     v += rng.standard_normal(v.shape) @ noise_root.T
     own: list[dict[str, np.ndarray]] = []
+    low, high = np.transpose(noise.bounds())
     for j, _ in noise.own:
         assert mode.by_noise is not None
         own.append(noise_hierarchy(mode.model, noise, scales, mode.by_noise, j).draw(len(v), rng))
+        for name in ("level", "group", "product"):
+            np.clip(own[-1][name], low[j], high[j], out=own[-1][name])
         v[:, j] = own[-1]["level"] + given_others(noise, mode.by_noise, j, v)
-    low, high = np.transpose(noise.bounds())
     with np.errstate(over="ignore"):  # refused where it is infinite
         drawn = [_named_noise(spec, noise.at(row, scales)) for row in v.clip(low, high)]
     out = {name: np.array([draw[name] for draw in drawn]) for name in drawn[0]}
@@ -145,6 +148,8 @@ def _named_ratios(
     if by_product:
         out["noise_product_sd"] = of_products
     if not spec.has_demand_shares:
+        if spec.wanders:
+            np.minimum(ratio, MOST_DEMAND / noise["demand_sd"], out=ratio)
         return out | {"noise_ratio": ratio}
     assert spec.family.noise is not None
     usual = noise[spec.family.noise.name], noise["demand_sd"]
@@ -152,7 +157,7 @@ def _named_ratios(
     for start in range(0, len(ratio), CHUNK):
         rows = slice(start, start + CHUNK)
         split = split_noise(*usual, ratio[rows], demand[rows])
-        ratio[rows], demand[rows] = split[0] / usual[0], split[1] / usual[1]
+        ratio[rows], demand[rows] = split[0] / usual[0], np.minimum(split[1], MOST_DEMAND) / usual[1]
     return out | {"noise_ratio": ratio, "demand_ratio": demand, "demand_share_sd": own[1]["spreads"][1]}
 
 

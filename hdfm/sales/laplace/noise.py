@@ -23,6 +23,7 @@ from hdfm.sales.likelihoods.noise import LEAST_NOISE, share_quantile
 from hdfm.sales.spec import DemandSpec
 
 ANY = (-np.inf, np.inf)
+NOISES = (np.log(LEAST_NOISE), np.log(10.0))  # of log sds, of all that is known of sales far too wide
 FARTHEST = (-3.5, 3.5)  # of coordinates that are about standard normal a priori
 
 
@@ -123,7 +124,7 @@ def _log_noise(spec: DemandSpec) -> Coordinate:
         of=lambda scales: np.log(scales.noise),
         moved=lambda scales, v: replace(scales, noise=float(np.exp(v))),
         log_prior=lambda scales: noise.log_prior(spec.priors, scales.noise),
-        bounds=(np.log(LEAST_NOISE), np.inf),
+        bounds=NOISES,
         own=_log_ratio(spec) if noise.multiplicative else None,
     )
 
@@ -155,7 +156,7 @@ def _log_demand(spec: DemandSpec) -> Coordinate:
         of=lambda scales: np.log(_demand(scales).sd),
         moved=lambda scales, v: replace(scales, demand=replace(_demand(scales), sd=float(np.exp(v)))),
         log_prior=lambda scales: np.log(_demand(scales).sd) - _demand(scales).sd ** 2 / (2 * size**2),
-        bounds=(np.log(LEAST_NOISE), np.inf),
+        bounds=NOISES,
         own=_log_ratio(spec),
     )
 
@@ -187,7 +188,7 @@ def _total_and_share(spec: DemandSpec) -> list[Coordinate]:
             of=lambda scales: np.log(total(scales)),
             moved=lambda scales, v: at(scales, float(np.exp(v)), angle(scales)),
             log_prior=log_prior,
-            bounds=(np.log(LEAST_NOISE), np.inf),
+            bounds=NOISES,
             own=_log_ratio(spec),
         ),
         Coordinate(

@@ -29,6 +29,9 @@ from hdfm.sales.spec import DemandSpec
 LARGEST_SHARE = 0.95  # of what a product tells about its group, which selection may take back
 
 
+FAR_BELOW = -30.0  # where the tail of a normal is that of an exponential
+
+
 @dataclass(frozen=True, slots=True)
 class SelectionTerm:
     """Quadratic expansion of -sum log Phi(z) at effects of groups: gradient (G, q), curvature (G, q, q)."""
@@ -113,4 +116,6 @@ def selection_of(panel: SalesPanel, spec: DemandSpec, design: np.ndarray) -> Sel
 
 def _mills(z: np.ndarray) -> np.ndarray:
     """Inverse Mills ratio phi(z) / Phi(z)."""
-    return np.exp(-(z**2) / 2 - log_ndtr(z)) / np.sqrt(2 * np.pi)
+    near = np.maximum(z, FAR_BELOW)
+    value = np.exp(-(near**2) / 2 - log_ndtr(near)) / np.sqrt(2 * np.pi)
+    return np.where(z < FAR_BELOW, -z - 1 / np.minimum(z, FAR_BELOW), value)
