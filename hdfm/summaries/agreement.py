@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 LEAST_WEIGHT = 0.05
+FEWEST = 3  # members, for a verdict
 RESAMPLES = 400
 ERRORS = 2.0  # that a ratio is away from 1 where intervals are called wrong
 UNCLEAR = 0.15  # error of a ratio above which intervals are not called right
@@ -126,7 +127,9 @@ def ratio_error(z: np.ndarray, copies: np.ndarray, rng: np.random.Generator) -> 
     if np.isfinite(both[0]).sum() < 2:
         return np.nan
     resampled = (root_mean_square(both[:, rng.integers(N, size=N)]) for _ in range(RESAMPLES))
-    return float(np.nanstd([_ratio(values[0], values[1:]) for values in resampled]))
+    ratios = np.array([_ratio(values[0], values[1:]) for values in resampled])
+    counted = ratios[np.isfinite(ratios)]
+    return float(counted.std()) if len(counted) else np.nan
 
 
 def _ratio(of_data, of_copies):
@@ -159,7 +162,7 @@ def agreement_row(z: np.ndarray, copies: np.ndarray, rng: np.random.Generator) -
         "ratio": ratio,
         "se": se,
         "se_copies": se_copies,
-        "verdict": verdict(ratio, larger_error(se, se_copies)),
+        "verdict": verdict(ratio, larger_error(se, se_copies) if count >= FEWEST else np.nan),
     }
 
 

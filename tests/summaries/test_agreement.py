@@ -134,6 +134,20 @@ def test_one_member_has_the_error_of_copies_alone():
     assert row["verdict"] == "too few to tell"
 
 
+def test_no_copy_has_what_the_data_have():
+    rng = np.random.default_rng(0)
+    row = agreement_row(rng.standard_normal(5), np.full((2, 5), np.nan), rng)
+    assert np.isnan([row[name] for name in ("ratio", "se", "se_copies")]).all()
+    assert row["verdict"] == "nothing to compare"
+
+
+def test_two_members_are_too_few_for_a_verdict():
+    rng = np.random.default_rng(0)
+    row = agreement_row(np.full(2, 9.0), rng.standard_normal((20, 2)), rng)
+    assert row["ratio"] > 3
+    assert row["verdict"] == "too few to tell"
+
+
 @pytest.mark.parametrize("of_copies", [1.0, np.nan])
 def test_nothing_to_compare(of_copies):
     rng = np.random.default_rng(0)
