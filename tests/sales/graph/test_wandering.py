@@ -46,7 +46,7 @@ POWERS = {"negative_binomial": -2, "log_normal": 1, "zero_inflated_poisson": 2}
 NOISES = {"negative_binomial": "overdispersion", "log_normal": "noise_sd"}
 GIVEN = {"dispersion", "zero_odds"}  # powers of what is there
 QUICK_TO_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-SAME = 3e-10  # of the half-t a constant is in 32 bits
+SAME, CONSTANT = 1e-10, 3e-8  # of the half-t a constant is in 32 bits
 # Sizes that 32 bits do not hold: of others PyTensor takes logarithms in 32 bits.
 PRIORS = ElasticityPriors(
     correlation=2.1,
@@ -229,7 +229,7 @@ def test_log_density_by_hand(likelihood, options):
         found, v, rows = at_a_point(demand_model(panel, spec))
     expected = log_prior(panel, spec.priors, v) + log_likelihood(panel, spec, v)
     expected += log_volume(panel, v, rows)
-    assert found == pytest.approx(expected, rel=SAME)
+    assert found == pytest.approx(expected, rel=SAME, abs=CONSTANT)
 
 
 PADDED = [
