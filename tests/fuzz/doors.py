@@ -19,7 +19,7 @@ from hdfm import DynamicFactorChoiceModel, HierarchicalElasticity
 from hdfm.choice.panel.report import choice_findings
 from hdfm.exceptions import HdfmError
 from hdfm.frames.findings import findings_said, findings_table
-from hdfm.sales.panel.report import sales_findings, sales_report
+from hdfm.sales.panel.report import sales_report
 
 OF_HDFM = tuple(
     kind for kind in vars(hdfm.exceptions).values() if isinstance(kind, type) and issubclass(kind, Warning)
@@ -114,13 +114,7 @@ class SalesDoor(Door):
         return pd.DataFrame(facts | _controls(panel, panel.controls[:, i, t]))
 
     def findings(self, panel, spec):
-        findings = sales_findings(
-            panel,
-            spec.family.remedy_for_zeros,
-            time_effects=spec.time_effects,
-            wanders=spec.wanders,
-            one_noise=spec.has_noise and not any(spec.noise_levels),
-        )
+        findings = self.make()._findings(panel, spec)
         return sales_report(panel, findings)["count"].to_list(), len(findings_said(findings))
 
     def rows(self, model, X):

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROLES, UNFITTED
 from pytensor.compile.mode import Mode
 from scipy.special import log_ndtr
-from scipy.stats import truncnorm
+from scipy.stats import norm, truncnorm
 from sklearn.model_selection import cross_val_score
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
@@ -22,7 +22,7 @@ from hdfm.sales.laplace.arrow import factor_arrow, left_by_first
 from hdfm.sales.laplace.marginal import quadratic
 from hdfm.sales.laplace.mode import laplace_mode
 from hdfm.sales.laplace.prior import arrow_model
-from hdfm.sales.laplace.selection import Selection
+from hdfm.sales.laplace.selection import Selection, _mills
 from hdfm.sales.panel.build import build_panel
 from hdfm.sales.panel.roles import Roles
 from hdfm.sales.panel.selection import BELOW, level_thresholds, selected_share
@@ -60,6 +60,12 @@ def model(panel):
 @pytest.fixture
 def of_group(model):
     return np.random.default_rng(0).normal(size=(3, model.layout.n_group))
+
+
+def test_inverse_mills_ratio_far_below():
+    z = np.array([-37.0, -30.5, -29.5, -5.0, 2.0])
+    np.testing.assert_allclose(_mills(z), np.exp(norm.logpdf(z) - log_ndtr(z)), rtol=2e-5)
+    assert _mills(np.array([-1e11]))[0] == pytest.approx(1e11)
 
 
 def test_log_normal_cdf():

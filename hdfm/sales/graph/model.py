@@ -159,13 +159,12 @@ def elasticity_spreads(panel, spec, start):
     if panel.roles.price is None:
         return None, None
     priors = spec.priors
+    if not priors.estimate_sd:
+        return [priors.group_sd] * len(panel.levels), priors.product_sd
     of_groups = [
         half_normal(f"elasticity_{level.name}_sd", priors.group_sd, start=priors.group_sd)
         for level in panel.levels
-        if priors.estimate_sd
     ]
-    if not priors.estimate_sd:
-        return [priors.group_sd] * len(panel.levels), priors.product_sd
     return of_groups, half_t("elasticity_sd", DOF, priors.product_sd, start=start.elasticity_sd)
 
 

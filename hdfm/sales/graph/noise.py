@@ -51,7 +51,7 @@ def noise_of_products(panel, spec, start, data) -> ProductNoise:
         return ProductNoise(scale, None if demand_sd is None else demand_sd[None])
     if spec.has_demand_shares:
         total = noise_ratios(panel, spec, data, pt.sqrt(noise**2 + demand_sd**2))
-        of_noise, of_demand = split_in_graph(panel, spec, data, total, pt.arctan2(demand_sd, noise))
+        of_noise, of_demand = split_in_graph(panel, spec, total, pt.arctan2(demand_sd, noise))
         of_demand = pm.Deterministic("demand_ratio", of_demand, dims=panel.dims["product"])
     else:
         of_noise = of_demand = noise_ratios(panel, spec, data, noise if own else demand_sd)
@@ -61,7 +61,7 @@ def noise_of_products(panel, spec, start, data) -> ProductNoise:
     return ProductNoise(scale, None if demand_sd is None else demand_sd * of_demand)
 
 
-def split_in_graph(panel, spec, data, ratio, angle):
+def split_in_graph(panel, spec, ratio, angle):
     """Ratios (N,) of noise and of demand that wanders, from those of both together; their usual angle."""
     sd = log_spread("demand_share_sd", spec.priors.demand_share_sd)
     raw = pm.Normal("demand_share_of_product_raw", 0, 1, dims=panel.dims["product"], shape=ratio.type.shape)

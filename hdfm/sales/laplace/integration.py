@@ -35,6 +35,7 @@ from hdfm.sales.laplace.marginal import (
     quadratic,
 )
 from hdfm.sales.laplace.mode import LaplaceMode
+from hdfm.sales.laplace.noise_step import given_way
 from hdfm.sales.laplace.posterior import NormalPosterior
 from hdfm.sales.laplace.prior import Scales
 from hdfm.sales.laplace.threads import in_threads
@@ -158,7 +159,7 @@ def normal_scales(mode: LaplaceMode) -> NormalScales:
     at, noise_root = _by_scales(mode), np.zeros((len(noise.coordinates),) * 2)
     if mode.by_noise is not None:
         H = mode.by_noise.curvature
-        covariance = _inverse(H - mode.given_way)
+        covariance = _inverse(H - given_way(mode.model, noise, scales, mode.by_noise))
         if not mode.model.large:
             at = joint_with_noise(marginal, scales, at)
             covariance -= _inverse(H)  # what points lack, at which products' noise is held

@@ -18,7 +18,7 @@ from hdfm.sales.laplace.marginal import (
 )
 from hdfm.sales.laplace.newton import posterior_mode
 from hdfm.sales.laplace.noise import NoiseModel
-from hdfm.sales.laplace.noise_step import NoiseSlopes, given_way, noise_slopes, noise_step
+from hdfm.sales.laplace.noise_step import NoiseSlopes, noise_slopes, noise_step
 from hdfm.sales.laplace.prior import ArrowModel, PathScale, Scales, arrow_model
 from hdfm.sales.laplace.scales import ScaleModel, scale_model
 from hdfm.sales.likelihoods.noise import LEAST_NOISE
@@ -39,15 +39,13 @@ class LaplaceMode:
     """Scales of the highest marginal posterior, and the marginal posterior about them.
 
     ``curvature`` (D, D) is that of the last steps, if the panel is large and they were short; ``by_noise``
-    has the slopes by noise, where it differs by product or wanders, ``given_way`` (V, V) what of their
-    curvature is lost where products' noise gives way.
+    has the slopes by noise, where it differs by product or wanders.
     """
 
     marginal: Marginal
     scales: Scales
     curvature: np.ndarray | None
     by_noise: NoiseSlopes | None
-    given_way: np.ndarray | None
 
     @property
     def model(self) -> ArrowModel:
@@ -107,10 +105,9 @@ def laplace_mode(panel: SalesPanel, spec: DemandSpec) -> LaplaceMode:
     curvature = search.curvature if model.large else None
     marginal, scales = Marginal(coordinates, about), search.scales
     if scales.plain:
-        return LaplaceMode(marginal, scales, curvature, None, None)
+        return LaplaceMode(marginal, scales, curvature, None)
     slopes = noise_slopes(about, coordinates.noise, marginal.posterior(scales))
-    way = given_way(model, coordinates.noise, scales, slopes)
-    return LaplaceMode(marginal, scales, curvature, slopes, way)
+    return LaplaceMode(marginal, scales, curvature, slopes)
 
 
 def _start(model: ArrowModel) -> Expansion:

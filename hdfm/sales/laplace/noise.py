@@ -22,7 +22,6 @@ from hdfm.sales.laplace.prior import PathScale, Scales
 from hdfm.sales.likelihoods.noise import LEAST_NOISE, share_quantile
 from hdfm.sales.spec import DemandSpec
 
-ANY = (-np.inf, np.inf)
 NOISES = (np.log(LEAST_NOISE), np.log(10.0))  # of log sds, of all that is known of sales far too wide
 FARTHEST = (-3.5, 3.5)  # of coordinates that are about standard normal a priori
 
@@ -66,7 +65,7 @@ class Coordinate:
     of: Callable[[Scales], float]
     moved: Callable[[Scales, float], Scales]
     log_prior: Callable[[Scales], float]
-    bounds: tuple[float, float] = ANY
+    bounds: tuple[float, float]
     own: OwnPart | None = None
 
 

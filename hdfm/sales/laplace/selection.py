@@ -27,8 +27,6 @@ from hdfm.sales.panel.selection import level_thresholds
 from hdfm.sales.spec import DemandSpec
 
 LARGEST_SHARE = 0.95  # of what a product tells about its group, which selection may take back
-
-
 FAR_BELOW = -30.0  # where the tail of a normal is that of an exponential
 
 

@@ -22,7 +22,7 @@ from hdfm.sales.laplace.paths import Paths, factored
 from hdfm.sales.laplace.prior import ArrowModel, Scales
 from hdfm.sales.laplace.working import WorkingCells, WorkingLikelihood, working_sums
 
-LARGEST_W = 1e7
+LARGEST_W = 1e7  # of a cell: what a path leaves of more is lost in rounding
 LARGEST_MOVE = 2.0  # of eta in a step, in log units
 
 
@@ -64,10 +64,7 @@ def path_columns(x: np.ndarray, scales: Scales) -> np.ndarray:
 
 
 def told_to_paths(gradient: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient and W of cells, as if beside noise of 3e-4 log units where W is larger than that allows.
-
-    What paths leave of larger W is lost in rounding.
-    """
+    """Gradient and W of cells, as if beside noise of 3e-4 log units where W is larger than that allows."""
     share = 1 / (1 + np.maximum(precision / LARGEST_W - 1, 0))
     return gradient * share, precision * share
 
