@@ -8,7 +8,7 @@ from reference.sales import LAYOUTS, case, small_sales
 from hdfm import HierarchicalElasticity
 from hdfm.exceptions import InvalidDataError
 from hdfm.sales.engines import LAPLACE
-from hdfm.sales.laplace.draws import _systematic, sample_laplace
+from hdfm.sales.laplace.draws import MOST_DEMAND, _named_ratios, _systematic, sample_laplace
 from hdfm.sales.laplace.integration import integration_points
 from hdfm.sales.laplace.mode import laplace_mode
 from hdfm.sales.sampling import demand_model, sample_demand, variable_dimensions
@@ -127,3 +127,15 @@ def test_units_that_leave_no_posterior_are_refused(seed):
     model = HierarchicalElasticity("product", "category", "week", "price", inference="laplace", draws=10)
     with pytest.raises(InvalidDataError, match=r"approximation fails: .* up to 1e\+11 in a period"):
         model.fit(sales, sales["units"])
+
+
+def test_demand_of_no_draw_decides_a_mean():
+    """However far a draw of a product's noise lies, its demand has an sd of at most 2."""
+    spec = case("one level", "negative_binomial").model.spec
+    spec = replace(spec, demand="wandering", dispersion="product")
+    far = {"spreads": np.ones((2, 3)), "level": np.zeros(3), "group": np.zeros((1, 3))}
+    own = [far | {"product": np.array([[0.0, 2.0, 9.0]])} for _ in range(2)]
+    noise = {"overdispersion": np.full(3, 0.3), "demand_sd": np.full(3, 0.4)}
+    sd = noise["demand_sd"] * _named_ratios(noise, own, spec)["demand_ratio"][0]
+    assert sd[0] == pytest.approx(0.4)
+    assert sd[1:] == pytest.approx(MOST_DEMAND)

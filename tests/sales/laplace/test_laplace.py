@@ -10,7 +10,7 @@ from conftest import NO_PATHS, ROLES, UNFITTED
 from sklearn.base import clone
 
 from hdfm import ElasticityPriors, HierarchicalElasticity
-from hdfm.datasets import DemandScales, simulate_demand, simulate_sales
+from hdfm.datasets import simulate_sales
 from hdfm.exceptions import ApproximationWarning, InvalidArgumentError
 from hdfm.sales.laplace.mode import laplace_mode
 from hdfm.sales.laplace.reliability import _pareto_k
@@ -174,21 +174,6 @@ def test_scales_that_the_approximation_misses():
         model = laplace(**NO_PATHS).fit(rows, np.where(rows.index == 17, 100_000.0, 0.0))
     assert warned.pop(ApproximationWarning).filename == __file__
     assert np.isfinite(model.elasticities_["mean"]).all()
-
-
-@pytest.mark.parametrize("likelihood", ["poisson", "negative_binomial"])
-def test_no_draw_decides_a_mean(likelihood):
-    """The prior alone tells demand's sd of products that hardly sell, and exp of much is decided by few."""
-    rows = simulate_demand(40, 4, 52, DemandScales(level=-2.5), noise="poisson", seed=3)
-    later = rows[rows["time_period"] == 51].assign(time_period=52)
-    sums = [
-        laplace(likelihood=likelihood, random_state=seed, draws=500, chains=2)
-        .fit(rows, rows["units_sold"])
-        .predict(later)
-        .sum()
-        for seed in range(2)
-    ]
-    assert max(sums) < 3 * rows.groupby("time_period")["units_sold"].sum().mean()
 
 
 @pytest.mark.parametrize(
