@@ -116,7 +116,7 @@ def test_sales_stay_as_they_were():
     assert sales.equals(before)
 
 
-@pytest.mark.filterwarnings("ignore:Units of 1 products have a spike", "ignore::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:Units of 1 products have a spike")
 @pytest.mark.parametrize("seed", [0, 1])
 def test_units_that_leave_no_posterior_are_refused(seed):
     rng = np.random.default_rng(seed)
